@@ -1,0 +1,112 @@
+// The events of a run: one JSON object a line in `events.<attempt>.jsonl` (written by the trainer) and
+// `events.server.jsonl` (written by the server). Identity is (run, attempt, seq), seq without gaps from 1;
+// the server's own file uses attempt 0.
+import { z } from 'zod'
+import { parseWith } from './run-spec.ts'
+
+const count = z.number().int().min(0)
+/** A metric that may have overflowed: null on the wire, and then `nonFinite` says so. */
+const metric = z.number().nullable()
+const identity = { run: z.string(), attempt: count, seq: z.number().int().positive(), at: z.iso.datetime() }
+
+const failureFields = {
+  code: z.string(),
+  message: z.string(),
+  fix: z.string(),
+}
+
+export const trainerEventSchema = z.discriminatedUnion('type', [
+  z.object({
+    ...identity,
+    type: z.literal('started'),
+    engine: z.string(),
+    /** Instruction set or library behind the engine, such as `avx512` or `tfjs 4.22.0 wasm`. */
+    engineDetail: z.string(),
+    devices: z.array(z.string()),
+    shards: count,
+    globalBatch: count,
+    epochs: count,
+    stepsPerEpoch: count,
+    parameters: count,
+    trainImages: count,
+    validationImages: count,
+    pid: count,
+  }),
+  z.object({
+    ...identity,
+    type: z.literal('step'),
+    epoch: count,
+    /** Global step, from 1. */
+    step: count,
+    loss: metric,
+    nonFinite: z.boolean(),
+    learningRate: z.number(),
+    imagesPerSecond: z.number(),
+  }),
+  z.object({
+    ...identity,
+    type: z.literal('epoch'),
+    /** From 1. */
+    epoch: count,
+    step: count,
+    trainLoss: metric,
+    validationLoss: metric,
+    /** Top-1 on the validation images, 0 … 1. */
+    accuracy: metric,
+    nonFinite: z.boolean(),
+    imagesPerSecond: z.number(),
+    learningRate: z.number(),
+    userSeconds: z.number(),
+    systemSeconds: z.number(),
+    wallSeconds: z.number(),
+  }),
+  z.object({
+    ...identity,
+    type: z.literal('checkpoint'),
+    /** Folder name inside the run's `checkpoints/`, such as `1-00000235` (attempt, step). */
+    name: z.string(),
+    epoch: count,
+    step: count,
+    bytes: count,
+    /** Of the weights file, `model.safetensors`. */
+    sha256: z.string(),
+  }),
+  z.object({ ...identity, type: z.literal('finished'), epochs: count, step: count, wallSeconds: z.number() }),
+  z.object({
+    ...identity,
+    type: z.literal('failed'),
+    ...failureFields,
+    step: count.nullable(),
+    nonFinite: z.boolean(),
+    lastCheckpoint: z.string().nullable(),
+  }),
+  z.object({ ...identity, type: z.literal('stopped'), step: count, lastCheckpoint: z.string().nullable() }),
+])
+export type TrainerEvent = z.output<typeof trainerEventSchema>
+
+export const serverEventSchema = z.discriminatedUnion('type', [
+  z.object({ ...identity, type: z.literal('queued') }),
+  z.object({ ...identity, type: z.literal('leased'), toAttempt: count, devices: z.array(z.string()) }),
+  z.object({ ...identity, type: z.literal('cancelRequested') }),
+  z.object({ ...identity, type: z.literal('released'), toAttempt: count, devices: z.array(z.string()) }),
+  z.object({ ...identity, type: z.literal('succeeded') }),
+  z.object({ ...identity, type: z.literal('runFailed'), ...failureFields, step: count.nullable(), nonFinite: z.boolean() }),
+  z.object({ ...identity, type: z.literal('canceled') }),
+])
+export type ServerEvent = z.output<typeof serverEventSchema>
+
+export type RunEvent = TrainerEvent | ServerEvent
+export type RunEventType = RunEvent['type']
+
+/** An event as its author states it, before identity and time are added. */
+export type Unidentified<E extends RunEvent> = E extends RunEvent ? Omit<E, 'run' | 'attempt' | 'seq' | 'at'> : never
+
+/** @throws TrainqlError `INVALID_INPUT` */
+export function parseTrainerEvent(input: unknown): TrainerEvent {
+  return parseWith(trainerEventSchema, input, 'trainer event')
+}
+
+/** @throws TrainqlError `INVALID_INPUT` */
+export function parseServerEvent(input: unknown): ServerEvent {
+  return parseWith(serverEventSchema, input, 'server event')
+}

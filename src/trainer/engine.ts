@@ -1,0 +1,89 @@
+// The Engine contract: what the training loop asks of whatever computes. One suite tests every engine by it.
+import type { AssignedDevice, OptimizerSpec } from '../shared/run-spec.ts'
+import type { ModelGraph } from './models/graph.ts'
+
+/** A named tensor on the host. Row-major; convolution weights (O, I, kH, kW). */
+export interface HostTensor {
+  shape: readonly number[]
+  data: Float32Array
+}
+
+/**
+ * Canonical state dict: torchvision names to fp32 tensors, in torchvision's order, parameters and running
+ * statistics together. `num_batches_tracked` is a scalar (shape []), held as one float here and written as
+ * int64 in files.
+ */
+export type StateDict = Map<string, HostTensor>
+
+/**
+ * Optimiser state: `step` (update count) and, per parameter, `momentum_buffer` (SGD), or `exp_avg` and
+ * `exp_avg_sq` (Adam), each keyed `${slot}.${parameter name}` and shaped as the parameter.
+ */
+export interface OptimizerState {
+  step: number
+  tensors: StateDict
+}
+
+export interface SessionSpec {
+  graph: ModelGraph
+  /** Images per optimiser step, over all devices. */
+  globalBatch: number
+  /** Power of two that divides globalBatch. */
+  shards: number
+  /** D devices, a power of two, at most `shards`; device d computes shards d*S/D … (d+1)*S/D - 1. */
+  devices: readonly AssignedDevice[]
+  optimizer: OptimizerSpec
+}
+
+/** Images as fp32 (N, C, H, W), already normalised, and one class index each. */
+export interface Batch {
+  images: Float32Array
+  labels: Int32Array
+}
+
+export interface StepResult {
+  /** Mean cross-entropy over the global batch, before the update; NaN or infinite where it diverged. */
+  loss: number
+}
+
+export interface EvaluationResult {
+  images: number
+  /** Sum of cross-entropy over the images. */
+  lossSum: number
+  /** Images whose largest logit is their label's. */
+  correct: number
+}
+
+/** One model on its devices. Calls must not overlap; each runs off the JS thread where the engine can. */
+export interface Session {
+  /** Forward, backward, all-reduce and update on one global batch of exactly `globalBatch` images. */
+  step(batch: Batch, learningRate: number): Promise<StepResult>
+  /** As `step` without the update: running statistics unchanged too. For tests. Gradients summed over shards, by parameter name. */
+  gradients(batch: Batch): Promise<{ loss: number; gradients: StateDict }>
+  /** Running statistics in use; any number of images from 1 to `globalBatch`. */
+  evaluate(batch: Batch): Promise<EvaluationResult>
+  /** Logits, (N, classes), with running statistics; 1 to `globalBatch` images. */
+  predict(images: Float32Array): Promise<Float32Array>
+  readState(): Promise<StateDict>
+  /** @throws TrainqlError `CHECKPOINT_INVALID` on a missing, unexpected or misshapen tensor; nothing is changed then. */
+  writeState(state: StateDict): Promise<void>
+  readOptimizerState(): Promise<OptimizerState>
+  /** @throws TrainqlError `CHECKPOINT_INVALID`, as `writeState`. */
+  writeOptimizerState(state: OptimizerState): Promise<void>
+  /** Bytes the session holds: weights, gradients, optimiser state, activations. */
+  readonly memoryBytes: number
+  /** Frees everything; later calls reject. Safe to call twice. */
+  close(): Promise<void>
+}
+
+export interface Engine {
+  /** `native` or `tfjs`. */
+  readonly name: string
+  /** Instruction set or library versions, for people and for the run's record. */
+  readonly detail: string
+  /**
+   * Opens a session with all-zero weights; the caller writes state before the first step.
+   * @throws TrainqlError `INVALID_INPUT` where the plan is impossible (a shard of one value per channel), `OUT_OF_MEMORY`.
+   */
+  open(spec: SessionSpec): Promise<Session>
+}
