@@ -1,0 +1,69 @@
+// Chooses the engine of a run: `native` where its addon is built and serves the devices, else TensorFlow.js.
+import { TrainqlError } from '../../shared/errors.ts'
+import type { AssignedDevice, EngineChoice } from '../../shared/run-spec.ts'
+import type { Engine } from '../engine.ts'
+
+/** What an engine could do on this machine, without opening it. */
+export interface EngineInfo {
+  name: 'native' | 'tfjs'
+  available: boolean
+  /** Instruction set or library, or why it is not available. */
+  detail: string
+}
+
+/**
+ * @throws TrainqlError `ENGINE_UNAVAILABLE` where no installed engine serves the devices, naming what to install.
+ */
+export async function openEngine(choice: EngineChoice, devices: readonly AssignedDevice[]): Promise<Engine> {
+  const onGpu = devices.some(({ kind }) => kind === 'CUDA')
+  switch (choice) {
+    case 'NATIVE': {
+      const info = await probeNative()
+      if (!info.available || onGpu) throw unavailable('native', onGpu ? 'it does not serve CUDA devices yet' : info.detail)
+      return openNative()
+    }
+    case 'TFJS':
+      return openTfjs(onGpu)
+    case 'AUTO':
+      return !onGpu && (await probeNative()).available ? openNative() : openTfjs(onGpu)
+    default:
+      return choice satisfies never
+  }
+}
+
+/** Every engine, best first. */
+export async function probeEngines(): Promise<EngineInfo[]> {
+  const { probeTfjs } = await import('./tfjs.ts')
+  const tfjs = await probeTfjs()
+  return [await probeNative(), { name: 'tfjs', available: true, detail: tfjs.detail }]
+}
+
+async function probeNative(): Promise<EngineInfo> {
+  const { probeNativeEngine } = await import('./native.ts')
+  return { name: 'native', ...probeNativeEngine() }
+}
+
+async function openNative(): Promise<Engine> {
+  const { openNativeEngine } = await import('./native.ts')
+  return openNativeEngine()
+}
+
+async function openTfjs(onGpu: boolean): Promise<Engine> {
+  const { openTfjsEngine, probeTfjs } = await import('./tfjs.ts')
+  if (onGpu && !(await probeTfjs()).servesCuda) {
+    throw new TrainqlError({
+      code: 'ENGINE_UNAVAILABLE',
+      message: 'The run asks for a CUDA device, and no installed engine serves one.',
+      fix: 'Install @tensorflow/tfjs-node-gpu (Node 20 or 22, CUDA 11), or ask for CPU devices.',
+    })
+  }
+  return openTfjsEngine()
+}
+
+function unavailable(name: string, why: string): TrainqlError {
+  return new TrainqlError({
+    code: 'ENGINE_UNAVAILABLE',
+    message: `The ${name} engine cannot run here: ${why}.`,
+    fix: 'Run `npm run setup` to build it, or choose the engine AUTO or TFJS.',
+  })
+}
