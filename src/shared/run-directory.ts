@@ -1,0 +1,69 @@
+// The files of a run directory that server and trainer both name: paths, the lock, the heartbeat, the exit record.
+import { join } from 'node:path'
+import { z } from 'zod'
+import { parseWith } from './run-spec.ts'
+
+export const specFile = (directory: string): string => join(directory, 'spec.json')
+export const attemptFile = (directory: string, attempt: number): string => join(directory, `attempt.${attempt}.json`)
+export const eventsFile = (directory: string, attempt: number): string => join(directory, `events.${attempt}.jsonl`)
+export const lockFile = (directory: string, attempt: number): string => join(directory, `lock.${attempt}`)
+export const heartbeatFile = (directory: string, attempt: number): string =>
+  join(directory, `heartbeat.${attempt}.json`)
+export const exitFile = (directory: string, attempt: number): string => join(directory, `exit.${attempt}.json`)
+export const checkpointsFolder = (directory: string): string => join(directory, 'checkpoints')
+
+/** Name of a checkpoint's folder: the attempt and the global step that wrote it. */
+export function checkpointName(attempt: number, step: number): string {
+  return `${attempt}-${String(step).padStart(8, '0')}`
+}
+
+const count = z.number().int().min(0)
+
+/**
+ * Who owns an attempt (`lock.<n>`). The file appears whole and once: an attempt is started at most once, so a lock
+ * is never taken over, and its holder is alive exactly while this process is (see `processState`).
+ */
+const lockSchema = z.object({
+  pid: z.number().int().positive(),
+  /** Kernel start time of the process, opaque; tells it from a later one with the same pid. Null where unknown. */
+  startTime: z.string().nullable(),
+  /** Boot and pid namespace that pid and start time belong to, opaque. Null where unknown. */
+  domain: z.string().nullable(),
+  host: z.string(),
+  at: z.iso.datetime(),
+})
+export type LockRecord = z.output<typeof lockSchema>
+
+/** Renewed about once a second by a thread of its own, so a long step does not silence it. */
+const heartbeatSchema = z.object({
+  run: z.string(),
+  attempt: count,
+  pid: z.number().int().positive(),
+  /** When the process was last seen alive. */
+  at: z.iso.datetime(),
+  epoch: count,
+  /** Global steps done. */
+  step: count,
+  /** When a step, an evaluation batch or a checkpoint last ended. */
+  progressAt: z.iso.datetime(),
+})
+export type Heartbeat = z.output<typeof heartbeatSchema>
+
+/** The trainer's last act (`exit.<n>.json`); absent where it was killed. Codes: `exit-codes.ts`. */
+const exitRecordSchema = z.object({ code: count, signal: z.string().optional(), at: z.iso.datetime() })
+export type ExitRecord = z.output<typeof exitRecordSchema>
+
+/** @throws TrainqlError `INVALID_INPUT` */
+export function parseLockRecord(input: unknown): LockRecord {
+  return parseWith(lockSchema, input, 'lock record')
+}
+
+/** @throws TrainqlError `INVALID_INPUT` */
+export function parseHeartbeat(input: unknown): Heartbeat {
+  return parseWith(heartbeatSchema, input, 'heartbeat')
+}
+
+/** @throws TrainqlError `INVALID_INPUT` */
+export function parseExitRecord(input: unknown): ExitRecord {
+  return parseWith(exitRecordSchema, input, 'exit record')
+}
