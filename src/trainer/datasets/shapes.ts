@@ -1,0 +1,249 @@
+// The built-in dataset `shapes`: ten kinds of line figures drawn by rule into 28x28 grey images, varied enough
+// (place, size, turn, stretch, stroke, contrast, noise, stray marks) that a network learns them over epochs.
+import { createRandom, type Random } from '../random.ts'
+import { normalisationOf, type Dataset, type Split } from './dataset.ts'
+
+const side = 28
+const pixels = side * side
+
+export const shapesTrainImages = 12_000
+export const shapesValidationImages = 2_000
+
+type Point = readonly [x: number, y: number]
+/** Strokes as chains of points within about the unit circle. */
+type Figure = readonly (readonly Point[])[]
+
+const sin30 = 0.5
+const cos30 = 0.8660254037844386
+const arcPoints: readonly Point[] = [
+  [1, 0],
+  [cos30, sin30],
+  [sin30, cos30],
+  [0, 1],
+  [-sin30, cos30],
+  [-cos30, sin30],
+  [-1, 0],
+]
+const lowerArc: readonly Point[] = arcPoints.map(([x, y]) => [-x, -y])
+
+const figures: Record<string, Figure> = {
+  ring: [[...arcPoints, ...lowerArc.slice(1)]],
+  arc: [arcPoints],
+  square: [
+    [
+      [-0.8, -0.8],
+      [0.8, -0.8],
+      [0.8, 0.8],
+      [-0.8, 0.8],
+      [-0.8, -0.8],
+    ],
+  ],
+  triangle: [
+    [
+      [0, -1],
+      [cos30, sin30],
+      [-cos30, sin30],
+      [0, -1],
+    ],
+  ],
+  plus: [
+    [
+      [-1, 0],
+      [1, 0],
+    ],
+    [
+      [0, -1],
+      [0, 1],
+    ],
+  ],
+  tee: [
+    [
+      [-0.9, -0.8],
+      [0.9, -0.8],
+    ],
+    [
+      [0, -0.8],
+      [0, 1],
+    ],
+  ],
+  ell: [
+    [
+      [-0.6, -1],
+      [-0.6, 0.8],
+      [0.8, 0.8],
+    ],
+  ],
+  bars: [
+    [
+      [-0.9, -0.45],
+      [0.9, -0.45],
+    ],
+    [
+      [-0.9, 0.45],
+      [0.9, 0.45],
+    ],
+  ],
+  zigzag: [
+    [
+      [-0.8, -0.8],
+      [0.8, -0.8],
+      [-0.8, 0.8],
+      [0.8, 0.8],
+    ],
+  ],
+  wye: [
+    [
+      [0, 0],
+      [0, 1],
+    ],
+    [
+      [0, 0],
+      [cos30, -0.7],
+    ],
+    [
+      [0, 0],
+      [-cos30, -0.7],
+    ],
+  ],
+}
+
+export const shapesClasses: readonly string[] = Object.keys(figures)
+
+export interface ShapesOptions {
+  seed?: number
+  trainImages?: number
+  validationImages?: number
+}
+
+/** Draws the dataset; each image is a pure function of (seed, split, index), its class `index mod 10`. */
+export function drawShapes(options: ShapesOptions = {}): Dataset {
+  const { seed = 0, trainImages = shapesTrainImages, validationImages = shapesValidationImages } = options
+  const shape = { channels: 1, height: side, width: side }
+  const train = drawSplit(seed, { count: trainImages, firstSubstream: 0 })
+  const validation = drawSplit(seed, { count: validationImages, firstSubstream: 2 ** 31 })
+  return {
+    name: 'shapes',
+    shape,
+    classes: shapesClasses,
+    train,
+    validation,
+    normalisation: normalisationOf(train, shape),
+  }
+}
+
+function drawSplit(seed: number, { count, firstSubstream }: { count: number; firstSubstream: number }): Split {
+  const images = new Uint8Array(count * pixels)
+  const labels = new Uint8Array(count)
+  const coverage = new Float64Array(pixels)
+  const kinds = Object.values(figures)
+  for (let index = 0; index < count; index += 1) {
+    const random = createRandom({ seed, stream: 'shapes', substream: firstSubstream + index })
+    const label = index % kinds.length
+    labels[index] = label
+    coverage.fill(0)
+    drawFigure(coverage, kinds[label] as Figure, random)
+    for (let stray = random.below(4); stray > 0; stray -= 1) drawStray(coverage, random)
+    expose(images.subarray(index * pixels, (index + 1) * pixels), coverage, random)
+  }
+  return { count, images, labels }
+}
+
+function between(random: Random, low: number, high: number): number {
+  return low + (high - low) * random.uniform()
+}
+
+/** A direction, each equally likely, as a unit vector: a point of the disc, scaled. */
+function direction(random: Random): Point {
+  for (;;) {
+    const x = between(random, -1, 1)
+    const y = between(random, -1, 1)
+    const square = x * x + y * y
+    if (square > 1 || square < 1e-4) continue
+    const length = Math.sqrt(square)
+    return [x / length, y / length]
+  }
+}
+
+function drawFigure(coverage: Float64Array, figure: Figure, random: Random): void {
+  const [cos, sin] = direction(random)
+  const size = between(random, 4.5, 10)
+  const stretch = between(random, 0.65, 1)
+  const shear = between(random, -0.25, 0.25)
+  const centreX = between(random, 9.5, 17.5)
+  const centreY = between(random, 9.5, 17.5)
+  const halfWidth = between(random, 0.5, 1.4)
+  const place = ([x, y]: Point): Point => {
+    const u = size * (x + shear * y + between(random, -0.1, 0.1))
+    const v = size * (stretch * y + between(random, -0.1, 0.1))
+    return [centreX + cos * u - sin * v, centreY + sin * u + cos * v]
+  }
+  for (const stroke of figure) {
+    const placed = stroke.map(place)
+    for (let i = 1; i < placed.length; i += 1) {
+      drawSegment(coverage, [placed[i - 1] as Point, placed[i] as Point], { halfWidth, strength: 1 })
+    }
+  }
+}
+
+/** A short mark that belongs to no class. */
+function drawStray(coverage: Float64Array, random: Random): void {
+  const [cos, sin] = direction(random)
+  const length = between(random, 1, 7)
+  const x = between(random, 1, side - 2)
+  const y = between(random, 1, side - 2)
+  const end: Point = [x + cos * length, y + sin * length]
+  drawSegment(coverage, [[x, y], end], { halfWidth: between(random, 0.4, 1.2), strength: between(random, 0.4, 1) })
+}
+
+interface Pen {
+  halfWidth: number
+  strength: number
+}
+
+/** Lays an anti-aliased segment over the coverage (0 … 1 per pixel); where strokes cross, the stronger shows. */
+function drawSegment(
+  coverage: Float64Array,
+  [[ax, ay], [bx, by]]: readonly [Point, Point],
+  { halfWidth, strength }: Pen,
+): void {
+  const reach = halfWidth + 0.5
+  const left = Math.max(0, Math.ceil(Math.min(ax, bx) - reach))
+  const right = Math.min(side - 1, Math.floor(Math.max(ax, bx) + reach))
+  const top = Math.max(0, Math.ceil(Math.min(ay, by) - reach))
+  const bottom = Math.min(side - 1, Math.floor(Math.max(ay, by) + reach))
+  const dx = bx - ax
+  const dy = by - ay
+  const lengthSquared = Math.max(dx * dx + dy * dy, 1e-9)
+  for (let y = top; y <= bottom; y += 1) {
+    for (let x = left; x <= right; x += 1) {
+      const along = Math.min(1, Math.max(0, ((x - ax) * dx + (y - ay) * dy) / lengthSquared))
+      const ex = x - ax - along * dx
+      const ey = y - ay - along * dy
+      const covered = strength * Math.min(1, reach - Math.sqrt(ex * ex + ey * ey))
+      const pixel = y * side + x
+      if (covered > (coverage[pixel] as number)) coverage[pixel] = covered
+    }
+  }
+}
+
+/** Turns coverage into grey levels: background with a slope, contrast (dark on light at times), noise. */
+function expose(image: Uint8Array, coverage: Float64Array, random: Random): void {
+  const background = between(random, 0, 90)
+  const contrast = between(random, 60, 165)
+  const inverted = random.below(3) === 0
+  const slopeX = between(random, -1.2, 1.2)
+  const slopeY = between(random, -1.2, 1.2)
+  const noise = between(random, 8, 42)
+  const middle = (side - 1) / 2
+  for (let pixel = 0; pixel < pixels; pixel += 1) {
+    const x = pixel % side
+    const y = (pixel - x) / side
+    // The sum of four random bytes is near enough to normal: mean 510, deviation 147.8.
+    const word = random.uint32()
+    const bytes = (word & 0xff) + ((word >>> 8) & 0xff) + ((word >>> 16) & 0xff) + (word >>> 24)
+    const clean = background + contrast * (coverage[pixel] as number) + slopeX * (x - middle) + slopeY * (y - middle)
+    const level = clean + (noise * (bytes - 510)) / 147.8
+    const shown = Math.min(255, Math.max(0, Math.floor(level + 0.5)))
+    image[pixel] = inverted ? 255 - shown : shown
+  }
+}
