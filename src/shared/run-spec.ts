@@ -12,6 +12,16 @@ export type EngineChoice = (typeof engineChoices)[number]
 export const deviceKinds = ['CPU', 'CUDA'] as const
 export type DeviceKind = (typeof deviceKinds)[number]
 
+export const optimizerKinds = ['SGD', 'ADAM'] as const
+export type OptimizerKind = (typeof optimizerKinds)[number]
+
+export const scheduleKinds = ['CONSTANT'] as const
+export type ScheduleKind = (typeof scheduleKinds)[number]
+
+/** What a run does at a loss that is not finite: fail at the step, or go on. */
+export const nonFinitePolicies = ['STOP', 'CONTINUE'] as const
+export type NonFinitePolicy = (typeof nonFinitePolicies)[number]
+
 export const defaultShards = 4
 
 const positiveInt = z.number().int().positive()
@@ -66,7 +76,7 @@ export const runSpecSchema = z.strictObject({
   learningRate: z.number().positive(),
   schedule: scheduleSchema.default({ kind: 'CONSTANT' }),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
-  onNonFinite: z.enum(['STOP', 'CONTINUE']).default('STOP'),
+  onNonFinite: z.enum(nonFinitePolicies).default('STOP'),
 })
 export type RunSpec = z.output<typeof runSpecSchema>
 
