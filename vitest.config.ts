@@ -10,6 +10,8 @@ delete process.env['DATABASE_URL']
 delete process.env['PORT']
 
 export default defineConfig({
+  // Vite would take the package's ES modules and its dependents, loaded by Node, the CommonJS ones: two realms of GraphQL.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',

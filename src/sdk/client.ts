@@ -1,0 +1,238 @@
+// The client: one typed method for each operation, over HTTP for queries and mutations and one WebSocket for events.
+/// <reference lib="esnext.disposable" preserve="true" />
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
+import { print, type DocumentNode } from 'graphql'
+import { defaultRetry, delayBeforeAttempt, wait, type RetryOptions } from './backoff.ts'
+import { TrainqlFailure, TrainqlNetworkError } from './errors.ts'
+import * as operations from './generated/operations.ts'
+import type { CreateRunInput } from './generated/schema.ts'
+import { post, type Fetch } from './http.ts'
+import { openSocket } from './socket.ts'
+import { eventStream, type EventStream } from './stream.ts'
+import { followRun, type Reconnect, type RunEvent } from './subscribe.ts'
+
+export type Run = operations.RunFieldsFragment
+export type Device = operations.DeviceFieldsFragment
+export type Dataset = operations.DatasetFieldsFragment
+export type Checkpoint = operations.CheckpointFieldsFragment
+export type EpochMetrics = operations.EpochMetricsFieldsFragment
+export type ServerInfo = operations.ServerQuery['server']
+
+/** One page of a list: `nodes` in order, `pageInfo.endCursor` to ask for the next with `after`. */
+export interface Page<T> {
+  nodes: T[]
+  /** Of the whole list. */
+  totalCount: number
+  pageInfo: operations.PageInfoFieldsFragment
+}
+
+export interface ClientOptions {
+  /** Of the server, such as `http://127.0.0.1:4000`; without a path, `/graphql` is meant. */
+  url: string
+  /** Of the subscriptions; default `url` with `ws:` or `wss:`. */
+  subscriptionUrl?: string
+  /** Default the global one. */
+  fetch?: Fetch
+  /** A WebSocket class; default the global one, else that of the package `ws`. */
+  webSocketImpl?: unknown
+  /** Sent with each HTTP request, such as an authorization. */
+  headers?: Record<string, string> | (() => Record<string, string>)
+  /** Sent when a WebSocket connects. */
+  connectionParams?: Record<string, unknown> | (() => Record<string, unknown>)
+  /** Limit for one HTTP request. Default 30,000. */
+  timeoutMs?: number
+  /** For event streams and `waitForRun`; a single request is never repeated. */
+  retry?: RetryOptions
+  /** Called before each new attempt of an event stream. */
+  onReconnect?: (reconnect: Reconnect) => void
+  /** Silence on the WebSocket before it is pinged. Default 10,000. */
+  keepAliveMs?: number
+  /** Silence after a ping before the WebSocket counts as lost. Default 5,000. */
+  pongTimeoutMs?: number
+}
+
+/** Every method takes a signal; once it is aborted the method rejects with its reason. */
+export interface CallOptions {
+  signal?: AbortSignal
+}
+
+export interface RunEventsOptions extends CallOptions {
+  /** Cursor of the last event already seen; without one the stream starts at the run's first. */
+  after?: string | null
+}
+
+/**
+ * Every method throws a `TrainqlFailure` where the server declines, a `TrainqlNetworkError` where it is not reached,
+ * and a `TrainqlGraphqlError` on a document it does not accept or a defect of its own.
+ */
+export interface Client extends AsyncDisposable {
+  /** Where requests go. */
+  readonly url: string
+  server(options?: CallOptions): Promise<ServerInfo>
+  /** @throws TrainqlFailure `NOT_FOUND` */
+  device(name: string, options?: CallOptions): Promise<Device>
+  devices(variables?: operations.DevicesQueryVariables, options?: CallOptions): Promise<Page<Device>>
+  /** @throws TrainqlFailure `NOT_FOUND` */
+  dataset(name: string, options?: CallOptions): Promise<Dataset>
+  datasets(variables?: operations.DatasetsQueryVariables, options?: CallOptions): Promise<Page<Dataset>>
+  /** @throws TrainqlFailure `NOT_FOUND` */
+  run(id: string, options?: CallOptions): Promise<Run>
+  /** Newest first. */
+  runs(variables?: operations.RunsQueryVariables, options?: CallOptions): Promise<Page<Run>>
+  /** @throws TrainqlFailure `NOT_FOUND` */
+  checkpoint(id: string, options?: CallOptions): Promise<Checkpoint>
+  checkpoints(variables?: operations.CheckpointsQueryVariables, options?: CallOptions): Promise<Page<Checkpoint>>
+  /** One entry for each finished epoch, in order. */
+  epochMetrics(runId: string, options?: CallOptions): Promise<EpochMetrics[]>
+  /** Queues a run. @throws TrainqlFailure naming the field that is wrong */
+  createRun(input: CreateRunInput, options?: CallOptions): Promise<Run>
+  /** Asks a run to write a checkpoint and stop; follow it to learn when it has. */
+  cancelRun(id: string, options?: CallOptions): Promise<Run>
+  /**
+   * Every event of the run once and in order, first the past ones behind `after`, then each as it comes; ends after
+   * `RunEndedEvent`. A dropped socket or a restarted server is waited for as `retry` says.
+   */
+  runEvents(runId: string, options?: RunEventsOptions): EventStream<RunEvent>
+  /** The run once it has SUCCEEDED, FAILED or been CANCELED; its state says which. */
+  waitForRun(runId: string, options?: CallOptions): Promise<Run>
+  /** Sends any document of yours; types come from a `TypedDocumentNode` or the type arguments. */
+  request<Data, Variables extends Record<string, unknown> = Record<string, unknown>>(
+    document: TypedDocumentNode<Data, Variables> | string,
+    variables?: Variables,
+    options?: CallOptions,
+  ): Promise<Data>
+  /** Ends every request and stream, which reject, and closes the socket. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/** @throws TypeError where `url` is not an http or https URL */
+export function createClient(options: ClientOptions): Client {
+  const url = endpoint(options.url)
+  const closed = new AbortController()
+  const retry = { ...defaultRetry, ...options.retry }
+  const http = {
+    url,
+    fetch: options.fetch ?? ((input: string, init: RequestInit) => globalThis.fetch(input, init)),
+    headers: () => evaluate(options.headers) ?? {},
+    timeoutMs: options.timeoutMs ?? 30_000,
+  }
+  const socket = openSocket({
+    url: options.subscriptionUrl ?? url.replace(/^http/, 'ws'),
+    webSocketImpl: options.webSocketImpl,
+    connectionParams: () => evaluate(options.connectionParams),
+    keepAliveMs: options.keepAliveMs ?? 10_000,
+    pongTimeoutMs: options.pongTimeoutMs ?? 5_000,
+  })
+
+  async function send<Data, Variables>(
+    document: TypedDocumentNode<Data, Variables> | string,
+    variables: Variables | undefined,
+    { signal }: CallOptions = {},
+  ): Promise<Data> {
+    const query = typeof document === 'string' ? document : text(document)
+    const request = { query, variables: variables as Record<string, unknown> | undefined }
+    return (await post(http, request, signal ? AbortSignal.any([signal, closed.signal]) : closed.signal)) as Data
+  }
+
+  function follow(runId: string, after: string | null, signal: AbortSignal): AsyncGenerator<RunEvent, undefined> {
+    const look = async (lookSignal: AbortSignal): Promise<{ terminal: boolean; lastCursor: string | null }> => {
+      const run = await client.run(runId, { signal: lookSignal })
+      return { terminal: isTerminal(run), lastCursor: run.lastCursor }
+    }
+    const onReconnect = options.onReconnect ?? (() => undefined)
+    return followRun({ url, socket, look, retry, onReconnect }, { runId, after }, signal)
+  }
+
+  /** As `client.run`, but waits for a server that is away. */
+  async function runEventually(id: string, signal: AbortSignal): Promise<Run> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await client.run(id, { signal })
+      } catch (error) {
+        if (!(error instanceof TrainqlNetworkError) || attempt > retry.attempts) throw error
+      }
+      await wait(delayBeforeAttempt(attempt, retry), signal)
+    }
+  }
+
+  const client: Client = {
+    url,
+    server: async (call) => (await send(operations.ServerDocument, {}, call)).server,
+    device: async (name, call) =>
+      present((await send(operations.DeviceDocument, { name }, call)).device, 'device', name),
+    devices: async (variables, call) => (await send(operations.DevicesDocument, variables, call)).devices,
+    dataset: async (name, call) =>
+      present((await send(operations.DatasetDocument, { name }, call)).dataset, 'dataset', name),
+    datasets: async (variables, call) => (await send(operations.DatasetsDocument, variables, call)).datasets,
+    run: async (id, call) => present((await send(operations.RunDocument, { id }, call)).run, 'run', id),
+    runs: async (variables, call) => (await send(operations.RunsDocument, variables, call)).runs,
+    checkpoint: async (id, call) =>
+      present((await send(operations.CheckpointDocument, { id }, call)).checkpoint, 'checkpoint', id),
+    checkpoints: async (variables, call) => (await send(operations.CheckpointsDocument, variables, call)).checkpoints,
+    epochMetrics: async (runId, call) => (await send(operations.EpochMetricsDocument, { runId }, call)).epochMetrics,
+    async createRun(input, call) {
+      const { createRun } = await send(operations.CreateRunDocument, { input }, call)
+      if ('run' in createRun) return createRun.run
+      throw new TrainqlFailure({ ...createRun, type: createRun.__typename })
+    },
+    async cancelRun(id, call) {
+      const { cancelRun } = await send(operations.CancelRunDocument, { id }, call)
+      if ('run' in cancelRun) return cancelRun.run
+      throw new TrainqlFailure({ ...cancelRun, type: cancelRun.__typename })
+    },
+    runEvents: (runId, { after = null, signal } = {}) =>
+      eventStream((own) => follow(runId, after, own), [signal, closed.signal]),
+    async waitForRun(runId, call = {}) {
+      const signal = call.signal ? AbortSignal.any([call.signal, closed.signal]) : closed.signal
+      const run = await runEventually(runId, signal)
+      if (isTerminal(run)) return run
+      for await (const _ of follow(runId, run.lastCursor, signal));
+      return runEventually(runId, signal)
+    },
+    request: (document, variables, call) => send(document, variables, call),
+    close() {
+      closed.abort(
+        new TrainqlNetworkError({ url, message: 'The client was closed.', fix: 'Create another with createClient.' }),
+      )
+      return Promise.resolve()
+    },
+    [Symbol.asyncDispose]: () => client.close(),
+  }
+  return client
+}
+
+const texts = new WeakMap<DocumentNode, string>()
+/** Printing is repeated for no document. */
+function text(document: DocumentNode): string {
+  let printed = texts.get(document)
+  if (printed === undefined) texts.set(document, (printed = print(document)))
+  return printed
+}
+
+function endpoint(url: string): string {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined
+  if (parsed?.protocol !== 'http:' && parsed?.protocol !== 'https:') {
+    throw new TypeError(`Expected an http or https URL such as http://127.0.0.1:4000; got "${url}".`)
+  }
+  if (parsed.pathname === '/') parsed.pathname = '/graphql'
+  return parsed.href
+}
+
+function evaluate<T>(value: T | (() => T) | undefined): T | undefined {
+  return typeof value === 'function' ? (value as () => T)() : value
+}
+
+function present<T>(value: T | null, what: string, key: string): T {
+  if (value !== null) return value
+  const message = `There is no ${what} "${key}" on this server.`
+  throw new TrainqlFailure({
+    type: 'NotFoundFailure',
+    code: 'NOT_FOUND',
+    message,
+    fix: `List what there is with client.${what}s().`,
+  })
+}
+
+function isTerminal({ state }: Run): boolean {
+  return state === 'SUCCEEDED' || state === 'FAILED' || state === 'CANCELED'
+}

@@ -1,0 +1,615 @@
+export type Maybe<T> = T | null;
+export type InputMaybe<T> = Maybe<T>;
+/** All built-in and custom scalars, mapped to their actual values */
+export type Scalars = {
+  ID: { input: string; output: string; }
+  String: { input: string; output: string; }
+  Boolean: { input: boolean; output: boolean; }
+  Int: { input: number; output: number; }
+  Float: { input: number; output: number; }
+  /** Signed 64-bit integer, as a decimal string in JSON. */
+  BigInt: { input: string | number; output: string; }
+  /** ISO 8601 with milliseconds, UTC. */
+  DateTime: { input: string; output: string; }
+};
+
+export type Architecture =
+  | 'RESNET18'
+  | 'RESNET34'
+  | 'RESNET50'
+  | 'RESNET101'
+  | 'RESNET152';
+
+export type CancelRequestedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+};
+
+export type CancelRunResult = CancelRunSuccess | ConflictFailure | NotFoundFailure;
+
+export type CancelRunSuccess = {
+  run: Run;
+};
+
+export type Checkpoint = Node & {
+  attempt: Scalars['Int']['output'];
+  bytes: Scalars['BigInt']['output'];
+  createdAt: Scalars['DateTime']['output'];
+  epoch: Scalars['Int']['output'];
+  id: Scalars['ID']['output'];
+  name: Scalars['String']['output'];
+  /** Folder on the server. */
+  path: Scalars['String']['output'];
+  run: Run;
+  runId: Scalars['ID']['output'];
+  /** sha-256 of the weights file. */
+  sha256: Scalars['String']['output'];
+  step: Scalars['Int']['output'];
+};
+
+export type CheckpointConnection = {
+  edges: Array<CheckpointEdge>;
+  nodes: Array<Checkpoint>;
+  pageInfo: PageInfo;
+  totalCount: Scalars['Int']['output'];
+};
+
+export type CheckpointEdge = {
+  cursor: Scalars['String']['output'];
+  node: Checkpoint;
+};
+
+export type CheckpointEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  checkpoint: Checkpoint;
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+};
+
+export type ConflictFailure = Failure & {
+  code: Scalars['String']['output'];
+  fix: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+};
+
+export type CreateRunInput = {
+  architecture?: InputMaybe<Architecture>;
+  dataset: Scalars['String']['input'];
+  devices?: InputMaybe<DevicesInput>;
+  engine?: InputMaybe<EngineChoice>;
+  epochs?: InputMaybe<Scalars['Int']['input']>;
+  globalBatch?: InputMaybe<Scalars['Int']['input']>;
+  /** Default: 0.1 for SGD, 0.001 for Adam. */
+  learningRate?: InputMaybe<Scalars['Float']['input']>;
+  name?: InputMaybe<Scalars['String']['input']>;
+  onNonFinite?: InputMaybe<NonFinitePolicy>;
+  optimizer?: InputMaybe<OptimizerInput>;
+  seed?: InputMaybe<Scalars['BigInt']['input']>;
+  shards?: InputMaybe<Scalars['Int']['input']>;
+  trainImages?: InputMaybe<Scalars['Int']['input']>;
+  validationImages?: InputMaybe<Scalars['Int']['input']>;
+};
+
+export type CreateRunResult = ConflictFailure | CreateRunSuccess | InvalidInputFailure | NotFoundFailure;
+
+export type CreateRunSuccess = {
+  run: Run;
+};
+
+export type Dataset = Node & {
+  channels: Scalars['Int']['output'];
+  classes: Array<Scalars['String']['output']>;
+  description: Scalars['String']['output'];
+  height: Scalars['Int']['output'];
+  id: Scalars['ID']['output'];
+  kind: DatasetKind;
+  name: Scalars['String']['output'];
+  /** Folder it was found in; null for a built-in set. */
+  path?: Maybe<Scalars['String']['output']>;
+  trainImages: Scalars['Int']['output'];
+  validationImages: Scalars['Int']['output'];
+  width: Scalars['Int']['output'];
+};
+
+export type DatasetConnection = {
+  edges: Array<DatasetEdge>;
+  nodes: Array<Dataset>;
+  pageInfo: PageInfo;
+  totalCount: Scalars['Int']['output'];
+};
+
+export type DatasetEdge = {
+  cursor: Scalars['String']['output'];
+  node: Dataset;
+};
+
+export type DatasetKind =
+  | 'BUILT_IN'
+  | 'IDX';
+
+export type Device = Node & {
+  /** Operating-system cores of a CPU partition; null for a GPU. */
+  cores?: Maybe<Array<Scalars['Int']['output']>>;
+  id: Scalars['ID']['output'];
+  kind: DeviceKind;
+  memoryBytes: Scalars['BigInt']['output'];
+  /** Processor or GPU model. */
+  model: Scalars['String']['output'];
+  /** `cpu:0`, `cuda:1`: the name to give when asking for it. */
+  name: Scalars['String']['output'];
+  /** The run that holds it. */
+  run?: Maybe<Run>;
+  state: DeviceState;
+  /** UUID of a GPU; null for a CPU partition. */
+  uuid?: Maybe<Scalars['String']['output']>;
+};
+
+export type DeviceConnection = {
+  edges: Array<DeviceEdge>;
+  nodes: Array<Device>;
+  pageInfo: PageInfo;
+  totalCount: Scalars['Int']['output'];
+};
+
+export type DeviceEdge = {
+  cursor: Scalars['String']['output'];
+  node: Device;
+};
+
+export type DeviceKind =
+  | 'CPU'
+  | 'CUDA';
+
+export type DeviceState =
+  | 'FREE'
+  | 'LEASED'
+  | 'UNAVAILABLE';
+
+/** Name devices, or ask for a count of a kind; never both. */
+export type DevicesInput = {
+  count?: InputMaybe<Scalars['Int']['input']>;
+  kind?: InputMaybe<DeviceKind>;
+  names?: InputMaybe<Array<Scalars['String']['input']>>;
+};
+
+export type EngineChoice =
+  | 'AUTO'
+  | 'NATIVE'
+  | 'TFJS';
+
+export type EngineInfo = {
+  available: Scalars['Boolean']['output'];
+  detail: Scalars['String']['output'];
+  name: Scalars['String']['output'];
+};
+
+export type EpochEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  metrics: EpochMetrics;
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+};
+
+export type EpochMetrics = Node & {
+  /** Top-1 on the validation images, 0 to 1. */
+  accuracy?: Maybe<Scalars['Float']['output']>;
+  attempt: Scalars['Int']['output'];
+  epoch: Scalars['Int']['output'];
+  id: Scalars['ID']['output'];
+  imagesPerSecond: Scalars['Float']['output'];
+  learningRate: Scalars['Float']['output'];
+  nonFinite: Scalars['Boolean']['output'];
+  runId: Scalars['ID']['output'];
+  step: Scalars['Int']['output'];
+  systemSeconds: Scalars['Float']['output'];
+  trainLoss?: Maybe<Scalars['Float']['output']>;
+  userSeconds: Scalars['Float']['output'];
+  validationLoss?: Maybe<Scalars['Float']['output']>;
+  wallSeconds: Scalars['Float']['output'];
+};
+
+export type FailedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  failure: RunFailure;
+  lastCheckpoint?: Maybe<Scalars['String']['output']>;
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+};
+
+/** An expected failure: what happened and what to do next. */
+export type Failure = {
+  code: Scalars['String']['output'];
+  fix: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+};
+
+export type FinishedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  epochs: Scalars['Int']['output'];
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+  step: Scalars['Int']['output'];
+  wallSeconds: Scalars['Float']['output'];
+};
+
+export type InvalidInputFailure = Failure & {
+  code: Scalars['String']['output'];
+  /** Dotted path of the input field. */
+  field?: Maybe<Scalars['String']['output']>;
+  fix: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+};
+
+export type LeasedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  devices: Array<Scalars['String']['output']>;
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+  toAttempt: Scalars['Int']['output'];
+};
+
+export type Mutation = {
+  cancelRun: CancelRunResult;
+  createRun: CreateRunResult;
+};
+
+
+export type MutationCancelRunArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationCreateRunArgs = {
+  input: CreateRunInput;
+};
+
+export type Node = {
+  id: Scalars['ID']['output'];
+};
+
+export type NonFinitePolicy =
+  | 'CONTINUE'
+  | 'STOP';
+
+export type NotFoundFailure = Failure & {
+  code: Scalars['String']['output'];
+  fix: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+};
+
+export type Optimizer = {
+  beta1?: Maybe<Scalars['Float']['output']>;
+  beta2?: Maybe<Scalars['Float']['output']>;
+  epsilon?: Maybe<Scalars['Float']['output']>;
+  kind: OptimizerKind;
+  momentum?: Maybe<Scalars['Float']['output']>;
+  weightDecay: Scalars['Float']['output'];
+};
+
+export type OptimizerInput = {
+  beta1?: InputMaybe<Scalars['Float']['input']>;
+  beta2?: InputMaybe<Scalars['Float']['input']>;
+  epsilon?: InputMaybe<Scalars['Float']['input']>;
+  kind?: OptimizerKind;
+  momentum?: InputMaybe<Scalars['Float']['input']>;
+  weightDecay?: InputMaybe<Scalars['Float']['input']>;
+};
+
+export type OptimizerKind =
+  | 'ADAM'
+  | 'SGD';
+
+export type PageInfo = {
+  endCursor?: Maybe<Scalars['String']['output']>;
+  hasNextPage: Scalars['Boolean']['output'];
+  hasPreviousPage: Scalars['Boolean']['output'];
+  startCursor?: Maybe<Scalars['String']['output']>;
+};
+
+export type Query = {
+  checkpoint?: Maybe<Checkpoint>;
+  checkpoints: CheckpointConnection;
+  dataset?: Maybe<Dataset>;
+  datasets: DatasetConnection;
+  device?: Maybe<Device>;
+  devices: DeviceConnection;
+  epochMetrics: Array<EpochMetrics>;
+  node?: Maybe<Node>;
+  run?: Maybe<Run>;
+  runEvent?: Maybe<RunEvent>;
+  /** Newest first. */
+  runs: RunConnection;
+  /** Version and engine of this server. */
+  server: Server;
+};
+
+
+export type QueryCheckpointArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryCheckpointsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  before?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  last?: InputMaybe<Scalars['Int']['input']>;
+  runId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+
+export type QueryDatasetArgs = {
+  name: Scalars['String']['input'];
+};
+
+
+export type QueryDatasetsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  before?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  last?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type QueryDeviceArgs = {
+  name: Scalars['String']['input'];
+};
+
+
+export type QueryDevicesArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  before?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  kind?: InputMaybe<DeviceKind>;
+  last?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type QueryEpochMetricsArgs = {
+  runId: Scalars['ID']['input'];
+};
+
+
+export type QueryNodeArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryRunArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type QueryRunEventArgs = {
+  cursor: Scalars['String']['input'];
+  runId: Scalars['ID']['input'];
+};
+
+
+export type QueryRunsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  before?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  last?: InputMaybe<Scalars['Int']['input']>;
+  states?: InputMaybe<Array<RunState>>;
+};
+
+export type QueuedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+};
+
+export type ReleasedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  devices: Array<Scalars['String']['output']>;
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+  toAttempt: Scalars['Int']['output'];
+};
+
+export type Run = Node & {
+  architecture: Architecture;
+  attempt: Scalars['Int']['output'];
+  checkpoints: CheckpointConnection;
+  createdAt: Scalars['DateTime']['output'];
+  dataset: Scalars['String']['output'];
+  deviceNames: Array<Scalars['String']['output']>;
+  /** Devices it holds, or last held; empty while queued. */
+  devices: Array<Device>;
+  /** The run directory on the server. */
+  directory: Scalars['String']['output'];
+  /** Engine that runs it, such as `native`; null before it started. */
+  engine?: Maybe<Scalars['String']['output']>;
+  engineChoice: EngineChoice;
+  engineDetail?: Maybe<Scalars['String']['output']>;
+  epochMetrics: Array<EpochMetrics>;
+  epochs: Scalars['Int']['output'];
+  events: RunEventConnection;
+  failure?: Maybe<RunFailure>;
+  finishedAt?: Maybe<Scalars['DateTime']['output']>;
+  globalBatch: Scalars['Int']['output'];
+  id: Scalars['ID']['output'];
+  /** Cursor of its newest event; null before the first. */
+  lastCursor?: Maybe<Scalars['String']['output']>;
+  learningRate: Scalars['Float']['output'];
+  name?: Maybe<Scalars['String']['output']>;
+  optimizer: Optimizer;
+  parameters?: Maybe<Scalars['BigInt']['output']>;
+  progress: RunProgress;
+  schedule: ScheduleKind;
+  seed: Scalars['BigInt']['output'];
+  shards: Scalars['Int']['output'];
+  startedAt?: Maybe<Scalars['DateTime']['output']>;
+  state: RunState;
+  /** Why it is still queued, in words. */
+  waitingFor?: Maybe<Scalars['String']['output']>;
+};
+
+
+export type RunCheckpointsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  before?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  last?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type RunEventsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  before?: InputMaybe<Scalars['String']['input']>;
+  first?: InputMaybe<Scalars['Int']['input']>;
+  last?: InputMaybe<Scalars['Int']['input']>;
+};
+
+export type RunConnection = {
+  edges: Array<RunEdge>;
+  nodes: Array<Run>;
+  pageInfo: PageInfo;
+  totalCount: Scalars['Int']['output'];
+};
+
+export type RunEdge = {
+  cursor: Scalars['String']['output'];
+  node: Run;
+};
+
+export type RunEndedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  failure?: Maybe<RunFailure>;
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+  state: RunState;
+};
+
+export type RunEvent = {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
+export type RunEventConnection = {
+  edges: Array<RunEventEdge>;
+  nodes: Array<RunEvent>;
+  pageInfo: PageInfo;
+};
+
+export type RunEventEdge = {
+  cursor: Scalars['String']['output'];
+  node: RunEvent;
+};
+
+export type RunEventsItem = CancelRequestedEvent | CheckpointEvent | EpochEvent | FailedEvent | FinishedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
+
+export type RunFailure = {
+  code: Scalars['String']['output'];
+  fix: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+  nonFinite: Scalars['Boolean']['output'];
+  step?: Maybe<Scalars['Int']['output']>;
+};
+
+export type RunProgress = {
+  epoch: Scalars['Int']['output'];
+  epochs: Scalars['Int']['output'];
+  imagesPerSecond?: Maybe<Scalars['Float']['output']>;
+  loss?: Maybe<Scalars['Float']['output']>;
+  step: Scalars['Int']['output'];
+  steps?: Maybe<Scalars['Int']['output']>;
+};
+
+export type RunState =
+  | 'CANCELED'
+  | 'CANCELING'
+  | 'FAILED'
+  | 'QUEUED'
+  | 'RUNNING'
+  | 'STARTING'
+  | 'SUCCEEDED';
+
+export type ScheduleKind =
+  | 'CONSTANT';
+
+export type Server = {
+  dataDirectory: Scalars['String']['output'];
+  engines: Array<EngineInfo>;
+  startedAt: Scalars['DateTime']['output'];
+  version: Scalars['String']['output'];
+};
+
+export type StartedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  devices: Array<Scalars['String']['output']>;
+  engine: Scalars['String']['output'];
+  engineDetail: Scalars['String']['output'];
+  epochs: Scalars['Int']['output'];
+  globalBatch: Scalars['Int']['output'];
+  parameters: Scalars['BigInt']['output'];
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+  shards: Scalars['Int']['output'];
+  stepsPerEpoch: Scalars['Int']['output'];
+  trainImages: Scalars['Int']['output'];
+  validationImages: Scalars['Int']['output'];
+};
+
+export type StepEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  epoch: Scalars['Int']['output'];
+  imagesPerSecond: Scalars['Float']['output'];
+  learningRate: Scalars['Float']['output'];
+  loss?: Maybe<Scalars['Float']['output']>;
+  nonFinite: Scalars['Boolean']['output'];
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+  step: Scalars['Int']['output'];
+};
+
+export type StoppedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  cursor: Scalars['String']['output'];
+  lastCheckpoint?: Maybe<Scalars['String']['output']>;
+  runId: Scalars['ID']['output'];
+  seq: Scalars['BigInt']['output'];
+  step: Scalars['Int']['output'];
+};
+
+export type Subscription = {
+  /** Every event of the run once and in order: first those after the cursor (all, without one), then each new one. Ends after RunEndedEvent. */
+  runEvents: RunEventsItem;
+};
+
+
+export type SubscriptionRunEventsArgs = {
+  after?: InputMaybe<Scalars['String']['input']>;
+  runId: Scalars['ID']['input'];
+};

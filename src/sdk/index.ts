@@ -1,0 +1,34 @@
+// The public face of the package: `import { createClient } from 'trainql'`.
+export { createClient } from './client.ts'
+export type {
+  CallOptions,
+  Checkpoint,
+  Client,
+  ClientOptions,
+  Dataset,
+  Device,
+  EpochMetrics,
+  Page,
+  Run,
+  RunEventsOptions,
+  ServerInfo,
+} from './client.ts'
+export type { RetryOptions } from './backoff.ts'
+export { TrainqlClientError, TrainqlFailure, TrainqlGraphqlError, TrainqlNetworkError } from './errors.ts'
+export type { GraphqlErrorShape } from './errors.ts'
+export type { Fetch } from './http.ts'
+export type { EventStream } from './stream.ts'
+export type { Reconnect, RunEvent } from './subscribe.ts'
+export type {
+  Architecture,
+  CreateRunInput,
+  DeviceKind,
+  DevicesInput,
+  DeviceState,
+  EngineChoice,
+  NonFinitePolicy,
+  OptimizerInput,
+  OptimizerKind,
+  RunState,
+  ScheduleKind,
+} from './generated/schema.ts'
