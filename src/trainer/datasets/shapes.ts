@@ -1,13 +1,11 @@
 // The built-in dataset `shapes`: ten kinds of line figures drawn by rule into 28x28 grey images, varied enough
 // (place, size, turn, stretch, stroke, contrast, noise, stray marks) that a network learns them over epochs.
+import { shapesDataset } from '../../shared/datasets.ts'
 import { createRandom, type Random } from '../random.ts'
 import { normalisationOf, type Dataset, type Split } from './dataset.ts'
 
 const side = 28
 const pixels = side * side
-
-export const shapesTrainImages = 12_000
-export const shapesValidationImages = 2_000
 
 type Point = readonly [x: number, y: number]
 /** Strokes as chains of points within about the unit circle. */
@@ -26,6 +24,7 @@ const arcPoints: readonly Point[] = [
 ]
 const lowerArc: readonly Point[] = arcPoints.map(([x, y]) => [-x, -y])
 
+/** By class name, in any order: labels follow `shapesDataset.classes`. */
 const figures: Record<string, Figure> = {
   ring: [[...arcPoints, ...lowerArc.slice(1)]],
   arc: [arcPoints],
@@ -107,8 +106,6 @@ const figures: Record<string, Figure> = {
   ],
 }
 
-export const shapesClasses: readonly string[] = Object.keys(figures)
-
 export interface ShapesOptions {
   seed?: number
   trainImages?: number
@@ -117,14 +114,19 @@ export interface ShapesOptions {
 
 /** Draws the dataset; each image is a pure function of (seed, split, index), its class `index mod 10`. */
 export function drawShapes(options: ShapesOptions = {}): Dataset {
-  const { seed = 0, trainImages = shapesTrainImages, validationImages = shapesValidationImages } = options
-  const shape = { channels: 1, height: side, width: side }
+  const {
+    seed = 0,
+    trainImages = shapesDataset.trainImages,
+    validationImages = shapesDataset.validationImages,
+  } = options
+  const { name, channels, classes } = shapesDataset
+  const shape = { channels, height: side, width: side }
   const train = drawSplit(seed, { count: trainImages, firstSubstream: 0 })
   const validation = drawSplit(seed, { count: validationImages, firstSubstream: 2 ** 31 })
   return {
-    name: 'shapes',
+    name,
     shape,
-    classes: shapesClasses,
+    classes,
     train,
     validation,
     normalisation: normalisationOf(train, shape),
@@ -135,14 +137,14 @@ function drawSplit(seed: number, { count, firstSubstream }: { count: number; fir
   const images = new Uint8Array(count * pixels)
   const labels = new Uint8Array(count)
   const coverage = new Float64Array(pixels)
-  const kinds = Object.values(figures)
+  const kinds = shapesDataset.classes.map((name) => figures[name] ?? [])
   for (let index = 0; index < count; index += 1) {
     const random = createRandom({ seed, stream: 'shapes', substream: firstSubstream + index })
     const label = index % kinds.length
     labels[index] = label
     coverage.fill(0)
     drawFigure(coverage, kinds[label] as Figure, random)
-    for (let stray = random.below(4); stray > 0; stray -= 1) drawStray(coverage, random)
+    for (let stray = random.below(3); stray > 0; stray -= 1) drawStray(coverage, random)
     expose(images.subarray(index * pixels, (index + 1) * pixels), coverage, random)
   }
   return { count, images, labels }
@@ -229,11 +231,11 @@ function drawSegment(
 /** Turns coverage into grey levels: background with a slope, contrast (dark on light at times), noise. */
 function expose(image: Uint8Array, coverage: Float64Array, random: Random): void {
   const background = between(random, 0, 90)
-  const contrast = between(random, 60, 165)
+  const contrast = between(random, 75, 165)
   const inverted = random.below(3) === 0
   const slopeX = between(random, -1.2, 1.2)
   const slopeY = between(random, -1.2, 1.2)
-  const noise = between(random, 8, 42)
+  const noise = between(random, 6, 32)
   const middle = (side - 1) / 2
   for (let pixel = 0; pixel < pixels; pixel += 1) {
     const x = pixel % side

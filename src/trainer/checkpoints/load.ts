@@ -1,0 +1,63 @@
+// Reads a checkpoint back, trusting nothing: every file's size and hash, every tensor's place.
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
+import type { OptimizerState, StateDict } from '../engine.ts'
+import { manifestFile, optimizerFile, parseManifest, weightsFile, type FileRecord, type Manifest } from './manifest.ts'
+import { decodeSafetensors } from './safetensors.ts'
+import { fromRawTensors } from './state-dict.ts'
+
+export interface LoadedCheckpoint {
+  manifest: Manifest
+  state: StateDict
+  optimizerState: OptimizerState
+}
+
+/** @throws TrainqlError `CHECKPOINT_INVALID`, naming the file, what was expected and what was found. */
+export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> {
+  const manifest = await readManifest(folder)
+  const tensorsOf = async (name: typeof weightsFile | typeof optimizerFile): Promise<StateDict> => {
+    const file = join(folder, name)
+    const bytes = await readVerified(file, manifest.files[name])
+    return fromRawTensors(decodeSafetensors(bytes, file).tensors, file)
+  }
+  const state = await tensorsOf(weightsFile)
+  return { manifest, state, optimizerState: { step: manifest.optimizer.step, tensors: await tensorsOf(optimizerFile) } }
+}
+
+async function readManifest(folder: string): Promise<Manifest> {
+  const file = join(folder, manifestFile)
+  const bytes = await readWhole(file)
+  try {
+    return parseManifest(JSON.parse(bytes.toString('utf8')))
+  } catch (error) {
+    if (error instanceof SyntaxError || isTrainqlError(error))
+      throw invalid(file, 'a checkpoint manifest', error.message)
+    throw error
+  }
+}
+
+async function readVerified(file: string, { bytes, sha256 }: FileRecord): Promise<Buffer> {
+  const content = await readWhole(file)
+  if (content.length !== bytes) throw invalid(file, `${bytes} bytes`, `${content.length}`)
+  const found = createHash('sha256').update(content).digest('hex')
+  if (found !== sha256) throw invalid(file, `sha-256 ${sha256}`, found)
+  return content
+}
+
+async function readWhole(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (error) {
+    throw invalid(file, 'a readable file', error instanceof Error ? error.message : String(error))
+  }
+}
+
+function invalid(file: string, expected: string, found: string): TrainqlError {
+  return new TrainqlError({
+    code: 'CHECKPOINT_INVALID',
+    message: `${file}: expected ${expected}; found ${found}.`,
+    fix: 'Continue from another checkpoint of the run.',
+  })
+}

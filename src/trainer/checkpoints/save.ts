@@ -1,0 +1,87 @@
+// Writes a checkpoint so that it is there whole or not at all, whenever the process or the machine stops.
+import { createHash } from 'node:crypto'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { diskFullOr, syncFolder } from '../disk.ts'
+import type { OptimizerState, StateDict } from '../engine.ts'
+import { manifestFile, optimizerFile, weightsFile, type FileRecord, type Manifest } from './manifest.ts'
+import { encodeSafetensors } from './safetensors.ts'
+import { toRawTensors } from './state-dict.ts'
+
+export interface CheckpointContent {
+  manifest: Omit<Manifest, 'files'>
+  state: StateDict
+  optimizerState: OptimizerState
+}
+
+export interface SavedCheckpoint {
+  name: string
+  /** All files together. */
+  bytes: number
+  /** Of the weights file. */
+  sha256: string
+}
+
+const temporaryPrefix = '.tmp-'
+
+/**
+ * Files into a temporary folder, each flushed; the folder flushed; renamed to `name`; the parent flushed. Only then
+ * does this return.
+ * @throws TrainqlError `DISK_FULL`; the temporary folder is gone then.
+ */
+export async function saveCheckpoint(
+  folder: string,
+  name: string,
+  { manifest, state, optimizerState }: CheckpointContent,
+): Promise<SavedCheckpoint> {
+  const temporary = join(folder, `${temporaryPrefix}${name}`)
+  try {
+    await mkdir(temporary, { recursive: true })
+    const metadata = { format: 'pt' }
+    const weights = await writePieces(
+      join(temporary, weightsFile),
+      encodeSafetensors({ tensors: toRawTensors(state), metadata }),
+    )
+    const optimizer = await writePieces(
+      join(temporary, optimizerFile),
+      encodeSafetensors({ tensors: toRawTensors(optimizerState.tensors), metadata }),
+    )
+    const complete: Manifest = { ...manifest, files: { [weightsFile]: weights, [optimizerFile]: optimizer } }
+    const record = await writePieces(join(temporary, manifestFile), [
+      Buffer.from(`${JSON.stringify(complete, null, 2)}\n`),
+    ])
+    await syncFolder(temporary)
+    await rename(temporary, join(folder, name))
+    await syncFolder(folder)
+    return { name, bytes: weights.bytes + optimizer.bytes + record.bytes, sha256: weights.sha256 }
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true })
+    throw diskFullOr(error, folder)
+  }
+}
+
+/** Removes what killed processes left half written. `isOver` says whether nobody writes for an attempt any more. */
+export async function removeUnfinished(folder: string, isOver: (attempt: number) => boolean): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const attempt = /^\.tmp-(\d+)-/.exec(name)?.[1]
+    if (attempt === undefined || !isOver(Number(attempt))) continue
+    await rm(join(folder, name), { recursive: true, force: true })
+  }
+}
+
+async function writePieces(file: string, pieces: readonly Uint8Array[]): Promise<FileRecord> {
+  const hash = createHash('sha256')
+  const handle = await open(file, 'w')
+  try {
+    let bytes = 0
+    for (const piece of pieces) {
+      hash.update(piece)
+      bytes += piece.length
+      await handle.writeFile(piece)
+    }
+    await handle.sync()
+    return { bytes, sha256: hash.digest('hex') }
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,64 @@
+// Between the tensors an engine gives and takes (fp32 on the host) and the tensors of a safetensors file.
+import { endianness } from 'node:os'
+import { TrainqlError } from '../../shared/errors.ts'
+import type { HostTensor, StateDict } from '../engine.ts'
+import type { RawTensor } from './safetensors.ts'
+
+const countSuffix = 'num_batches_tracked'
+
+/** fp32, but `num_batches_tracked` as int64, as in PyTorch's state dicts. Views of `state` where the machine allows. */
+export function toRawTensors(state: StateDict): Map<string, RawTensor> {
+  return new Map([...state].map(([name, tensor]) => [name, toRawTensor(name, tensor)]))
+}
+
+/**
+ * @param what names the file in errors.
+ * @throws TrainqlError `CHECKPOINT_INVALID` for a dtype that is not ours.
+ */
+export function fromRawTensors(tensors: ReadonlyMap<string, RawTensor>, what: string): StateDict {
+  return new Map([...tensors].map(([name, tensor]) => [name, fromRawTensor(name, tensor, what)]))
+}
+
+/** Name of the first tensor that holds a NaN or an infinity; null where all is finite. */
+export function findNonFinite(state: StateDict): string | null {
+  for (const [name, { data }] of state) {
+    // One sum tells: a NaN or an infinity stays in it, and fp32 values cannot overflow a double.
+    let sum = 0
+    for (let i = 0; i < data.length; i += 1) sum += Math.abs(data[i] as number)
+    if (!Number.isFinite(sum)) return name
+  }
+  return null
+}
+
+function toRawTensor(name: string, { shape, data }: HostTensor): RawTensor {
+  if (name.endsWith(countSuffix)) {
+    const bytes = Buffer.alloc(8 * data.length)
+    data.forEach((value, index) => bytes.writeBigInt64LE(BigInt(value), 8 * index))
+    return { dtype: 'I64', shape, bytes }
+  }
+  return { dtype: 'F32', shape, bytes: littleEndian(Buffer.from(data.buffer, data.byteOffset, data.byteLength)) }
+}
+
+function fromRawTensor(name: string, { dtype, shape, bytes }: RawTensor, what: string): HostTensor {
+  const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  if (dtype === 'I64' && name.endsWith(countSuffix)) {
+    const data = Float32Array.from({ length: view.length / 8 }, (_, index) => Number(view.readBigInt64LE(8 * index)))
+    return { shape, data }
+  }
+  if (dtype !== 'F32') {
+    throw new TrainqlError({
+      code: 'CHECKPOINT_INVALID',
+      message: `${what}: expected tensor "${name}" as ${name.endsWith(countSuffix) ? 'I64' : 'F32'}; found ${dtype}.`,
+      fix: 'Use a checkpoint that a training run wrote.',
+    })
+  }
+  // A copy of its own: the file's bytes need not be aligned, nor kept.
+  const data = new Float32Array(view.length / 4)
+  Buffer.from(data.buffer).set(littleEndian(view))
+  return { shape, data }
+}
+
+/** To or from the file's byte order; a copy only on a big-endian machine. */
+function littleEndian(words: Buffer): Buffer {
+  return endianness() === 'LE' ? words : Buffer.from(words).swap32()
+}

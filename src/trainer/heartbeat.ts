@@ -1,0 +1,50 @@
+// Renews `heartbeat.<n>.json` from a thread of its own, so that a step that computes on the main thread for a
+// minute does not look like a dead process.
+import { Worker } from 'node:worker_threads'
+import { heartbeatFile } from '../shared/run-directory.ts'
+import type { Progress } from './progress.ts'
+
+export interface HeartbeatOptions {
+  directory: string
+  run: string
+  attempt: number
+  progress: Progress
+}
+
+export interface HeartbeatThread {
+  file: string
+  run: string
+  attempt: number
+  pid: number
+  progress: Progress['shared']
+}
+
+/** Resolves after the first beat is in the file; the returned function stops the beats. */
+export async function startHeartbeat({
+  directory,
+  run,
+  attempt,
+  progress,
+}: HeartbeatOptions): Promise<() => Promise<void>> {
+  const workerData: HeartbeatThread = {
+    file: heartbeatFile(directory, attempt),
+    run,
+    attempt,
+    pid: process.pid,
+    progress: progress.shared,
+  }
+  // Beside this file, `.ts` under a loader as `.js` when built.
+  const thread = new Worker(new URL(import.meta.url.replace(/heartbeat(\.[jt]s)/, 'heartbeat-thread$1')), {
+    workerData,
+  })
+  await new Promise<void>((resolve, reject) => {
+    thread.once('message', () => {
+      resolve()
+    })
+    thread.once('error', reject)
+  })
+  thread.unref()
+  return async () => {
+    await thread.terminate()
+  }
+}

@@ -1,0 +1,140 @@
+// The trainer's process entry: `main.ts <runDirectory> <attempt>`. Takes the attempt for itself, trains, and leaves
+// an exit record as its last act. Its exit codes are in `src/shared/exit-codes.ts`.
+import { once } from 'node:events'
+import { existsSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { TrainqlError, isTrainqlError } from '../shared/errors.ts'
+import { exitCodeOf, exitCodes, type ExitCode } from '../shared/exit-codes.ts'
+import { eventsFile, exitFile, type ExitRecord } from '../shared/run-directory.ts'
+import { diskFullOr, reserveDisk, writeFileAtomically, type DiskReserve } from './disk.ts'
+import { openEventLog, type EventLog } from './event-log.ts'
+import { startHeartbeat } from './heartbeat.ts'
+import { openJob } from './job.ts'
+import { train, type Control } from './loop.ts'
+import { takeAttempt } from './ownership.ts'
+import { createProgress, type Progress } from './progress.ts'
+import { listenToSignals } from './signals.ts'
+
+const usage = 'Usage: main <runDirectory> <attempt>, with spec.json and attempt.<n>.json in the run directory.'
+
+process.exitCode = await main(process.argv.slice(2))
+// Engines may leave threads behind; everything that matters is on the disk.
+await Promise.all(
+  [process.stdout, process.stderr].map((stream) => (stream.writableLength > 0 ? once(stream, 'drain') : null)),
+)
+process.exit()
+
+async function main(argv: readonly string[]): Promise<ExitCode> {
+  // The log is for people: not being able to write it must not end the run.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  const [path, number] = argv
+  const attempt = Number(number)
+  if (argv.length !== 2 || path === undefined || !Number.isSafeInteger(attempt) || attempt < 1 || !existsSync(path)) {
+    console.error(usage)
+    return exitCodes.badInput
+  }
+  const control = listenToSignals(say)
+  const directory = resolve(path)
+  try {
+    takeAttempt(directory, attempt)
+  } catch (error) {
+    explain(error)
+    return codeOf(diskFullOr(error, directory))
+  }
+  // From here on the attempt is ours: however it goes, the event log and the exit record say so.
+  return await own({ directory, attempt, control })
+}
+
+interface Ownership {
+  directory: string
+  attempt: number
+  control: Control
+}
+
+async function own({ directory, attempt, control }: Ownership): Promise<ExitCode> {
+  const progress = createProgress()
+  const run = basename(directory)
+  let reserve: DiskReserve | undefined
+  let events: EventLog | undefined
+  let ended = false
+
+  /** Writes the last words, once. */
+  function end(code: ExitCode, error?: unknown): ExitCode {
+    if (ended) return code
+    ended = true
+    // Nothing else will be written: the last words may have the room.
+    reserve?.release()
+    try {
+      if (error !== undefined) events?.append(failedEvent(error, progress))
+      events?.sync()
+      events?.close()
+    } catch (closing) {
+      explain(closing)
+    }
+    const record: ExitRecord = { code, at: new Date().toISOString() }
+    if (code === exitCodes.stopped) record.signal = String(control.stop.reason)
+    try {
+      writeFileAtomically(exitFile(directory, attempt), `${JSON.stringify(record)}\n`)
+    } catch (writing) {
+      explain(writing)
+    }
+    return code
+  }
+
+  process.on('uncaughtException', (error) => {
+    explain(error)
+    process.exit(end(codeOf(error), error))
+  })
+
+  try {
+    reserve = reserveDisk(join(directory, `reserve.${attempt}`))
+    events = openEventLog({ file: eventsFile(directory, attempt), run, attempt, reserve })
+    const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress })
+    const job = await openJob({ directory, attempt, progress, say })
+    const outcome = await train({ ...job, progress, events, control, say })
+    await stopHeartbeat()
+    return end(outcome === 'finished' ? exitCodes.finished : exitCodes.stopped)
+  } catch (error) {
+    const known = diskFullOr(error, directory)
+    explain(known)
+    return end(codeOf(known), known)
+  }
+}
+
+function failedEvent(error: unknown, progress: Progress): Parameters<EventLog['append']>[0] {
+  const known = isTrainqlError(error) ? error : internal(error)
+  return {
+    type: 'failed',
+    code: known.code,
+    message: known.message,
+    fix: known.fix,
+    step: progress.step > 0 ? progress.step : null,
+    nonFinite: known.code === 'NON_FINITE_LOSS',
+    lastCheckpoint: progress.lastCheckpoint,
+  }
+}
+
+/** What users see of a bug; the log has the rest. */
+function internal(cause: unknown): TrainqlError {
+  return new TrainqlError(
+    {
+      code: 'INTERNAL',
+      message: 'The trainer met an error it does not know.',
+      fix: "Read log.txt in the run's directory, and report it.",
+    },
+    { cause },
+  )
+}
+
+function codeOf(error: unknown): ExitCode {
+  return isTrainqlError(error) ? exitCodeOf(error.code) : exitCodes.internal
+}
+
+function explain(error: unknown): void {
+  if (isTrainqlError(error) && error.code !== 'INTERNAL') console.error(`${error.code}: ${error.message} ${error.fix}`)
+  else console.error(error)
+}
+
+function say(line: string): void {
+  console.log(`${new Date().toISOString()} ${line}`)
+}

@@ -1,0 +1,34 @@
+// How far an attempt has come, kept where the loop, the heartbeat's thread and the last words can all see it.
+
+export interface Progress {
+  /** Epoch under way, from 1; 0 before the first. */
+  readonly epoch: number
+  /** Global steps done. */
+  readonly step: number
+  /** Name of the newest checkpoint of this attempt, or the one it continued from. */
+  lastCheckpoint: string | null
+  /** Says that a step, an evaluation batch or a checkpoint has ended. */
+  advance(epoch: number, step: number): void
+  /** [epoch, step, milliseconds since 1970 of the last advance], read by `heartbeat-thread.ts`. */
+  readonly shared: BigInt64Array<SharedArrayBuffer>
+}
+
+export function createProgress(): Progress {
+  const shared = new BigInt64Array(new SharedArrayBuffer(3 * BigInt64Array.BYTES_PER_ELEMENT))
+  Atomics.store(shared, 2, BigInt(Date.now()))
+  return {
+    get epoch() {
+      return Number(Atomics.load(shared, 0))
+    },
+    get step() {
+      return Number(Atomics.load(shared, 1))
+    },
+    lastCheckpoint: null,
+    advance(epoch, step) {
+      Atomics.store(shared, 0, BigInt(epoch))
+      Atomics.store(shared, 1, BigInt(step))
+      Atomics.store(shared, 2, BigInt(Date.now()))
+    },
+    shared,
+  }
+}

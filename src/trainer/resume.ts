@@ -1,0 +1,53 @@
+// Where a run goes on from a checkpoint, after checking that the checkpoint is one of this very run.
+import { TrainqlError } from '../shared/errors.ts'
+import type { RunSpec } from '../shared/run-spec.ts'
+import type { Manifest } from './checkpoints/manifest.ts'
+import type { ModelGraph } from './models/graph.ts'
+
+export interface ResumeContext {
+  spec: RunSpec
+  graph: ModelGraph
+  stepsPerEpoch: number
+}
+
+export type SamplerPosition = Pick<Manifest['sampler'], 'epoch' | 'step' | 'lossSum'>
+
+/**
+ * Epoch, step within it and loss summed so far: with the spec they determine every later batch.
+ * @throws TrainqlError `CHECKPOINT_INVALID` where run, model, seed or position are not this run's.
+ */
+export function resumePosition(manifest: Manifest, { spec, graph, stepsPerEpoch }: ResumeContext): SamplerPosition {
+  const { model, sampler } = manifest
+  const { channels, height, width } = graph.input
+  expectSame('run', { expected: spec.runId, found: manifest.runId })
+  expectSame('architecture', { expected: spec.model.architecture, found: model.architecture })
+  expectSame('number of classes', { expected: graph.classes, found: model.classes })
+  expectSame('input (C x H x W)', {
+    expected: [channels, height, width].join(' x '),
+    found: [model.input.channels, model.input.height, model.input.width].join(' x '),
+  })
+  expectSame('optimiser', { expected: spec.optimizer.kind, found: manifest.optimizer.kind })
+  expectSame('seed', { expected: spec.seed, found: sampler.seed })
+  if (sampler.step > stepsPerEpoch) {
+    throw mismatch('step within the epoch', { expected: `at most ${stepsPerEpoch}`, found: sampler.step })
+  }
+  expectSame('global step', { expected: (sampler.epoch - 1) * stepsPerEpoch + sampler.step, found: manifest.step })
+  return sampler
+}
+
+interface Comparison {
+  expected: string | number
+  found: string | number
+}
+
+function expectSame(what: string, { expected, found }: Comparison): void {
+  if (expected !== found) throw mismatch(what, { expected, found })
+}
+
+function mismatch(what: string, { expected, found }: Comparison): TrainqlError {
+  return new TrainqlError({
+    code: 'CHECKPOINT_INVALID',
+    message: `The checkpoint does not continue this run: expected ${what} ${expected}; found ${found}.`,
+    fix: 'Continue from a checkpoint of this run, with its dataset unchanged.',
+  })
+}
