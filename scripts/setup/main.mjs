@@ -1,0 +1,112 @@
+// The set-up's command line: which steps are due, one line for each that runs, and one way out.
+import { mkdirSync, rmSync } from 'node:fs'
+import { CommandFailed, interruptCommand } from './command.mjs'
+import { acquireLock } from './lock.mjs'
+import { root, stateFolder } from './places.mjs'
+import { createReport } from './report.mjs'
+import { readStamp, writeStamp } from './stamps.mjs'
+import { steps } from './steps.mjs'
+
+const usage = `Usage: node scripts/setup.mjs [options]
+
+Installs dependencies, generates the database client, builds the native engine, the server and the playground.
+Only what changed since the last time is done.
+
+  --quiet     print only what is done
+  --check     do nothing; list what is due, and leave with 1 if anything is
+  --rebuild   build everything anew (dependencies are kept where they match the lock file)
+  --strict    a native engine that does not compile is an error, not a warning
+  --help      this text
+
+TRAINQL_SKIP_SYSTEM_PACKAGES=1 keeps it from installing a missing compiler through the system's package manager.`
+
+const options = ['--quiet', '--check', '--rebuild', '--strict', '--help']
+
+export async function main(args) {
+  const unknown = args.find((arg) => !options.includes(arg))
+  if (unknown !== undefined) {
+    process.stderr.write(`Unknown option "${unknown}".\n${usage}\n`)
+    process.exitCode = 2
+    return
+  }
+  if (args.includes('--help')) {
+    process.stdout.write(`${usage}\n`)
+    return
+  }
+  const report = createReport({ quiet: args.includes('--quiet') })
+  if (args.includes('--check')) check(report)
+  else await setUp(report, { rebuild: args.includes('--rebuild'), strict: args.includes('--strict') })
+}
+
+function check(report) {
+  const due = steps.map((step) => ({ step, reason: dueReason(step) })).filter(({ reason }) => reason !== null)
+  for (const { step, reason } of due) report.line(`due: ${step.title} (${reason})`)
+  if (due.length === 0) report.line('set-up: up to date')
+  else process.exitCode = 1
+}
+
+/** Why the step must run, or null when its outputs are there and its inputs are those of the last time. */
+function dueReason(step) {
+  if (!step.applies()) return null
+  const stamp = readStamp(step.name)
+  // A step without inputs of its own tells by its outputs alone, whoever made them.
+  const key = step.inputs?.().key
+  if (key !== undefined && key !== stamp?.key) return stamp === null ? 'not done yet' : 'its inputs changed'
+  const missing = stamp?.outcome === 'degraded' ? null : step.missingOutput()
+  return missing === null ? null : `${missing} is missing`
+}
+
+async function setUp(report, { rebuild, strict }) {
+  const wait = (holder) => report.line(`waiting for another set-up to end (process ${holder})`)
+  let lock = null
+  const leave = (signal) => {
+    interruptCommand(signal)
+    lock?.release()
+    report.interrupted()
+    process.exit(signal === 'SIGINT' ? 130 : 143)
+  }
+  process.on('SIGINT', leave).on('SIGTERM', leave)
+  try {
+    for (const step of steps) {
+      if (!rebuild && dueReason(step) === null) {
+        const stamp = readStamp(step.name)
+        if (stamp?.outcome === 'degraded' && step.applies()) report.remind(stamp.message)
+        continue
+      }
+      if (!step.applies()) continue
+      // Taken only when there is something to do, so that ten commands at once on a ready clone do not queue.
+      lock ??= await acquireLock({ onWait: wait })
+      // Whoever held the lock may have done this step meanwhile.
+      if (!rebuild && dueReason(step) === null) continue
+      await runStep(step, { report, rebuild })
+      if (strict && readStamp(step.name)?.outcome === 'degraded') process.exitCode = 1
+    }
+    report.end()
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error
+    report.failed(error)
+    process.exitCode = 1
+  } finally {
+    lock?.release()
+  }
+}
+
+async function runStep(step, { report, rebuild }) {
+  const stamp = readStamp(step.name)
+  // Without its stamp an interrupted step counts as never done.
+  mkdirSync(stateFolder, { recursive: true })
+  writeStamp(step.name, null)
+  if (rebuild) for (const path of step.cleans ?? []) rmSync(new URL(path, root), { recursive: true, force: true })
+  const progress = report.begin(step.title)
+  try {
+    const warning = await step.run({ fresh: rebuild || stamp === null, note: progress.note })
+    // Read again: a step may bring its own inputs (a compiler that was missing).
+    const key = step.inputs?.().key
+    writeStamp(step.name, warning ? { key, outcome: 'degraded', message: warning } : { key, outcome: 'done' })
+    progress.done()
+    if (warning) report.warn(warning)
+  } catch (error) {
+    progress.failed()
+    throw error
+  }
+}
