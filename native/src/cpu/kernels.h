@@ -1,0 +1,182 @@
+// Arguments of the compute kernels and the table of them that one instruction set offers.
+//
+// Activations are [pixel][image][channel]: a *row* is the channels of one pixel of one image, and rows of one
+// pixel lie one after another. Channels are padded with zeros to whole panels. All strides count floats.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace trainql {
+
+// One position of a filter: where its weights lie and how far its input pixel is from the row's base pixel.
+struct Tap {
+  std::int32_t slot;
+  std::int32_t pixelDelta;
+};
+
+// Output pixels that share one list of valid taps; taps that would meet only padding are not in it.
+struct RowGroup {
+  const std::int32_t* basePixel;  // (pixels): may be negative, only base + delta is ever read
+  const std::int32_t* outPixel;   // (pixels)
+  int pixels;
+  const Tap* taps;
+  int tapCount;
+};
+
+// out[row] (+)= sum over taps t of in[base(row) + delta(t)] (1, depth) x weights[slot(t)] (depth, channels).
+// Forward convolutions, their data gradients (with transposed weights) and linear layers are all this product.
+struct RowProduct {
+  const RowGroup* groups;
+  int groupCount;
+  int batch;                    // images
+  int depth;                    // values read per tap
+  const std::int32_t* offsets;  // null: contiguous; else (depth) offsets from the row's base, one tap only
+  std::ptrdiff_t inRow, outRow;
+  const float* input;
+  const float* weights;  // [slot][panel][depth][panel width]
+  std::ptrdiff_t slotStride, panelStride;
+  float* output;
+  const float* bias;  // null, or (channels)
+  bool accumulate;    // add to what output holds
+};
+
+// Pixel pairs (input, output) that one tap connects, in blocks that keep both in cache.
+struct TapPixels {
+  std::int32_t slot;
+  const std::int32_t* inPixel;
+  const std::int32_t* outPixel;
+  const std::int32_t* blockBegin;  // (blocks + 1)
+};
+
+// gradient[slot(t)] (depth, channels) (+)= sum over pixel pairs and images of in^T (depth, 1) x dOut (1, channels).
+struct WeightGradient {
+  const TapPixels* taps;
+  int tapCount;
+  int blocks;
+  int batch;
+  int depth;
+  const std::int32_t* offsets;  // as in RowProduct
+  std::ptrdiff_t inRow, outRow;
+  const float* input;
+  const float* outputGradient;
+  float* gradient;
+  std::ptrdiff_t slotStride, panelStride;
+  bool add;        // add the finished sum to what gradient holds (the next shard of a pair)
+  float* scratch;  // as large as the gradient; used only where add and blocks > 1
+};
+
+// A (rows, channels) view with a row stride.
+struct BatchNormForward {
+  const float* input;
+  float* output;
+  const float* skip;  // null, or added before the ReLU
+  const float* scale;
+  const float* shift;
+  std::ptrdiff_t row;
+  int channels;  // padded
+  bool relu;
+};
+
+struct BatchNormReduce {
+  const float* outputGradient;
+  const float* output;  // null: no ReLU; else its mask is output > 0
+  const float* input;
+  const float* mean;
+  float* skipGradient;  // null, or receives the masked gradient
+  bool skipAccumulate;
+  std::ptrdiff_t row;
+  float* sum;          // (channels): sum of masked gradient
+  float* sumCentered;  // (channels): sum of masked gradient x (input - mean)
+};
+
+// dInput (+)= a * maskedGradient + b * (input - mean) + c
+struct BatchNormBackward {
+  const float* outputGradient;
+  const float* output;
+  const float* input;
+  const float* mean;
+  const float* a;
+  const float* b;
+  const float* c;
+  float* inputGradient;
+  bool accumulate;
+  std::ptrdiff_t row;
+  int channels;
+};
+
+struct MaxPool {
+  const std::int32_t* windows;  // (outPixels, taps): input pixel or -1
+  int taps;
+  int batch;
+  std::ptrdiff_t row;
+  int channels;  // padded
+};
+
+// The leaves of the gradient tree at one parameter range: neighbours are added first.
+struct GradientLeaves {
+  const float* const* leaves;
+  int count;  // power of two; 0 where the gradient is zero (filter taps that only meet padding)
+};
+
+struct SgdUpdate {
+  float* parameters;
+  float* momentumBuffer;
+  GradientLeaves gradient;
+  float learningRate, momentum, weightDecay;
+};
+
+struct AdamUpdate {
+  float* parameters;
+  float* average;
+  float* squareAverage;
+  GradientLeaves gradient;
+  float stepSize;        // learning rate / (1 - beta1^t)
+  float rootCorrection;  // 1 / sqrt(1 - beta2^t)
+  float beta1, beta2, epsilon, weightDecay;
+};
+
+struct Kernels {
+  const char* name;
+  int vector;    // floats in a register
+  int panel;     // output channels a product computes at once
+  int tileRows;  // rows a product computes at once
+
+  int (*rowTiles)(const RowProduct&);
+  void (*rowProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  int (*gradientTiles)(int depth);
+  void (*weightGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  // [slot][panel][in][panel width] -> [slot][in panel][out][panel width], for one slot
+  void (*transposeWeights)(const float* from, float* to, int inChannels, int outChannels);
+
+  void (*statistics)(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
+                     float* variance);
+  void (*columnSums)(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* sums);
+  void (*batchNormForward)(const BatchNormForward&, int rowBegin, int rowEnd);
+  void (*batchNormReduce)(const BatchNormReduce&, int rows, int channelBegin, int channelEnd);
+  void (*batchNormBackward)(const BatchNormBackward&, int rowBegin, int rowEnd);
+  void (*maxPoolForward)(const MaxPool&, const float* input, float* output, std::uint8_t* chosen, int pixelBegin,
+                         int pixelEnd);
+  // windows here: (inPixels, taps) of output pixels whose window holds the input pixel at that tap, or -1
+  void (*maxPoolBackward)(const MaxPool&, const float* outputGradient, const std::uint8_t* chosen,
+                          float* inputGradient, bool accumulate, int pixelBegin, int pixelEnd);
+  // y = a + b (b may be null), with ReLU where asked
+  void (*addRelu)(const float* a, const float* b, float* y, std::size_t count, bool relu);
+  // dx (+)= dy where mask > 0 (mask may be null)
+  void (*passGradient)(const float* dy, const float* mask, float* dx, std::size_t count, bool accumulate);
+  void (*addTo)(float* sum, const float* term, std::size_t count);
+  void (*sumLeaves)(GradientLeaves, std::size_t begin, std::size_t end, float* sum);
+  void (*sgd)(const SgdUpdate&, std::size_t begin, std::size_t end);
+  void (*adam)(const AdamUpdate&, std::size_t begin, std::size_t end);
+};
+
+// The best instruction set of this machine; TRAINQL_ISA=avx512|avx2|portable asks for another it has.
+const Kernels& bestKernels();
+
+const Kernels& portableKernels();
+#ifdef TRAINQL_X86
+const Kernels& avx2Kernels();
+const Kernels& avx512Kernels();
+#endif
+
+}  // namespace trainql

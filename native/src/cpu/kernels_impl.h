@@ -1,0 +1,24 @@
+// The kernels of one instruction set: included by kernels_<isa>.cc with its vector width and tile height.
+#pragma once
+
+#include "cpu/kernels.h"
+#include "cpu/simd.h"
+#include "cpu/products_impl.h"
+#include "cpu/normalisation_impl.h"
+#include "cpu/pointwise_impl.h"
+#include "cpu/update_impl.h"
+
+namespace trainql::TRAINQL_ISA {
+
+static const Kernels table = {
+    TRAINQL_ISA_NAME, V,          panel,
+    tileRows,         rowTiles,   rowProduct,
+    gradientTiles,    weightGradient, transposeWeights,
+    statistics,       columnSums, batchNormForward,
+    batchNormReduce,  batchNormBackward, maxPoolForward,
+    maxPoolBackward,  addRelu,    passGradient,
+    addTo,            sumLeaves,  sgd,
+    adam,
+};
+
+}  // namespace trainql::TRAINQL_ISA

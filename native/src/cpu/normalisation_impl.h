@@ -1,0 +1,133 @@
+// Batch norm over rows, fused with the residual add and the ReLU that follow it.
+#pragma once
+
+#include <algorithm>
+
+namespace trainql::TRAINQL_ISA {
+
+// Rows summed in single precision before they join the double-precision total.
+constexpr int sumBlock = 32;
+
+// Sums f(row, channel vector) over rows for C vectors of channels at once.
+template <int C, int Sums, class F>
+static inline void sumRows(int rows, double (*total)[C * V], F&& term) {
+  for (int s = 0; s < Sums; s++) std::fill(total[s], total[s] + C * V, 0.0);
+  for (int begin = 0; begin < rows; begin += sumBlock) {
+    const int end = std::min(rows, begin + sumBlock);
+    Vec part[Sums][C];
+    for (int s = 0; s < Sums; s++) {
+      for (int c = 0; c < C; c++) part[s][c] = Vec{};
+    }
+    for (int r = begin; r < end; r++) {
+#pragma GCC unroll 4
+      for (int c = 0; c < C; c++) {
+        Vec terms[Sums];
+        term(r, c, terms);
+        for (int s = 0; s < Sums; s++) part[s][c] += terms[s];
+      }
+    }
+    for (int s = 0; s < Sums; s++) {
+      for (int c = 0; c < C; c++) {
+        for (int i = 0; i < V; i++) total[s][c * V + i] += static_cast<double>(part[s][c][i]);
+      }
+    }
+  }
+}
+
+// Mean and biased variance by shifted sums (shift: the first row), which cannot cancel as plain squares do.
+static void statistics(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
+                       float* variance) {
+  constexpr int C = 2;
+  for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
+    const float* x = input + c0;
+    double total[2][C * V];
+    sumRows<C, 2>(rows, total, [&](int r, int c, Vec* out) {
+      const Vec d = load(x + r * row + c * V) - load(x + c * V);
+      out[0] = d;
+      out[1] = d * d;
+    });
+    for (int i = 0; i < C * V; i++) {
+      const double shift = total[0][i] / rows;
+      mean[c0 + i] = static_cast<float>(x[i] + shift);
+      variance[c0 + i] = static_cast<float>(std::max(0.0, total[1][i] / rows - shift * shift));
+    }
+  }
+}
+
+static void columnSums(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd,
+                       float* sums) {
+  constexpr int C = 2;
+  for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
+    double total[1][C * V];
+    sumRows<C, 1>(rows, total, [&](int r, int c, Vec* out) { out[0] = load(input + r * row + c0 + c * V); });
+    for (int i = 0; i < C * V; i++) sums[c0 + i] = static_cast<float>(total[0][i]);
+  }
+}
+
+template <bool Skip, bool Relu>
+static void normaliseRows(const BatchNormForward& a, int rowBegin, int rowEnd) {
+  for (int r = rowBegin; r < rowEnd; r++) {
+    const float* x = a.input + r * a.row;
+    float* y = a.output + r * a.row;
+    for (int c = 0; c < a.channels; c += V) {
+      Vec v = load(x + c) * load(a.scale + c) + load(a.shift + c);
+      if (Skip) v += load(a.skip + r * a.row + c);
+      store(y + c, Relu ? relu(v) : v);
+    }
+  }
+}
+
+static void batchNormForward(const BatchNormForward& a, int rowBegin, int rowEnd) {
+  if (a.skip != nullptr) {
+    a.relu ? normaliseRows<true, true>(a, rowBegin, rowEnd) : normaliseRows<true, false>(a, rowBegin, rowEnd);
+  } else {
+    a.relu ? normaliseRows<false, true>(a, rowBegin, rowEnd) : normaliseRows<false, false>(a, rowBegin, rowEnd);
+  }
+}
+
+template <bool Masked, bool Skip>
+static void reduceRows(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
+  constexpr int C = 2;
+  for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
+    double total[2][C * V];
+    const Vec mean[C] = {load(a.mean + c0), load(a.mean + c0 + V)};
+    sumRows<C, 2>(rows, total, [&](int r, int c, Vec* out) {
+      const std::ptrdiff_t at = r * a.row + c0 + c * V;
+      Vec dz = load(a.outputGradient + at);
+      if (Masked) dz = keepWhere(load(a.output + at) > Vec{}, dz);
+      if (Skip) store(a.skipGradient + at, a.skipAccumulate ? load(a.skipGradient + at) + dz : dz);
+      out[0] = dz;
+      out[1] = dz * (load(a.input + at) - mean[c]);
+    });
+    for (int i = 0; i < C * V; i++) {
+      a.sum[c0 + i] = static_cast<float>(total[0][i]);
+      a.sumCentered[c0 + i] = static_cast<float>(total[1][i]);
+    }
+  }
+}
+
+static void batchNormReduce(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
+  const bool masked = a.output != nullptr;
+  if (a.skipGradient != nullptr) {
+    masked ? reduceRows<true, true>(a, rows, channelBegin, channelEnd)
+           : reduceRows<false, true>(a, rows, channelBegin, channelEnd);
+  } else {
+    masked ? reduceRows<true, false>(a, rows, channelBegin, channelEnd)
+           : reduceRows<false, false>(a, rows, channelBegin, channelEnd);
+  }
+}
+
+static void batchNormBackward(const BatchNormBackward& a, int rowBegin, int rowEnd) {
+  for (int r = rowBegin; r < rowEnd; r++) {
+    for (int c = 0; c < a.channels; c += V) {
+      const std::ptrdiff_t at = r * a.row + c;
+      Vec dz = load(a.outputGradient + at);
+      if (a.output != nullptr) dz = keepWhere(load(a.output + at) > Vec{}, dz);
+      Vec dx = load(a.a + c) * dz + load(a.b + c) * (load(a.input + at) - load(a.mean + c)) + load(a.c + c);
+      if (a.accumulate) dx += load(a.inputGradient + at);
+      store(a.inputGradient + at, dx);
+    }
+  }
+}
+
+}  // namespace trainql::TRAINQL_ISA

@@ -1,0 +1,19 @@
+// What the addon exports.
+#include <napi.h>
+
+#include "cpu/kernels.h"
+#include "node/session.h"
+
+namespace {
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("Session", trainql::Session::define(env));
+  exports.Set("instructionSet", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return Napi::String::New(info.Env(), trainql::bestKernels().name);
+              }));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(trainql, init)

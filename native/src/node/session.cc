@@ -1,0 +1,184 @@
+// Session methods.
+#include "node/session.h"
+
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "node/arguments.h"
+
+namespace trainql {
+
+namespace {
+
+// Runs `work` on a pool thread, then resolves with what `result` makes of it on the JS thread. Keeps the argument
+// arrays alive meanwhile.
+class Work final : public Napi::AsyncWorker {
+ public:
+  using Compute = std::function<void()>;
+  using Result = std::function<Napi::Value(Napi::Env)>;
+
+  static Napi::Promise queue(const Napi::CallbackInfo& info, Compute compute, Result result) {
+    auto* work = new Work(info, std::move(compute), std::move(result));
+    const Napi::Promise promise = work->deferred_.Promise();
+    work->Queue();
+    return promise;
+  }
+
+ private:
+  Work(const Napi::CallbackInfo& info, Compute compute, Result result)
+      : AsyncWorker(info.Env()), deferred_(info.Env()), compute_(std::move(compute)), result_(std::move(result)) {
+    for (std::size_t i = 0; i < info.Length(); i++) {
+      if (info[i].IsObject()) kept_.push_back(Napi::Persistent(info[i].As<Napi::Object>()));
+    }
+  }
+
+  void Execute() override { compute_(); }
+  void OnOK() override {
+    const Napi::HandleScope scope(Env());
+    deferred_.Resolve(result_(Env()));
+  }
+  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+
+  Napi::Promise::Deferred deferred_;
+  Compute compute_;
+  Result result_;
+  std::vector<Napi::ObjectReference> kept_;
+};
+
+Napi::Float32Array arrayFrom(Napi::Env env, const std::vector<float>& values) {
+  auto array = Napi::Float32Array::New(env, values.size());
+  std::copy(values.begin(), values.end(), array.Data());
+  return array;
+}
+
+ImageBatch batchFrom(const Napi::CallbackInfo& info, const Trainer& trainer) {
+  const auto images = info[0].As<Napi::Float32Array>();
+  const Shape shape = trainer.graph().shapes[0];
+  ImageBatch batch;
+  batch.images = images.Data();
+  batch.count = static_cast<int>(images.ElementLength() / (static_cast<std::size_t>(shape.channels) * shape.pixels()));
+  if (info.Length() > 1 && info[1].IsTypedArray()) batch.labels = info[1].As<Napi::Int32Array>().Data();
+  return batch;
+}
+
+}  // namespace
+
+Napi::Function Session::define(Napi::Env env) {
+  return DefineClass(env, "Session",
+                     {InstanceMethod<&Session::step>("step"), InstanceMethod<&Session::gradients>("gradients"),
+                      InstanceMethod<&Session::evaluate>("evaluate"), InstanceMethod<&Session::predict>("predict"),
+                      InstanceMethod<&Session::readState>("readState"),
+                      InstanceMethod<&Session::writeState>("writeState"),
+                      InstanceMethod<&Session::readOptimizer>("readOptimizer"),
+                      InstanceMethod<&Session::writeOptimizer>("writeOptimizer"),
+                      InstanceMethod<&Session::memoryBytes>("memoryBytes"), InstanceMethod<&Session::close>("close")});
+}
+
+Session::Session(const Napi::CallbackInfo& info)
+    : ObjectWrap(info), trainer_(std::make_shared<Trainer>(trainerSpecFrom(info[0].As<Napi::Object>()))) {}
+
+Napi::Value Session::step(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const ImageBatch batch = batchFrom(info, *trainer);
+  const double learningRate = info[2].As<Napi::Number>().DoubleValue();
+  const auto loss = std::make_shared<double>();
+  return Work::queue(
+      info, [=] { *loss = trainer->step(batch, learningRate); },
+      [=](Napi::Env env) { return Napi::Number::New(env, *loss); });
+}
+
+Napi::Value Session::gradients(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const ImageBatch batch = batchFrom(info, *trainer);
+  const auto values = std::make_shared<std::vector<float>>(trainer->parameterCount());
+  const auto loss = std::make_shared<double>();
+  return Work::queue(
+      info, [=] { *loss = trainer->gradients(batch, values->data()); },
+      [=](Napi::Env env) {
+        auto result = Napi::Object::New(env);
+        result.Set("loss", *loss);
+        result.Set("values", arrayFrom(env, *values));
+        return result;
+      });
+}
+
+Napi::Value Session::evaluate(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const ImageBatch batch = batchFrom(info, *trainer);
+  const auto sum = std::make_shared<LossSum>();
+  return Work::queue(
+      info, [=] { *sum = trainer->evaluate(batch); },
+      [=](Napi::Env env) {
+        auto result = Napi::Object::New(env);
+        result.Set("lossSum", sum->loss);
+        result.Set("correct", sum->correct);
+        return result;
+      });
+}
+
+Napi::Value Session::predict(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const ImageBatch batch = batchFrom(info, *trainer);
+  const auto logits =
+      std::make_shared<std::vector<float>>(static_cast<std::size_t>(batch.count) * trainer->graph().classes);
+  return Work::queue(
+      info, [=] { trainer->predict(batch, logits->data()); },
+      [=](Napi::Env env) { return arrayFrom(env, *logits); });
+}
+
+Napi::Value Session::readState(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const auto values = std::make_shared<std::vector<float>>(trainer->stateSize());
+  return Work::queue(
+      info, [=] { trainer->readState(values->data()); }, [=](Napi::Env env) { return arrayFrom(env, *values); });
+}
+
+Napi::Value Session::writeState(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const float* values = info[0].As<Napi::Float32Array>().Data();
+  return Work::queue(
+      info, [=] { trainer->writeState(values); }, [](Napi::Env env) { return env.Undefined(); });
+}
+
+Napi::Value Session::readOptimizer(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const auto state = std::make_shared<OptimizerSlots>();
+  return Work::queue(
+      info, [=] { *state = trainer->readOptimizer(); },
+      [=](Napi::Env env) {
+        auto result = Napi::Object::New(env);
+        auto slots = Napi::Array::New(env, state->slots.size());
+        for (std::size_t i = 0; i < state->slots.size(); i++) {
+          slots.Set(static_cast<std::uint32_t>(i), arrayFrom(env, state->slots[i]));
+        }
+        result.Set("step", state->step);
+        result.Set("slots", slots);
+        return result;
+      });
+}
+
+Napi::Value Session::writeOptimizer(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const auto state = std::make_shared<OptimizerSlots>();
+  const auto object = info[0].As<Napi::Object>();
+  const auto slots = object.Get("slots").As<Napi::Array>();
+  state->step = object.Get("step").As<Napi::Number>().DoubleValue();
+  for (std::uint32_t i = 0; i < slots.Length(); i++) {
+    const auto values = slots.Get(i).As<Napi::Float32Array>();
+    state->slots.emplace_back(values.Data(), values.Data() + values.ElementLength());
+  }
+  return Work::queue(
+      info, [=] { trainer->writeOptimizer(*state); }, [](Napi::Env env) { return env.Undefined(); });
+}
+
+Napi::Value Session::memoryBytes(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(trainer_->memoryBytes()));
+}
+
+Napi::Value Session::close(const Napi::CallbackInfo& info) {
+  trainer_.reset();
+  return info.Env().Undefined();
+}
+
+}  // namespace trainql

@@ -1,0 +1,32 @@
+// The JavaScript face of a Trainer: arguments on the JS thread, work off it, results back on it.
+#pragma once
+
+#include <napi.h>
+
+#include <memory>
+
+#include "trainer.h"
+
+namespace trainql {
+
+class Session final : public Napi::ObjectWrap<Session> {
+ public:
+  static Napi::Function define(Napi::Env);
+  explicit Session(const Napi::CallbackInfo&);
+
+ private:
+  Napi::Value step(const Napi::CallbackInfo&);
+  Napi::Value gradients(const Napi::CallbackInfo&);
+  Napi::Value evaluate(const Napi::CallbackInfo&);
+  Napi::Value predict(const Napi::CallbackInfo&);
+  Napi::Value readState(const Napi::CallbackInfo&);
+  Napi::Value writeState(const Napi::CallbackInfo&);
+  Napi::Value readOptimizer(const Napi::CallbackInfo&);
+  Napi::Value writeOptimizer(const Napi::CallbackInfo&);
+  Napi::Value memoryBytes(const Napi::CallbackInfo&);
+  Napi::Value close(const Napi::CallbackInfo&);
+
+  std::shared_ptr<Trainer> trainer_;  // work under way keeps its own share
+};
+
+}  // namespace trainql

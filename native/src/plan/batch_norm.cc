@@ -1,0 +1,144 @@
+// Batch norm over one shard (Ioffe & Szegedy 2015, arXiv:1502.03167), with residual add and ReLU in the same pass.
+#include <cmath>
+
+#include "plan/steps.h"
+
+namespace trainql {
+
+namespace {
+
+class BatchNorm final : public Op {
+ public:
+  BatchNorm(Plan& plan, const BatchNormFusion& fusion)
+      : parameters_(plan.parameters().of(fusion.layer)),
+        epsilon_(plan.graph().layers[fusion.layer].epsilon),
+        rows_(plan.tensor(fusion.output).pixels() * plan.batch()),
+        in_(plan.tensor(plan.graph().layers[fusion.layer].input)),
+        out_(plan.tensor(fusion.output)),
+        relu_(fusion.relu),
+        coefficients_(plan.addBuffer(static_cast<std::size_t>(3) * in_.padded)) {
+    forwardBuffers = {in_.activation, out_.activation, coefficients_};
+    backwardBuffers = {in_.activation, out_.gradient, in_.gradient, coefficients_};
+    gradientTargets = {plan.graph().layers[fusion.layer].input};
+    if (relu_) backwardBuffers.push_back(out_.activation);
+    if (fusion.skip >= 0) {
+      skip_ = plan.tensor(fusion.skip);
+      hasSkip_ = true;
+      forwardBuffers.push_back(skip_.activation);
+      backwardBuffers.push_back(skip_.gradient);
+      gradientTargets.push_back(fusion.skip);
+    }
+  }
+
+  void forward(const Workspace& w) const override {
+    const bool training = w.phase == Phase::training;
+    float* const mean = training ? w.batchStatistics + parameters_.runningMean : nullptr;
+    float* const variance = training ? w.batchStatistics + parameters_.runningVariance : nullptr;
+    if (training) {
+      splitChannels(w, [&](int begin, int end) {
+        w.kernels.statistics(w.at(in_.activation), in_.row, rows_, begin, end, mean, variance);
+      });
+    }
+    const float* const useMean = training ? mean : w.running + parameters_.runningMean;
+    const float* const useVariance = training ? variance : w.running + parameters_.runningVariance;
+    const float* const gamma = w.parameters + parameters_.scale;
+    const float* const beta = w.parameters + parameters_.shift;
+    float* const scale = w.at(coefficients_);
+    float* const shift = scale + in_.padded;
+    for (int c = 0; c < in_.padded; c++) {
+      scale[c] = gamma[c] * inverseDeviation(useVariance[c]);
+      shift[c] = beta[c] - useMean[c] * scale[c];
+    }
+    BatchNormForward a{};
+    a.input = w.at(in_.activation);
+    a.output = w.at(out_.activation);
+    a.skip = hasSkip_ ? w.at(skip_.activation) : nullptr;
+    a.scale = scale;
+    a.shift = shift;
+    a.row = in_.row;
+    a.channels = in_.padded;
+    a.relu = relu_;
+    splitRows(w, [&](int begin, int end) { w.kernels.batchNormForward(a, begin, end); });
+  }
+
+  void backward(const Workspace& w) const override {
+    float* const a = w.at(coefficients_);
+    float* const b = a + in_.padded;
+    float* const c = b + in_.padded;
+    const float* const mean = w.batchStatistics + parameters_.runningMean;
+    const float* const variance = w.batchStatistics + parameters_.runningVariance;
+
+    BatchNormReduce reduce{};
+    reduce.outputGradient = w.at(out_.gradient);
+    reduce.output = relu_ ? w.at(out_.activation) : nullptr;
+    reduce.input = w.at(in_.activation);
+    reduce.mean = mean;
+    reduce.skipGradient = hasSkip_ ? w.at(skip_.gradient) : nullptr;
+    reduce.skipAccumulate = hasSkip_ && accumulate[1] != 0;
+    reduce.row = in_.row;
+    reduce.sum = b;
+    reduce.sumCentered = c;
+    splitChannels(w, [&](int begin, int end) { w.kernels.batchNormReduce(reduce, rows_, begin, end); });
+
+    const float* const gamma = w.parameters + parameters_.scale;
+    float* const gammaGradient = w.gradient + parameters_.scale;
+    float* const betaGradient = w.gradient + parameters_.shift;
+    for (int i = 0; i < in_.padded; i++) {
+      const float deviation = inverseDeviation(variance[i]);
+      const float sum = b[i], sumCentered = c[i];
+      const float dGamma = sumCentered * deviation;
+      gammaGradient[i] = w.addGradient ? gammaGradient[i] + dGamma : dGamma;
+      betaGradient[i] = w.addGradient ? betaGradient[i] + sum : sum;
+      a[i] = gamma[i] * deviation;
+      b[i] = -a[i] * deviation * deviation * sumCentered / static_cast<float>(rows_);
+      c[i] = -a[i] * sum / static_cast<float>(rows_);
+    }
+
+    BatchNormBackward back{};
+    back.outputGradient = reduce.outputGradient;
+    back.output = reduce.output;
+    back.input = reduce.input;
+    back.mean = mean;
+    back.a = a;
+    back.b = b;
+    back.c = c;
+    back.inputGradient = w.at(in_.gradient);
+    back.accumulate = accumulate[0] != 0;
+    back.row = in_.row;
+    back.channels = in_.padded;
+    splitRows(w, [&](int begin, int end) { w.kernels.batchNormBackward(back, begin, end); });
+  }
+
+ private:
+  float inverseDeviation(float variance) const {
+    return static_cast<float>(1.0 / std::sqrt(static_cast<double>(variance) + static_cast<double>(epsilon_)));
+  }
+
+  template <class F>
+  void splitChannels(const Workspace& w, F&& f) const {
+    const int panel = w.kernels.panel;
+    w.team.split(in_.padded / panel, [&](int begin, int end) { f(begin * panel, end * panel); });
+  }
+
+  template <class F>
+  void splitRows(const Workspace& w, F&& f) const {
+    w.team.split(rows_, [&](int begin, int end) { f(begin, end); });
+  }
+
+  const LayerParameters& parameters_;
+  const float epsilon_;
+  const int rows_;
+  const TensorLayout in_, out_;
+  const bool relu_;
+  const int coefficients_;
+  TensorLayout skip_;
+  bool hasSkip_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> makeBatchNorm(Plan& plan, const BatchNormFusion& fusion) {
+  return std::make_unique<BatchNorm>(plan, fusion);
+}
+
+}  // namespace trainql

@@ -1,0 +1,281 @@
+// Convolutions and linear layers as batch-reduce products: which rows meet which taps is worked out here, once.
+//
+// Pixels are grouped by the taps that are valid there, so padding is never multiplied. A data gradient is the same
+// product over transposed weights; with stride 2 its pixels fall into groups by parity.
+#include <algorithm>
+#include <deque>
+#include <map>
+
+#include "plan/steps.h"
+
+namespace trainql {
+
+namespace {
+
+// Floats of input and output gradient that one block of a weight gradient may span: they stay in L2.
+constexpr std::ptrdiff_t blockFloats = 160 * 1024;
+
+// Owns what the row groups of one product point to.
+class Rows {
+ public:
+  // Adds one output pixel: its base, and the taps valid there.
+  void add(int outPixel, int basePixel, int kind, const std::vector<Tap>& taps) {
+    std::vector<int> key{kind};
+    for (const Tap& tap : taps) key.push_back(tap.slot);
+    auto [found, isNew] = index_.try_emplace(key, static_cast<int>(members_.size()));
+    if (isNew) members_.emplace_back();
+    Members& m = members_[found->second];
+    if (isNew) m.taps = taps;
+    m.base.push_back(basePixel);
+    m.out.push_back(outPixel);
+  }
+
+  void seal() {
+    for (const Members& m : members_) {
+      groups_.push_back({m.base.data(), m.out.data(), static_cast<int>(m.out.size()), m.taps.data(),
+                         static_cast<int>(m.taps.size())});
+    }
+  }
+
+  const std::vector<RowGroup>& groups() const { return groups_; }
+
+ private:
+  struct Members {
+    std::vector<Tap> taps;
+    std::vector<std::int32_t> base, out;
+  };
+  std::map<std::vector<int>, int> index_;
+  std::deque<Members> members_;
+  std::vector<RowGroup> groups_;
+};
+
+class Convolution final : public Op {
+ public:
+  Convolution(Plan& plan, int layerIndex)
+      : plan_(plan),
+        layer_(plan.graph().layers[layerIndex]),
+        parameters_(plan.parameters().of(layerIndex)),
+        in_(plan.tensor(layer_.input)),
+        out_(plan.tensor(layer_.output)),
+        transposedAt_(plan.transposedAt(layerIndex)) {
+    forwardBuffers = {in_.activation, out_.activation};
+    backwardBuffers = {in_.activation, out_.gradient};
+    if (weight().flat) {
+      planFlat();
+    } else {
+      planForward();
+      planDataGradient();
+      planWeightGradient();
+      gradientTargets = {layer_.input};
+      backwardBuffers.push_back(in_.gradient);
+    }
+    forward_.seal();
+    dataGradient_.seal();
+    if (blocks() > 1) plan.needScratch(weight().liveSize());
+  }
+
+  void forward(const Workspace& w) const override {
+    RowProduct a = product(forward_);
+    a.depth = weight().depth();
+    a.offsets = weight().flat ? offsets_.data() : nullptr;
+    a.inRow = in_.row;
+    a.outRow = out_.row;
+    a.input = w.at(in_.activation);
+    a.weights = w.parameters + weight().live;
+    a.slotStride = weight().slotStride();
+    a.panelStride = weight().panelStride();
+    a.output = w.at(out_.activation);
+    a.bias = hasBias() ? w.parameters + parameters_.shift : nullptr;
+    a.accumulate = false;
+    run(w, a, out_.padded / w.kernels.panel);
+  }
+
+  void backward(const Workspace& w) const override {
+    weightGradient(w);
+    if (!weight().flat) dataGradient(w);
+  }
+
+ private:
+  const WeightLayout& weight() const { return parameters_.weight; }
+  bool hasBias() const { return layer_.kind == LayerKind::linear; }
+  int blocks() const { return static_cast<int>(blockBegin_[0].size()) - 1; }
+
+  RowProduct product(const Rows& rows) const {
+    RowProduct a{};
+    a.groups = rows.groups().data();
+    a.groupCount = static_cast<int>(rows.groups().size());
+    a.batch = plan_.batch();
+    return a;
+  }
+
+  static void run(const Workspace& w, const RowProduct& a, int panels) {
+    const int tiles = w.kernels.rowTiles(a);
+    if (w.team.size() == 1) return w.kernels.rowProduct(a, 0, panels, 0, tiles);
+    const int chunks = std::min(tiles, 16);
+    w.team.split(panels * chunks, [&](int begin, int end) {
+      for (int i = begin; i < end; i++) {
+        const int panel = i / chunks, chunk = i % chunks;
+        w.kernels.rowProduct(a, panel, panel + 1, tiles * chunk / chunks, tiles * (chunk + 1) / chunks);
+      }
+    });
+  }
+
+  void dataGradient(const Workspace& w) const {
+    RowProduct a = product(dataGradient_);
+    a.depth = layer_.outChannels;
+    a.inRow = out_.row;
+    a.outRow = in_.row;
+    a.input = w.at(out_.gradient);
+    a.weights = w.transposed + transposedAt_;
+    a.panelStride = static_cast<std::ptrdiff_t>(layer_.outChannels) * w.kernels.panel;
+    a.slotStride = a.panelStride * (in_.padded / w.kernels.panel);
+    a.output = w.at(in_.gradient);
+    a.accumulate = accumulate[0] != 0;
+    run(w, a, in_.padded / w.kernels.panel);
+  }
+
+  void weightGradient(const Workspace& w) const {
+    WeightGradient a{};
+    a.taps = taps_.data();
+    a.tapCount = static_cast<int>(taps_.size());
+    a.blocks = blocks();
+    a.batch = plan_.batch();
+    a.depth = weight().depth();
+    a.offsets = weight().flat ? offsets_.data() : nullptr;
+    a.inRow = in_.row;
+    a.outRow = out_.row;
+    a.input = w.at(in_.activation);
+    a.outputGradient = w.at(out_.gradient);
+    a.gradient = w.gradient + weight().live;
+    a.slotStride = weight().slotStride();
+    a.panelStride = weight().panelStride();
+    a.add = w.addGradient;
+    a.scratch = w.scratch;
+    const int panels = weight().panels, tiles = w.kernels.gradientTiles(a.depth);
+    if (w.team.size() == 1) {
+      w.kernels.weightGradient(a, 0, panels, 0, tiles);
+    } else {
+      w.team.split(panels * tiles, [&](int begin, int end) {
+        for (int i = begin; i < end; i++) {
+          w.kernels.weightGradient(a, i / tiles, i / tiles + 1, i % tiles, i % tiles + 1);
+        }
+      });
+    }
+    if (!hasBias()) return;
+    std::vector<float> sums(out_.padded);
+    w.kernels.columnSums(a.outputGradient, out_.row, out_.pixels() * plan_.batch(), 0, out_.padded, sums.data());
+    float* bias = w.gradient + parameters_.shift;
+    for (int c = 0; c < out_.padded; c++) bias[c] = w.addGradient ? bias[c] + sums[c] : sums[c];
+  }
+
+  template <class F>
+  void eachOutput(F&& f) const {
+    for (int y = 0; y < out_.height; y++) {
+      for (int x = 0; x < out_.width; x++) f(y * out_.width + x, y * layer_.stride - layer_.padding,
+                                             x * layer_.stride - layer_.padding);
+    }
+  }
+
+  // The input is stored with a zero border, so every tap is valid everywhere and all taps form one depth.
+  void planFlat() {
+    const int border = plan_.inputBorder(), width = in_.width + 2 * border;
+    for (int t = 0; t < weight().taps; t++) {
+      const int pixel = t / layer_.kernel * width + t % layer_.kernel;
+      for (int c = 0; c < in_.channels; c++) offsets_.push_back(pixel * plan_.batch() * in_.channels + c);
+    }
+    inPixels_.resize(1);
+    outPixels_.resize(1);
+    eachOutput([&](int pixel, int y, int x) {
+      const int base = (y + border) * width + x + border;
+      forward_.add(pixel, base, 0, {{0, 0}});
+      inPixels_[0].push_back(base);
+      outPixels_[0].push_back(pixel);
+    });
+    sealTaps({0});
+  }
+
+  void planForward() {
+    eachOutput([&](int pixel, int y, int x) {
+      std::vector<Tap> taps;
+      for (int t = 0; t < weight().taps; t++) {
+        const int dy = t / layer_.kernel, dx = t % layer_.kernel;
+        if (inside(y + dy, x + dx)) taps.push_back({weight().slotOfTap[t], dy * in_.width + dx});
+      }
+      forward_.add(pixel, y * in_.width + x, 0, taps);
+    });
+  }
+
+  // dIn[y, x] = sum over taps with (y + padding - ky) divisible by the stride of dOut[(y + padding - ky) / stride, …].
+  void planDataGradient() {
+    const int s = layer_.stride;
+    for (int y = 0; y < in_.height; y++) {
+      for (int x = 0; x < in_.width; x++) {
+        const int py = y + layer_.padding, px = x + layer_.padding, ry = py % s, rx = px % s;
+        const int baseY = py / s, baseX = px / s;
+        std::vector<Tap> taps;
+        for (int t = 0; t < weight().taps; t++) {
+          const int ky = t / layer_.kernel, kx = t % layer_.kernel;
+          if (ky % s != ry || kx % s != rx) continue;
+          const int dy = (ky - ry) / s, dx = (kx - rx) / s;
+          const int oy = baseY - dy, ox = baseX - dx;
+          if (oy < 0 || oy >= out_.height || ox < 0 || ox >= out_.width) continue;
+          taps.push_back({weight().slotOfTap[t], -dy * out_.width - dx});
+        }
+        dataGradient_.add(y * in_.width + x, baseY * out_.width + baseX, ry * s + rx, taps);
+      }
+    }
+  }
+
+  void planWeightGradient() {
+    std::vector<int> slots;
+    for (int t = 0; t < weight().taps; t++) {
+      if (weight().slotOfTap[t] >= weight().liveSlots) continue;
+      slots.push_back(weight().slotOfTap[t]);
+      inPixels_.emplace_back();
+      outPixels_.emplace_back();
+      eachOutput([&](int pixel, int y, int x) {
+        const int iy = y + t / layer_.kernel, ix = x + t % layer_.kernel;
+        if (!inside(iy, ix)) return;
+        inPixels_.back().push_back(iy * in_.width + ix);
+        outPixels_.back().push_back(pixel);
+      });
+    }
+    sealTaps(slots);
+  }
+
+  // Cuts the output pixels into blocks, the same for every tap.
+  void sealTaps(const std::vector<int>& slots) {
+    const std::ptrdiff_t pixelFloats = static_cast<std::ptrdiff_t>(plan_.batch()) * (in_.row + out_.row);
+    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockFloats / pixelFloats));
+    const int blocks = (out_.pixels() + perBlock - 1) / perBlock;
+    for (std::size_t t = 0; t < slots.size(); t++) {
+      blockBegin_.emplace_back();
+      for (int b = 0; b <= blocks; b++) {
+        const int firstPixel = static_cast<int>(static_cast<std::int64_t>(out_.pixels()) * b / blocks);
+        const auto at = std::lower_bound(outPixels_[t].begin(), outPixels_[t].end(), firstPixel);
+        blockBegin_.back().push_back(static_cast<std::int32_t>(at - outPixels_[t].begin()));
+      }
+    }
+    for (std::size_t t = 0; t < slots.size(); t++) {
+      taps_.push_back({slots[t], inPixels_[t].data(), outPixels_[t].data(), blockBegin_[t].data()});
+    }
+  }
+
+  bool inside(int y, int x) const { return y >= 0 && y < in_.height && x >= 0 && x < in_.width; }
+
+  const Plan& plan_;
+  const Layer layer_;
+  const LayerParameters& parameters_;
+  const TensorLayout in_, out_;
+  const std::size_t transposedAt_;
+  Rows forward_, dataGradient_;
+  std::vector<std::int32_t> offsets_;
+  std::deque<std::vector<std::int32_t>> inPixels_, outPixels_, blockBegin_;
+  std::vector<TapPixels> taps_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> makeConvolution(Plan& plan, int layer) { return std::make_unique<Convolution>(plan, layer); }
+
+}  // namespace trainql

@@ -1,0 +1,58 @@
+// One step of a compiled plan, and what it works on.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu/kernels.h"
+#include "cpu/team.h"
+
+namespace trainql {
+
+enum class Phase { training, evaluation };
+
+// What one replica brings to one shard.
+struct Workspace {
+  const Kernels& kernels;
+  Team& team;
+  Phase phase;
+  float* arena;
+  const std::size_t* offsets;   // of each buffer in the arena, for this phase
+  const float* parameters;
+  const float* transposed;      // convolution weights for data gradients
+  const float* running;         // statistics space: running mean and variance
+  float* batchStatistics;       // statistics space: mean and biased variance of this shard
+  float* gradient;              // live parameter space
+  bool addGradient;             // second shard of a pair: add to the first one's gradient
+  float* scratch;               // as large as the largest blocked weight gradient
+
+  float* at(int buffer) const { return arena + offsets[buffer]; }
+};
+
+// How a tensor lies in memory: [pixel][image][channel], channels in rows of `row` floats.
+struct TensorLayout {
+  int channels = 0;        // real
+  int padded = 0;          // whole panels
+  int height = 0, width = 0;
+  std::ptrdiff_t row = 0;  // floats from one row to the next, at least `padded`
+  int activation = -1;     // buffer
+  int gradient = -1;       // buffer
+
+  int pixels() const { return height * width; }
+};
+
+class Op {
+ public:
+  virtual ~Op() = default;
+  virtual void forward(const Workspace&) const = 0;
+  virtual void backward(const Workspace&) const = 0;
+
+  // Tensors whose gradient this step adds to, in order; `accumulate[i]` is set where an earlier backward step has
+  // already written it.
+  std::vector<int> gradientTargets;
+  std::vector<char> accumulate;
+  // Buffers each direction reads or writes: they fix what may share memory.
+  std::vector<int> forwardBuffers, backwardBuffers;
+};
+
+}  // namespace trainql

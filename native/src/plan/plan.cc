@@ -1,0 +1,205 @@
+// Compiling a graph: fusion, layouts, gradient order, memory.
+#include "plan/plan.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "plan/steps.h"
+
+namespace trainql {
+
+namespace {
+
+// Rows whose stride is a multiple of 1 KiB fall into few cache sets; one more line spreads them.
+std::ptrdiff_t rowStride(int padded) { return padded % 256 == 0 ? padded + 16 : padded; }
+
+std::vector<std::vector<int>> consumersOf(const Graph& graph) {
+  std::vector<std::vector<int>> consumers(graph.shapes.size());
+  for (std::size_t i = 0; i < graph.layers.size(); i++) {
+    consumers[graph.layers[i].input].push_back(static_cast<int>(i));
+    if (graph.layers[i].secondInput >= 0) consumers[graph.layers[i].secondInput].push_back(static_cast<int>(i));
+  }
+  return consumers;
+}
+
+}  // namespace
+
+Plan::Plan(const Graph& graph, int batch, const Kernels& kernels)
+    : graph_(graph), batch_(batch), kernels_(kernels), parameters_(graph, kernels) {
+  layTensors();
+  planTransposes();
+  compile();
+  planGradients();
+  planMemory();
+}
+
+int Plan::addBuffer(std::size_t floats) {
+  Lifetime buffer;
+  buffer.floats = floats;
+  buffers_.push_back(buffer);
+  return static_cast<int>(buffers_.size()) - 1;
+}
+
+void Plan::needScratch(std::size_t floats) {
+  if (floats > scratchFloats_) scratchFloats_ = floats;
+}
+
+void Plan::layTensors() {
+  for (const Layer& layer : graph_.layers) {
+    if (layer.input != 0 && layer.secondInput != 0) continue;
+    if (layer.kind != LayerKind::convolution && layer.kind != LayerKind::linear) {
+      throw std::invalid_argument("expected the image batch to feed convolutions or linear layers only");
+    }
+    if (layer.padding > inputBorder_) inputBorder_ = layer.padding;
+  }
+  for (std::size_t i = 0; i < graph_.shapes.size(); i++) {
+    const Shape shape = graph_.shapes[i];
+    TensorLayout t;
+    t.channels = shape.channels;
+    t.height = shape.height;
+    t.width = shape.width;
+    t.padded = paddedChannels(shape.channels, kernels_);
+    t.row = rowStride(t.padded);
+    std::size_t pixels = shape.pixels();
+    if (i == 0) {
+      t.padded = shape.channels;
+      t.row = shape.channels;
+      pixels = static_cast<std::size_t>(shape.height + 2 * inputBorder_) * (shape.width + 2 * inputBorder_);
+    }
+    const std::size_t floats = pixels * batch_ * t.row;
+    t.activation = addBuffer(floats);
+    t.gradient = addBuffer(floats);
+    tensors_.push_back(t);
+  }
+}
+
+void Plan::compile() {
+  const auto consumers = consumersOf(graph_);
+  const auto soleConsumer = [&](int tensor, LayerKind kind) {
+    if (tensor == graph_.logits || consumers[tensor].size() != 1) return -1;
+    const int layer = consumers[tensor][0];
+    return graph_.layers[layer].kind == kind ? layer : -1;
+  };
+  // A fused step runs where its last layer stands, so that every input is ready.
+  std::vector<std::unique_ptr<Op>> placed(graph_.layers.size());
+  std::vector<char> taken(graph_.layers.size(), 0);
+  for (std::size_t i = 0; i < graph_.layers.size(); i++) {
+    const Layer& layer = graph_.layers[i];
+    if (static_cast<int>(consumers[layer.output].size()) == 0 && layer.output != graph_.logits) {
+      throw std::invalid_argument("tensor " + std::to_string(layer.output) + " is computed but never used");
+    }
+    if (taken[i]) continue;
+    int last = static_cast<int>(i), output = layer.output, skip = -1;
+    bool relu = false;
+    const auto absorb = [&](int next) {
+      taken[next] = 1;
+      last = next;
+      output = graph_.layers[next].output;
+    };
+    switch (layer.kind) {
+      case LayerKind::convolution:
+      case LayerKind::linear:
+        placed[i] = makeConvolution(*this, last);
+        break;
+      case LayerKind::batchNorm:
+        if (const int add = soleConsumer(output, LayerKind::add); add >= 0 && !taken[add]) {
+          skip = graph_.layers[add].input == output ? graph_.layers[add].secondInput : graph_.layers[add].input;
+          if (skip != output) absorb(add); else skip = -1;
+        }
+        if (const int next = soleConsumer(output, LayerKind::relu); next >= 0) {
+          absorb(next);
+          relu = true;
+        }
+        placed[last] = makeBatchNorm(*this, {static_cast<int>(i), output, skip, relu});
+        break;
+      case LayerKind::add:
+        if (const int next = soleConsumer(output, LayerKind::relu); next >= 0) {
+          absorb(next);
+          relu = true;
+        }
+        placed[last] = makePointwise(*this, {layer.input, layer.secondInput, output, relu});
+        break;
+      case LayerKind::relu:
+        placed[i] = makePointwise(*this, {layer.input, -1, output, true});
+        break;
+      case LayerKind::maxPool:
+        placed[i] = makeMaxPool(*this, last);
+        break;
+      case LayerKind::globalAveragePool:
+        placed[i] = makeGlobalAveragePool(*this, last);
+        break;
+    }
+  }
+  for (auto& op : placed) {
+    if (op != nullptr) ops_.push_back(std::move(op));
+  }
+}
+
+void Plan::planGradients() {
+  std::vector<char> written(tensors_.size(), 0);
+  for (auto op = ops_.rbegin(); op != ops_.rend(); ++op) {
+    for (int tensor : (*op)->gradientTargets) {
+      (*op)->accumulate.push_back(written[tensor]);
+      written[tensor] = 1;
+    }
+  }
+}
+
+void Plan::planMemory() {
+  const int steps = static_cast<int>(ops_.size());
+  std::vector<Lifetime> training = buffers_, evaluation = buffers_;
+  const auto touchAll = [](std::vector<Lifetime>& lives, const std::vector<int>& buffers, int step) {
+    for (int b : buffers) lives[b].touch(step);
+  };
+  for (int i = 0; i < steps; i++) {
+    touchAll(training, ops_[i]->forwardBuffers, i);
+    touchAll(evaluation, ops_[i]->forwardBuffers, i);
+  }
+  const TensorLayout& logits = tensors_[graph_.logits];
+  training[logits.activation].touch(steps);
+  training[logits.gradient].touch(steps);
+  evaluation[logits.activation].touch(steps);
+  for (int i = 0; i < steps; i++) touchAll(training, ops_[steps - 1 - i]->backwardBuffers, steps + 1 + i);
+  training_ = planArena(training);
+  evaluation_ = planArena(evaluation);
+}
+
+void Plan::planTransposes() {
+  transposedAt_.assign(graph_.layers.size(), 0);
+  for (std::size_t i = 0; i < graph_.layers.size(); i++) {
+    const LayerParameters& p = parameters_.of(static_cast<int>(i));
+    if (!p.hasWeight || p.weight.flat) continue;
+    const int padded = paddedChannels(p.weight.inChannels, kernels_);
+    const std::size_t slotFloats = static_cast<std::size_t>(padded) * p.weight.outChannels;
+    transposedAt_[i] = transposedFloats_;
+    for (int slot = 0; slot < p.weight.liveSlots; slot++) {
+      transposes_.push_back({p.weight.live + slot * p.weight.slotStride(), transposedFloats_, p.weight.inChannels,
+                             p.weight.outChannels});
+      transposedFloats_ += slotFloats;
+    }
+  }
+}
+
+void Plan::transposeWeights(const float* parameters, float* transposed, int unitBegin, int unitEnd) const {
+  for (int i = unitBegin; i < unitEnd; i++) {
+    const Transpose& t = transposes_[i];
+    kernels_.transposeWeights(parameters + t.from, transposed + t.to, t.inChannels, t.outChannels);
+  }
+}
+
+std::size_t Plan::arenaFloats() const { return std::max(training_.floats, evaluation_.floats); }
+
+const std::size_t* Plan::offsets(Phase phase) const {
+  return phase == Phase::training ? training_.offsets.data() : evaluation_.offsets.data();
+}
+
+void Plan::forward(const Workspace& w) const {
+  for (const auto& op : ops_) op->forward(w);
+}
+
+void Plan::backward(const Workspace& w) const {
+  for (auto op = ops_.rbegin(); op != ops_.rend(); ++op) (*op)->backward(w);
+}
+
+}  // namespace trainql

@@ -1,0 +1,73 @@
+// Compiles a graph once, for one shard size: steps, memory, layouts. Immutable, shared by all replicas.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "plan/arena.h"
+#include "plan/graph.h"
+#include "plan/op.h"
+#include "plan/parameters.h"
+
+namespace trainql {
+
+class Plan {
+ public:
+  // @throws std::invalid_argument where the graph cannot be planned.
+  Plan(const Graph&, int batch, const Kernels&);
+
+  int batch() const { return batch_; }
+  const Graph& graph() const { return graph_; }
+  const Kernels& kernels() const { return kernels_; }
+  const ParameterSpace& parameters() const { return parameters_; }
+  const TensorLayout& tensor(int id) const { return tensors_[id]; }
+  // Zero border stored around each input image, in pixels.
+  int inputBorder() const { return inputBorder_; }
+  std::size_t arenaFloats() const;
+  std::size_t scratchFloats() const { return scratchFloats_; }
+  const std::size_t* offsets(Phase) const;
+
+  // Transposed copies of the live convolution weights, for data gradients, cut into units of work.
+  std::size_t transposedFloats() const { return transposedFloats_; }
+  int transposeUnits() const { return static_cast<int>(transposes_.size()); }
+  void transposeWeights(const float* parameters, float* transposed, int unitBegin, int unitEnd) const;
+
+  void forward(const Workspace&) const;
+  // Expects the gradient of the logits in their gradient buffer.
+  void backward(const Workspace&) const;
+
+  // Offset of a layer's transposed weights.
+  std::size_t transposedAt(int layer) const { return transposedAt_[layer]; }
+
+  // For the steps, while the plan is being built.
+  int addBuffer(std::size_t floats);
+  void needScratch(std::size_t floats);
+
+ private:
+  void layTensors();
+  void compile();
+  void planGradients();
+  void planMemory();
+  void planTransposes();
+
+  struct Transpose {
+    std::size_t from, to;
+    int inChannels, outChannels;
+  };
+
+  const Graph graph_;
+  const int batch_;
+  const Kernels& kernels_;
+  const ParameterSpace parameters_;
+  int inputBorder_ = 0;
+  std::vector<TensorLayout> tensors_;
+  std::vector<std::unique_ptr<Op>> ops_;
+  std::vector<Lifetime> buffers_;
+  ArenaPlan training_, evaluation_;
+  std::size_t scratchFloats_ = 0;
+  std::vector<Transpose> transposes_;         // one per live tap of each convolution
+  std::vector<std::size_t> transposedAt_;     // by layer
+  std::size_t transposedFloats_ = 0;
+};
+
+}  // namespace trainql

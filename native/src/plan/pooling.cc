@@ -1,0 +1,111 @@
+// Max pooling with remembered choices, and the global average.
+#include <stdexcept>
+
+#include "plan/steps.h"
+
+namespace trainql {
+
+namespace {
+
+class MaxPoolOp final : public Op {
+ public:
+  MaxPoolOp(Plan& plan, int layerIndex)
+      : layer_(plan.graph().layers[layerIndex]),
+        in_(plan.tensor(layer_.input)),
+        out_(plan.tensor(layer_.output)),
+        batch_(plan.batch()),
+        taps_(layer_.kernel * layer_.kernel),
+        chosen_(plan.addBuffer((static_cast<std::size_t>(out_.pixels()) * plan.batch() * out_.padded + 3) / 4)) {
+    if (taps_ > 255) throw std::invalid_argument("expected a max-pool window of at most 255 positions");
+    windows_.assign(static_cast<std::size_t>(out_.pixels()) * taps_, -1);
+    holders_.assign(static_cast<std::size_t>(in_.pixels()) * taps_, -1);
+    for (int p = 0; p < out_.pixels(); p++) {
+      for (int t = 0; t < taps_; t++) {
+        const int y = p / out_.width * layer_.stride - layer_.padding + t / layer_.kernel;
+        const int x = p % out_.width * layer_.stride - layer_.padding + t % layer_.kernel;
+        if (y < 0 || y >= in_.height || x < 0 || x >= in_.width) continue;
+        windows_[static_cast<std::size_t>(p) * taps_ + t] = y * in_.width + x;
+        holders_[static_cast<std::size_t>(y * in_.width + x) * taps_ + t] = p;
+      }
+    }
+    forwardBuffers = {in_.activation, out_.activation, chosen_};
+    backwardBuffers = {out_.gradient, in_.gradient, chosen_};
+    gradientTargets = {layer_.input};
+  }
+
+  void forward(const Workspace& w) const override {
+    const MaxPool a = arguments(windows_);
+    w.team.split(out_.pixels(), [&](int begin, int end) {
+      w.kernels.maxPoolForward(a, w.at(in_.activation), w.at(out_.activation), chosen(w), begin, end);
+    });
+  }
+
+  void backward(const Workspace& w) const override {
+    const MaxPool a = arguments(holders_);
+    w.team.split(in_.pixels(), [&](int begin, int end) {
+      w.kernels.maxPoolBackward(a, w.at(out_.gradient), chosen(w), w.at(in_.gradient), accumulate[0] != 0, begin, end);
+    });
+  }
+
+ private:
+  MaxPool arguments(const std::vector<std::int32_t>& windows) const {
+    return {windows.data(), taps_, batch_, in_.row, in_.padded};
+  }
+  std::uint8_t* chosen(const Workspace& w) const { return reinterpret_cast<std::uint8_t*>(w.at(chosen_)); }
+
+  const Layer layer_;
+  const TensorLayout in_, out_;
+  const int batch_, taps_;
+  const int chosen_;
+  std::vector<std::int32_t> windows_, holders_;
+};
+
+class GlobalAveragePool final : public Op {
+ public:
+  GlobalAveragePool(Plan& plan, int layerIndex)
+      : in_(plan.tensor(plan.graph().layers[layerIndex].input)),
+        out_(plan.tensor(plan.graph().layers[layerIndex].output)),
+        batch_(plan.batch()) {
+    forwardBuffers = {in_.activation, out_.activation};
+    backwardBuffers = {out_.gradient, in_.gradient};
+    gradientTargets = {plan.graph().layers[layerIndex].input};
+  }
+
+  void forward(const Workspace& w) const override {
+    const float share = 1.0f / static_cast<float>(in_.pixels());
+    for (int image = 0; image < batch_; image++) {
+      float* y = w.at(out_.activation) + image * out_.row;
+      for (int c = 0; c < in_.padded; c++) y[c] = 0;
+      for (int p = 0; p < in_.pixels(); p++) {
+        const float* x = w.at(in_.activation) + (static_cast<std::ptrdiff_t>(p) * batch_ + image) * in_.row;
+        for (int c = 0; c < in_.padded; c++) y[c] += x[c];
+      }
+      for (int c = 0; c < in_.padded; c++) y[c] *= share;
+    }
+  }
+
+  void backward(const Workspace& w) const override {
+    const float share = 1.0f / static_cast<float>(in_.pixels());
+    const bool add = accumulate[0] != 0;
+    for (int p = 0; p < in_.pixels(); p++) {
+      for (int image = 0; image < batch_; image++) {
+        const float* dy = w.at(out_.gradient) + image * out_.row;
+        float* dx = w.at(in_.gradient) + (static_cast<std::ptrdiff_t>(p) * batch_ + image) * in_.row;
+        for (int c = 0; c < in_.padded; c++) dx[c] = (add ? dx[c] : 0.0f) + dy[c] * share;
+      }
+    }
+  }
+
+ private:
+  const TensorLayout in_, out_;
+  const int batch_;
+};
+
+}  // namespace
+
+std::unique_ptr<Op> makeMaxPool(Plan& plan, int layer) { return std::make_unique<MaxPoolOp>(plan, layer); }
+std::unique_ptr<Op> makeGlobalAveragePool(Plan& plan, int layer) {
+  return std::make_unique<GlobalAveragePool>(plan, layer);
+}
+
+}  // namespace trainql

@@ -1,0 +1,35 @@
+// Makes the steps of a plan.
+#pragma once
+
+#include <memory>
+
+#include "plan/op.h"
+#include "plan/plan.h"
+
+namespace trainql {
+
+// Convolution or linear layer, by the index of its layer.
+std::unique_ptr<Op> makeConvolution(Plan&, int layer);
+
+// Batch norm with what follows it: y = [relu](norm(input) [+ skip]).
+struct BatchNormFusion {
+  int layer;
+  int output;     // tensor
+  int skip = -1;  // tensor
+  bool relu = false;
+};
+std::unique_ptr<Op> makeBatchNorm(Plan&, const BatchNormFusion&);
+
+std::unique_ptr<Op> makeMaxPool(Plan&, int layer);
+std::unique_ptr<Op> makeGlobalAveragePool(Plan&, int layer);
+
+// y = [relu](a [+ b])
+struct Pointwise {
+  int a;
+  int b = -1;
+  int output;
+  bool relu = false;
+};
+std::unique_ptr<Op> makePointwise(Plan&, const Pointwise&);
+
+}  // namespace trainql

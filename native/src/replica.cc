@@ -1,0 +1,153 @@
+// A replica's thread and its walk over the shards.
+#include "replica.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace trainql {
+
+namespace {
+
+// Buffers for a subtree of `shards` whose top addition is left to the update: pairs are summed as they are computed,
+// so each level above needs one more.
+int gradientBuffers(int shards) {
+  int buffers = 1;
+  for (int covered = 2; covered < shards; covered *= 2) buffers++;
+  return buffers;
+}
+
+}  // namespace
+
+Replica::Replica(const SharedModel& model, Range range, const std::vector<int>& cores)
+    : model_(model),
+      range_(range),
+      arena_(model.plan.arenaFloats()),
+      scratch_(model.plan.scratchFloats()) {
+  for (int i = 0; i < gradientBuffers(range.shards); i++) gradients_.emplace_back(model.plan.parameters().liveSize());
+  thread_ = std::thread([this, cores] { live(cores); });
+}
+
+Replica::~Replica() {
+  leaving_ = true;
+  begin_.open();
+  thread_.join();
+}
+
+void Replica::live(const std::vector<int>& cores) {
+  team_ = std::make_unique<Team>(cores);
+  for (unsigned ticket = 0;; ticket++) {
+    begin_.waitPast(ticket);
+    if (leaving_) break;
+    try {
+      work_(*this);
+    } catch (...) {
+      failure_ = std::current_exception();
+    }
+    end_.open();
+  }
+  team_.reset();
+}
+
+void Replica::start(std::function<void(Replica&)> work) {
+  work_ = std::move(work);
+  failure_ = nullptr;
+  finished_ = end_.ticket();
+  begin_.open();
+}
+
+void Replica::finish() {
+  end_.waitPast(finished_);
+  if (failure_) std::rethrow_exception(failure_);
+}
+
+std::size_t Replica::memoryBytes() const {
+  std::size_t bytes = arena_.bytes() + scratch_.bytes();
+  for (const Buffer& g : gradients_) bytes += g.bytes();
+  return bytes;
+}
+
+std::vector<const float*> Replica::leaves() const {
+  if (range_.shards <= 2) return {gradients_[0].data()};
+  return {gradients_[0].data(), gradients_[1].data()};
+}
+
+Workspace Replica::workspace(Phase phase) {
+  return {model_.plan.kernels(), *team_,          phase,          arena_.data(), model_.plan.offsets(phase),
+          model_.parameters,     model_.transposed, model_.running, nullptr,       nullptr,
+          false,                 scratch_.data()};
+}
+
+// (N, C, H, W) to [pixel with border][image][channel]; images past the end are zero.
+void Replica::stage(const ImageBatch& batch, int begin, int end, float* input) const {
+  const TensorLayout& t = model_.plan.tensor(0);
+  const int border = model_.plan.inputBorder(), width = t.width + 2 * border, height = t.height + 2 * border;
+  const int shardBatch = model_.plan.batch();
+  std::memset(input, 0, sizeof(float) * static_cast<std::size_t>(width) * height * shardBatch * t.row);
+  const std::size_t imageFloats = static_cast<std::size_t>(t.channels) * t.pixels();
+  for (int y = 0; y < t.height; y++) {
+    for (int x = 0; x < t.width; x++) {
+      float* pixel = input + (static_cast<std::size_t>(y + border) * width + x + border) * shardBatch * t.row;
+      for (int image = begin; image < end; image++) {
+        const float* source = batch.images + image * imageFloats + y * t.width + x;
+        for (int c = 0; c < t.channels; c++) *pixel++ = source[static_cast<std::size_t>(c) * t.pixels()];
+      }
+    }
+  }
+}
+
+void Replica::computeShard(const ImageBatch& batch, int shard, float* gradient, bool add, double* lossSum,
+                           float* statistics) {
+  const Plan& plan = model_.plan;
+  Workspace w = workspace(Phase::training);
+  w.batchStatistics = statistics;
+  w.gradient = gradient;
+  w.addGradient = add;
+  const int begin = shard * plan.batch();
+  stage(batch, begin, begin + plan.batch(), w.at(plan.tensor(0).activation));
+  plan.forward(w);
+  const TensorLayout& out = plan.tensor(plan.graph().logits);
+  const Logits logits{w.at(out.activation), out.row, plan.batch(), plan.graph().classes, out.padded};
+  *lossSum = crossEntropy(logits, batch.labels + begin).loss;
+  crossEntropyGradient(logits, batch.labels + begin, plan.batch() * range_.globalShards, w.at(out.gradient));
+  plan.backward(w);
+}
+
+void Replica::computeSubtree(const ImageBatch& batch, int first, int count, int buffer, double* lossSums,
+                             float* const* statistics) {
+  if (count <= 2) {
+    for (int i = 0; i < count; i++) {
+      const int shard = first + i;
+      computeShard(batch, shard, gradients_[buffer].data(), i > 0, &lossSums[shard], statistics[shard]);
+    }
+    return;
+  }
+  computeSubtree(batch, first, count / 2, buffer, lossSums, statistics);
+  computeSubtree(batch, first + count / 2, count / 2, buffer + 1, lossSums, statistics);
+  const bool top = count == range_.shards;
+  if (!top) model_.plan.kernels().addTo(gradients_[buffer].data(), gradients_[buffer + 1].data(), gradients_[0].size());
+}
+
+void Replica::computeGradients(const ImageBatch& batch, double* lossSums, float* const* statistics) {
+  computeSubtree(batch, range_.firstShard, range_.shards, 0, lossSums, statistics);
+}
+
+Logits Replica::evaluateLogits(const ImageBatch& batch, int begin, int end) {
+  const Plan& plan = model_.plan;
+  const Workspace w = workspace(Phase::evaluation);
+  stage(batch, begin, end, w.at(plan.tensor(0).activation));
+  plan.forward(w);
+  const TensorLayout& out = plan.tensor(plan.graph().logits);
+  return {w.at(out.activation), out.row, end - begin, plan.graph().classes, out.padded};
+}
+
+LossSum Replica::evaluate(const ImageBatch& batch, int begin, int end) {
+  return crossEntropy(evaluateLogits(batch, begin, end), batch.labels + begin);
+}
+
+void Replica::predict(const ImageBatch& batch, int begin, int end, float* logits) {
+  const Logits l = evaluateLogits(batch, begin, end);
+  for (int i = 0; i < l.images; i++) std::copy_n(l.rows + i * l.row, l.classes, logits + (begin + i) * l.classes);
+}
+
+}  // namespace trainql

@@ -1,0 +1,82 @@
+// One device's copy of the plan at work: its memory, its thread, its shards.
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "cpu/memory.h"
+#include "cpu/team.h"
+#include "plan/loss.h"
+#include "plan/plan.h"
+
+namespace trainql {
+
+// What all replicas share; replicas write only their own parts.
+struct SharedModel {
+  const Plan& plan;
+  const float* parameters;
+  const float* transposed;
+  const float* running;
+};
+
+// Images of the whole call, (N, C, H, W), with a label each (null when predicting).
+struct ImageBatch {
+  const float* images = nullptr;
+  const std::int32_t* labels = nullptr;
+  int count = 0;
+};
+
+class Replica {
+ public:
+  // Computes shards firstShard … firstShard + shards - 1 of `globalShards`.
+  struct Range {
+    int firstShard, shards, globalShards;
+  };
+
+  Replica(const SharedModel&, Range, const std::vector<int>& cores);
+  ~Replica();
+  Replica(const Replica&) = delete;
+  Replica& operator=(const Replica&) = delete;
+
+  // Starts work on the replica's own thread; finish() waits for it and rethrows what it threw.
+  void start(std::function<void(Replica&)> work);
+  void finish();
+
+  // The following run on the replica's thread.
+
+  // Forward and backward over its shards. Leaves the sums of its subtree in leaves(); per shard, the loss sum in
+  // lossSums and batch statistics in statistics, both indexed by global shard.
+  void computeGradients(const ImageBatch&, double* lossSums, float* const* statistics);
+  // Images begin … end (at most one shard batch) with running statistics: the loss, or the logits (N, classes).
+  LossSum evaluate(const ImageBatch&, int begin, int end);
+  void predict(const ImageBatch&, int begin, int end, float* logits);
+
+  // Gradient sums in shard order: one where it has at most two shards, else its subtree's two halves.
+  std::vector<const float*> leaves() const;
+  Team& team() { return *team_; }
+  std::size_t memoryBytes() const;
+
+ private:
+  void live(const std::vector<int>& cores);
+  Workspace workspace(Phase);
+  void stage(const ImageBatch&, int begin, int end, float* input) const;
+  void computeShard(const ImageBatch&, int shard, float* gradient, bool add, double* lossSum, float* statistics);
+  void computeSubtree(const ImageBatch&, int first, int count, int buffer, double* lossSums, float* const* statistics);
+  Logits evaluateLogits(const ImageBatch&, int begin, int end);
+
+  const SharedModel model_;
+  const Range range_;
+  Buffer arena_, scratch_;
+  std::vector<Buffer> gradients_;
+  std::unique_ptr<Team> team_;
+  std::function<void(Replica&)> work_;
+  std::exception_ptr failure_;
+  Gate begin_, end_;
+  unsigned finished_ = 0;
+  bool leaving_ = false;
+  std::thread thread_;
+};
+
+}  // namespace trainql

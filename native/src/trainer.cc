@@ -1,0 +1,214 @@
+// The step over all replicas.
+#include "trainer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <stdexcept>
+
+namespace trainql {
+
+namespace {
+
+// Parameters one piece of an update covers: small enough to balance, a multiple of every vector width.
+constexpr std::size_t updateChunk = 16 * 1024;
+
+// Sum of values[0 … count - 1] (a power of two), neighbours first.
+template <class T>
+T treeSum(const T* values, int count) {
+  return count == 1 ? values[0] : treeSum(values, count / 2) + treeSum(values + count / 2, count / 2);
+}
+
+}  // namespace
+
+Trainer::Trainer(const TrainerSpec& spec)
+    : spec_(spec),
+      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels()),
+      parameters_(plan_.parameters().size()),
+      transposed_(plan_.transposedFloats()),
+      running_(plan_.parameters().statisticsSize()),
+      shardLosses_(spec.shards, 0.0),
+      barrier_(static_cast<int>(spec.deviceCores.size())) {
+  const bool adam = spec.optimizer.kind == Optimizer::Kind::adam;
+  for (int i = 0; i < (adam ? 2 : 1); i++) slots_.emplace_back(plan_.parameters().size());
+  for (int s = 0; s < spec.shards; s++) {
+    shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
+    shardStatisticsAt_.push_back(shardStatistics_.back().data());
+  }
+  const SharedModel model{plan_, parameters_.data(), transposed_.data(), running_.data()};
+  const int each = spec.shards / devices();
+  for (int d = 0; d < devices(); d++) {
+    replicas_.push_back(
+        std::make_unique<Replica>(model, Replica::Range{d * each, each, spec.shards}, spec.deviceCores[d]));
+  }
+}
+
+Trainer::~Trainer() = default;
+
+void Trainer::onEveryReplica(const std::function<void(Replica&, int)>& work) {
+  for (int d = 0; d < devices(); d++) {
+    replicas_[d]->start([&work, d](Replica& replica) { work(replica, d); });
+  }
+  for (const auto& replica : replicas_) replica->finish();
+}
+
+double Trainer::step(const ImageBatch& batch, double learningRate) {
+  optimizerStep_ += 1;
+  batchesTracked_ += 1;
+  onEveryReplica([&](Replica& replica, int device) {
+    replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
+    barrier_.wait();
+    update(replica, device, learningRate);
+    if (device == 0) updateRunningStatistics();
+    barrier_.wait();
+    transpose(replica, device);
+  });
+  return meanLoss();
+}
+
+double Trainer::meanLoss() const { return treeSum(shardLosses_.data(), spec_.shards) / spec_.globalBatch; }
+
+std::vector<const float*> Trainer::allLeaves() const {
+  std::vector<const float*> leaves;
+  for (const auto& replica : replicas_) {
+    for (const float* leaf : replica->leaves()) leaves.push_back(leaf);
+  }
+  return leaves;
+}
+
+double Trainer::gradients(const ImageBatch& batch, float* canonical) {
+  onEveryReplica([&](Replica& replica, int) {
+    replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
+  });
+  const std::vector<const float*> leaves = allLeaves();
+  const Buffer sum(plan_.parameters().liveSize());
+  plan_.kernels().sumLeaves({leaves.data(), static_cast<int>(leaves.size())}, 0, sum.size(), sum.data());
+  plan_.parameters().exportParameters(sum.data(), sum.size(), canonical);
+  return meanLoss();
+}
+
+// Every replica updates its own slice of the parameters, live ones and idle ones alike.
+void Trainer::update(Replica& replica, int device, double learningRate) {
+  const std::vector<const float*> leaves = allLeaves();
+  const std::size_t live = plan_.parameters().liveSize(), all = plan_.parameters().size();
+  const auto slice = [&](const GradientLeaves& gradient, std::size_t from, std::size_t to) {
+    const int chunks = static_cast<int>((to - from + updateChunk - 1) / updateChunk);
+    const int first = chunks * device / devices(), last = chunks * (device + 1) / devices();
+    replica.team().split(last - first, [&](int begin, int end) {
+      updateRange(gradient, learningRate, from + (first + begin) * updateChunk,
+                  std::min(to, from + (first + end) * updateChunk));
+    });
+  };
+  slice({leaves.data(), static_cast<int>(leaves.size())}, 0, live);
+  slice({nullptr, 0}, live, all);
+}
+
+void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, std::size_t begin, std::size_t end) {
+  const Optimizer& o = spec_.optimizer;
+  switch (o.kind) {
+    case Optimizer::Kind::sgd:
+      plan_.kernels().sgd({parameters_.data(), slots_[0].data(), gradient,
+                           static_cast<float>(learningRate), o.momentum, o.weightDecay},
+                          begin, end);
+      return;
+    case Optimizer::Kind::adam: {
+      const double correction1 = 1.0 - std::pow(static_cast<double>(o.beta1), optimizerStep_);
+      const double correction2 = 1.0 - std::pow(static_cast<double>(o.beta2), optimizerStep_);
+      plan_.kernels().adam({parameters_.data(), slots_[0].data(), slots_[1].data(), gradient,
+                            static_cast<float>(learningRate / correction1),
+                            static_cast<float>(1.0 / std::sqrt(correction2)), o.beta1, o.beta2, o.epsilon,
+                            o.weightDecay},
+                           begin, end);
+      return;
+    }
+  }
+}
+
+// running = (1 - momentum) * running + momentum * (mean over shards, in tree order; variances unbiased).
+void Trainer::updateRunningStatistics() {
+  const Graph& graph = plan_.graph();
+  std::vector<float> values(spec_.shards);
+  for (std::size_t i = 0; i < graph.layers.size(); i++) {
+    const Layer& layer = graph.layers[i];
+    if (layer.kind != LayerKind::batchNorm) continue;
+    const LayerParameters& p = plan_.parameters().of(static_cast<int>(i));
+    const float n = static_cast<float>(graph.shapes[layer.output].pixels()) * static_cast<float>(plan_.batch());
+    const auto blend = [&](std::size_t at, float factor) {
+      for (int c = 0; c < p.channels; c++) {
+        for (int s = 0; s < spec_.shards; s++) values[s] = shardStatistics_[s][at + c];
+        const float average = treeSum(values.data(), spec_.shards) / static_cast<float>(spec_.shards) * factor;
+        running_[at + c] = (1.0f - layer.momentum) * running_[at + c] + layer.momentum * average;
+      }
+    };
+    blend(p.runningMean, 1.0f);
+    blend(p.runningVariance, n / (n - 1.0f));
+  }
+}
+
+void Trainer::transpose(Replica& replica, int device) {
+  const int units = plan_.transposeUnits();
+  const int first = units * device / devices(), last = units * (device + 1) / devices();
+  replica.team().split(last - first, [&](int begin, int end) {
+    plan_.transposeWeights(parameters_.data(), transposed_.data(), first + begin, first + end);
+  });
+}
+
+// Shard-sized chunks of any number of images, dealt to the replicas in turn.
+template <class F>
+void Trainer::onChunks(int images, F&& work) {
+  const int size = plan_.batch(), chunks = (images + size - 1) / size;
+  onEveryReplica([&](Replica& replica, int device) {
+    for (int c = device; c < chunks; c += devices()) work(replica, c, c * size, std::min(images, (c + 1) * size));
+  });
+}
+
+LossSum Trainer::evaluate(const ImageBatch& batch) {
+  std::vector<LossSum> sums((batch.count + plan_.batch() - 1) / plan_.batch());
+  onChunks(batch.count, [&](Replica& r, int chunk, int begin, int end) { sums[chunk] = r.evaluate(batch, begin, end); });
+  LossSum total;
+  for (const LossSum& sum : sums) {
+    total.loss += sum.loss;
+    total.correct += sum.correct;
+  }
+  return total;
+}
+
+void Trainer::predict(const ImageBatch& batch, float* logits) {
+  onChunks(batch.count, [&](Replica& r, int, int begin, int end) { r.predict(batch, begin, end, logits); });
+}
+
+void Trainer::readState(float* canonical) const {
+  plan_.parameters().exportState(parameters_.data(), running_.data(), static_cast<float>(batchesTracked_), canonical);
+}
+
+void Trainer::writeState(const float* canonical) {
+  batchesTracked_ = plan_.parameters().importState(canonical, parameters_.data(), running_.data());
+  plan_.transposeWeights(parameters_.data(), transposed_.data(), 0, plan_.transposeUnits());
+}
+
+OptimizerSlots Trainer::readOptimizer() const {
+  OptimizerSlots state;
+  state.step = optimizerStep_;
+  for (const Buffer& slot : slots_) {
+    state.slots.emplace_back(parameterCount());
+    plan_.parameters().exportParameters(slot.data(), slot.size(), state.slots.back().data());
+  }
+  return state;
+}
+
+void Trainer::writeOptimizer(const OptimizerSlots& state) {
+  if (state.slots.size() != slots_.size()) throw std::invalid_argument("optimizer state has another number of slots");
+  optimizerStep_ = state.step;
+  for (std::size_t i = 0; i < slots_.size(); i++) {
+    plan_.parameters().importParameters(state.slots[i].data(), slots_[i].data());
+  }
+}
+
+std::size_t Trainer::memoryBytes() const {
+  std::size_t bytes = parameters_.bytes() + transposed_.bytes() + running_.bytes();
+  for (const Buffer& slot : slots_) bytes += slot.bytes();
+  for (const Buffer& statistics : shardStatistics_) bytes += statistics.bytes();
+  for (const auto& replica : replicas_) bytes += replica->memoryBytes();
+  return bytes;
+}
+
+}  // namespace trainql

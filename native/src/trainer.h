@@ -1,0 +1,86 @@
+// Trains one model on several replicas: shards, the gradient tree, the update. Knows nothing of Node.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "cpu/memory.h"
+#include "plan/plan.h"
+#include "replica.h"
+
+namespace trainql {
+
+struct Optimizer {
+  enum class Kind { sgd, adam } kind = Kind::sgd;
+  float momentum = 0;
+  float beta1 = 0, beta2 = 0, epsilon = 0;
+  float weightDecay = 0;
+};
+
+struct TrainerSpec {
+  Graph graph;
+  int globalBatch = 0;
+  int shards = 1;                            // a power of two that divides globalBatch
+  std::vector<std::vector<int>> deviceCores; // a power of two of devices, at most `shards`
+  Optimizer optimizer;
+};
+
+// Optimiser state in canonical parameter order: momentum (SGD), or first and second moments (Adam).
+struct OptimizerSlots {
+  double step = 0;
+  std::vector<std::vector<float>> slots;
+};
+
+class Trainer {
+ public:
+  // @throws std::invalid_argument, std::bad_alloc
+  explicit Trainer(const TrainerSpec&);
+  ~Trainer();
+
+  // All calls block, and must not overlap. Images (N, C, H, W) normalised; labels 0 … classes - 1.
+
+  // One update on exactly globalBatch images; the mean loss before it.
+  double step(const ImageBatch&, double learningRate);
+  // Loss and summed gradients (canonical order) without any change.
+  double gradients(const ImageBatch&, float* canonical);
+  LossSum evaluate(const ImageBatch&);
+  void predict(const ImageBatch&, float* logits);
+
+  std::size_t stateSize() const { return plan_.parameters().stateSize(); }
+  std::size_t parameterCount() const { return plan_.parameters().parameterCount(); }
+  void readState(float* canonical) const;
+  void writeState(const float* canonical);
+  OptimizerSlots readOptimizer() const;
+  void writeOptimizer(const OptimizerSlots&);
+  int optimizerSlotCount() const { return static_cast<int>(slots_.size()); }
+  std::size_t memoryBytes() const;
+  const Graph& graph() const { return plan_.graph(); }
+  int globalBatch() const { return spec_.globalBatch; }
+
+ private:
+  int devices() const { return static_cast<int>(spec_.deviceCores.size()); }
+  void onEveryReplica(const std::function<void(Replica&, int device)>&);
+  template <class F>
+  void onChunks(int images, F&&);
+  std::vector<const float*> allLeaves() const;
+  double meanLoss() const;
+  void update(Replica&, int device, double learningRate);
+  void updateRange(const GradientLeaves&, double learningRate, std::size_t begin, std::size_t end);
+  void updateRunningStatistics();
+  void transpose(Replica&, int device);
+
+  const TrainerSpec spec_;
+  const Plan plan_;
+  Buffer parameters_, transposed_, running_;
+  std::vector<Buffer> slots_;
+  std::vector<Buffer> shardStatistics_;
+  std::vector<float*> shardStatisticsAt_;
+  std::vector<double> shardLosses_;
+  double batchesTracked_ = 0;
+  double optimizerStep_ = 0;
+  Barrier barrier_;
+  std::vector<std::unique_ptr<Replica>> replicas_;
+};
+
+}  // namespace trainql

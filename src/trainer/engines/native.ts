@@ -1,0 +1,229 @@
+// The native engine: C++ kernels behind Node-API. The only file that loads the addon.
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { fileURLToPath } from 'node:url'
+import { TrainqlError } from '../../shared/errors.ts'
+import type { OptimizerSpec } from '../../shared/run-spec.ts'
+import type {
+  Batch,
+  Engine,
+  EvaluationResult,
+  OptimizerState,
+  Session,
+  SessionSpec,
+  StateDict,
+  StepResult,
+} from '../engine.ts'
+import type { ModelGraph } from '../models/graph.ts'
+import { elementCount, parameterEntries, stateEntries, type StateEntry } from '../models/parameters.ts'
+import {
+  checkBatch,
+  checkEvaluationCount,
+  checkImages,
+  checkOptimizerState,
+  checkSessionSpec,
+  checkState,
+  imageSize,
+  optimizerSlots,
+} from './session-spec.ts'
+
+interface Addon {
+  Session: new (spec: AddonSpec) => AddonSession
+  instructionSet(): string
+}
+
+interface AddonSpec {
+  graph: ModelGraph
+  globalBatch: number
+  shards: number
+  deviceCores: readonly (readonly number[])[]
+  optimizer: OptimizerSpec
+}
+
+interface AddonSession {
+  step(images: Float32Array, labels: Int32Array, learningRate: number): Promise<number>
+  gradients(images: Float32Array, labels: Int32Array): Promise<{ loss: number; values: Float32Array }>
+  evaluate(images: Float32Array, labels: Int32Array): Promise<{ lossSum: number; correct: number }>
+  predict(images: Float32Array): Promise<Float32Array>
+  readState(): Promise<Float32Array>
+  writeState(values: Float32Array): Promise<void>
+  readOptimizer(): Promise<{ step: number; slots: Float32Array[] }>
+  writeOptimizer(state: { step: number; slots: Float32Array[] }): Promise<void>
+  memoryBytes(): number
+  close(): void
+}
+
+const addonPath = fileURLToPath(new URL('../../../build/native/trainql.node', import.meta.url))
+let loaded: Addon | undefined
+
+/** Whether the addon is built and loads here; never throws. */
+export function probeNativeEngine(): { available: boolean; detail: string } {
+  if (!existsSync(addonPath)) return { available: false, detail: 'the addon is not built (run `npm run setup`)' }
+  try {
+    return { available: true, detail: loadAddon().instructionSet() }
+  } catch (error) {
+    return { available: false, detail: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** @throws TrainqlError `ENGINE_UNAVAILABLE` */
+export function openNativeEngine(): Promise<Engine> {
+  const probe = probeNativeEngine()
+  if (!probe.available) {
+    throw new TrainqlError({
+      code: 'ENGINE_UNAVAILABLE',
+      message: `The native engine cannot run here: ${probe.detail}.`,
+      fix: 'Run `npm run setup` to build it, or choose the engine TFJS.',
+    })
+  }
+  return Promise.resolve({ name: 'native', detail: probe.detail, open: openSession })
+}
+
+function loadAddon(): Addon {
+  loaded ??= createRequire(import.meta.url)(addonPath) as Addon
+  return loaded
+}
+
+function openSession(spec: SessionSpec): Promise<Session> {
+  checkSessionSpec(spec)
+  const deviceCores = spec.devices.map((device) => {
+    if (device.kind === 'CPU') return device.cores
+    throw new TrainqlError({
+      code: 'ENGINE_UNAVAILABLE',
+      message: `The native engine serves CPU devices; got ${device.name}.`,
+      fix: 'Ask for CPU devices, or choose the engine TFJS with @tensorflow/tfjs-node-gpu installed.',
+    })
+  })
+  try {
+    const { graph, globalBatch, shards, optimizer } = spec
+    const addonSession = new (loadAddon().Session)({ graph, globalBatch, shards, deviceCores, optimizer })
+    return Promise.resolve(new NativeSession(spec, addonSession))
+  } catch (error) {
+    throw asTyped(error)
+  }
+}
+
+class NativeSession implements Session {
+  private session: AddonSession | undefined
+  private readonly graph: ModelGraph
+  private readonly spec: SessionSpec
+  private readonly entries: StateEntry[]
+  private readonly parameters: StateEntry[]
+
+  constructor(spec: SessionSpec, session: AddonSession) {
+    this.session = session
+    this.spec = spec
+    this.graph = spec.graph
+    this.entries = stateEntries(spec.graph)
+    this.parameters = parameterEntries(spec.graph)
+  }
+
+  get memoryBytes(): number {
+    return this.session?.memoryBytes() ?? 0
+  }
+
+  async step(batch: Batch, learningRate: number): Promise<StepResult> {
+    checkBatch(this.graph, batch, this.spec.globalBatch)
+    return { loss: await this.open().step(batch.images, batch.labels, learningRate) }
+  }
+
+  async gradients(batch: Batch): Promise<{ loss: number; gradients: StateDict }> {
+    checkBatch(this.graph, batch, this.spec.globalBatch)
+    const { loss, values } = await this.open().gradients(batch.images, batch.labels)
+    return { loss, gradients: split(values, this.parameters) }
+  }
+
+  async evaluate(batch: Batch): Promise<EvaluationResult> {
+    const images = batch.labels.length
+    checkEvaluationCount(images, this.spec.globalBatch)
+    checkBatch(this.graph, batch, images)
+    return { images, ...(await this.open().evaluate(batch.images, batch.labels)) }
+  }
+
+  async predict(images: Float32Array): Promise<Float32Array> {
+    const count = images.length / imageSize(this.graph)
+    checkEvaluationCount(count, this.spec.globalBatch)
+    checkImages(this.graph, images, count)
+    return this.open().predict(images)
+  }
+
+  async readState(): Promise<StateDict> {
+    return split(await this.open().readState(), this.entries)
+  }
+
+  async writeState(state: StateDict): Promise<void> {
+    checkState(this.graph, state)
+    await this.open().writeState(join(state, this.entries, ''))
+  }
+
+  async readOptimizerState(): Promise<OptimizerState> {
+    const { step, slots } = await this.open().readOptimizer()
+    const tensors: StateDict = new Map()
+    optimizerSlots(this.spec.optimizer).forEach((slot, index) => {
+      for (const [name, tensor] of split(slots[index]!, this.parameters)) tensors.set(`${slot}.${name}`, tensor)
+    })
+    return { step, tensors }
+  }
+
+  async writeOptimizerState(state: OptimizerState): Promise<void> {
+    checkOptimizerState(this.graph, this.spec.optimizer, state)
+    const slots = optimizerSlots(this.spec.optimizer).map((slot) => join(state.tensors, this.parameters, `${slot}.`))
+    await this.open().writeOptimizer({ step: state.step, slots })
+  }
+
+  close(): Promise<void> {
+    this.session?.close()
+    this.session = undefined
+    return Promise.resolve()
+  }
+
+  private open(): AddonSession {
+    if (this.session !== undefined) return this.session
+    throw new TrainqlError({ code: 'CONFLICT', message: 'The session is closed.', fix: 'Open another session.' })
+  }
+}
+
+/** Cuts one flat array into named tensors, in order. */
+function split(values: Float32Array, entries: readonly StateEntry[]): StateDict {
+  const tensors: StateDict = new Map()
+  let at = 0
+  for (const { name, shape } of entries) {
+    const end = at + elementCount(shape)
+    tensors.set(name, { shape, data: values.slice(at, end) })
+    at = end
+  }
+  return tensors
+}
+
+function join(state: StateDict, entries: readonly StateEntry[], prefix: string): Float32Array {
+  const values = new Float32Array(entries.reduce((sum, { shape }) => sum + elementCount(shape), 0))
+  let at = 0
+  for (const { name } of entries) {
+    const { data } = state.get(prefix + name)!
+    values.set(data, at)
+    at += data.length
+  }
+  return values
+}
+
+function asTyped(error: unknown): unknown {
+  if (!(error instanceof Error)) return error
+  if (error.message.includes('bad_alloc')) {
+    return new TrainqlError(
+      {
+        code: 'OUT_OF_MEMORY',
+        message: 'The model and its activations do not fit into memory.',
+        fix: 'Use a smaller global batch or more shards.',
+      },
+      { cause: error },
+    )
+  }
+  return new TrainqlError(
+    {
+      code: 'INVALID_INPUT',
+      message: `The model cannot be planned: ${error.message}.`,
+      fix: 'Change the model or the batch.',
+    },
+    { cause: error },
+  )
+}
