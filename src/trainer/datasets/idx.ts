@@ -102,7 +102,8 @@ function readIdx(file: string, magic: number): IdxFile {
     throw invalid({ file, offset: 0, expected: `magic number ${hex(magic)}`, found: hex(found) })
   }
   const sizes = Array.from({ length: dimensions }, (_, index) => bytes.readUInt32BE(4 + 4 * index))
-  const expectedBytes = headerBytes + sizes.reduce((product, size) => product * size, 1)
+  // Crafted sizes may multiply beyond 2^53.
+  const expectedBytes = sizes.reduce((product, size) => product * BigInt(size), 1n) + BigInt(headerBytes)
   if (bytes.length < expectedBytes) {
     throw invalid({
       file,
@@ -114,9 +115,9 @@ function readIdx(file: string, magic: number): IdxFile {
   if (bytes.length > expectedBytes) {
     throw invalid({
       file,
-      offset: expectedBytes,
+      offset: Number(expectedBytes),
       expected: `end of file after ${sizes.join(' x ')} values`,
-      found: `${bytes.length - expectedBytes} more bytes`,
+      found: `${BigInt(bytes.length) - expectedBytes} more bytes`,
     })
   }
   return { file, sizes, headerBytes, values: bytes.subarray(headerBytes) }
