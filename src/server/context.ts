@@ -1,0 +1,52 @@
+// What every resolver of one request or one subscription event shares: batched look-ups, so that lists cost one query.
+import DataLoader from 'dataloader'
+import type { EpochMetricsRecord } from './metrics/epoch-metrics.payload.ts'
+import type { DeviceRecord } from './devices/device.record.ts'
+import type { RunEventService } from './runs/run-event.service.ts'
+import type { RunRecord } from './runs/run.record.ts'
+
+export interface Context {
+  /** By run key. */
+  runs: DataLoader<string, RunRecord | null>
+  /** By run key, in order of attempt and epoch. */
+  epochMetrics: DataLoader<string, EpochMetricsRecord[]>
+  /** By device name. */
+  devices: DataLoader<string, DeviceRecord | null>
+  runEvents: RunEventService
+}
+
+export interface ContextSources {
+  runEvents: RunEventService
+  findRuns(keys: readonly string[]): Promise<RunRecord[]>
+  listEpochMetrics(runKeys: readonly string[]): Promise<EpochMetricsRecord[]>
+  listDevices(): Promise<DeviceRecord[]>
+}
+
+/** `cache`: remember rows as long as the context lives; right for one request, wrong for a subscription that stays. */
+export function createContext(sources: ContextSources, { cache }: { cache: boolean }): Context {
+  return {
+    runEvents: sources.runEvents,
+    runs: new DataLoader(
+      async (keys) => {
+        const found = new Map((await sources.findRuns(keys)).map((run) => [run.id, run]))
+        return keys.map((key) => found.get(key) ?? null)
+      },
+      { cache },
+    ),
+    epochMetrics: new DataLoader(
+      async (keys) => {
+        const found = new Map<string, EpochMetricsRecord[]>(keys.map((key) => [key, []]))
+        for (const record of await sources.listEpochMetrics(keys)) found.get(record.runId)?.push(record)
+        return keys.map((key) => found.get(key) ?? [])
+      },
+      { cache },
+    ),
+    devices: new DataLoader(
+      async (names) => {
+        const found = new Map((await sources.listDevices()).map((device) => [device.name, device]))
+        return names.map((name) => found.get(name) ?? null)
+      },
+      { cache },
+    ),
+  }
+}

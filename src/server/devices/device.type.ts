@@ -1,0 +1,48 @@
+// A device as GraphQL shows it.
+import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql'
+import { type DeviceKind, deviceKinds } from '../../shared/run-spec.ts'
+import { countedConnectionType } from '../connection.type.ts'
+import { enumOf } from '../enum.ts'
+import { Node } from '../node.type.ts'
+import { BigIntScalar } from '../scalars.ts'
+
+export const deviceStates = ['FREE', 'LEASED', 'UNAVAILABLE'] as const
+export type DeviceState = (typeof deviceStates)[number]
+
+export const DeviceKindEnum = enumOf(deviceKinds)
+registerEnumType(DeviceKindEnum, { name: 'DeviceKind' })
+export const DeviceStateEnum = enumOf(deviceStates)
+registerEnumType(DeviceStateEnum, { name: 'DeviceState' })
+
+@ObjectType('Device', { implements: Node })
+export class Device extends Node {
+  __typename!: 'Device'
+
+  @Field(() => ID)
+  override id!: string
+
+  @Field(() => String, { description: '`cpu:0`, `cuda:1`: the name to give when asking for it.' })
+  name!: string
+
+  @Field(() => DeviceKindEnum)
+  kind!: DeviceKind
+
+  @Field(() => String, { description: 'Processor or GPU model.' })
+  model!: string
+
+  @Field(() => [Int], { nullable: true, description: 'Operating-system cores of a CPU partition; null for a GPU.' })
+  cores!: number[] | null
+
+  @Field(() => String, { nullable: true, description: 'UUID of a GPU; null for a CPU partition.' })
+  uuid!: string | null
+
+  @Field(() => BigIntScalar, {
+    description: "The GPU's memory, or a CPU partition's even share of what this process may use.",
+  })
+  memoryBytes!: bigint
+
+  @Field(() => DeviceStateEnum)
+  state!: DeviceState
+}
+
+export const DeviceConnection = countedConnectionType<Device>('Device', () => Device)

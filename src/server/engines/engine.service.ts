@@ -1,0 +1,72 @@
+// Which engines this machine has, asked of a short-lived process, so that the server loads none of them.
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { z } from 'zod'
+import { entryCommand } from '../../shared/entry.ts'
+import { TrainqlError } from '../../shared/errors.ts'
+import { deviceKinds, type DeviceKind, type EngineChoice } from '../../shared/run-spec.ts'
+import type { Log } from '../log.ts'
+
+const enginesSchema = z.array(
+  z.object({
+    name: z.string(),
+    available: z.boolean(),
+    detail: z.string(),
+    serves: z.array(z.enum(deviceKinds)).default(['CPU']),
+  }),
+)
+export type EngineRecord = z.output<typeof enginesSchema>[number]
+
+const probeTimeoutMs = 60_000
+
+export interface EngineService {
+  /** Best first; probed once, at the first call. Empty where the probe failed, which is logged. */
+  list(): Promise<EngineRecord[]>
+  /** @throws TrainqlError `ENGINE_UNAVAILABLE` where no installed engine serves the choice on this kind of device. */
+  check(choice: EngineChoice, kind: DeviceKind): Promise<void>
+}
+
+export function createEngineService({ probe, log }: { probe: URL; log: Log }): EngineService {
+  let probed: Promise<EngineRecord[]> | undefined
+  const list = (): Promise<EngineRecord[]> => {
+    probed ??= probeEngines(probe).catch((error: unknown) => {
+      log.error('The engine probe failed; runs are not checked for an engine before they start.', error)
+      return []
+    })
+    return probed
+  }
+  return {
+    list,
+    async check(choice, kind) {
+      // Every machine has an engine for CPU devices; asking which would hold up the first run by the probe's start.
+      if (choice !== 'NATIVE' && kind === 'CPU') return
+      const engines = await list()
+      if (engines.length === 0) return
+      const chosen = engines.filter(({ name }) => choice === 'AUTO' || name === choice.toLowerCase())
+      if (chosen.some(({ available, serves }) => available && serves.includes(kind))) return
+      throw unavailable(chosen, kind)
+    },
+  }
+}
+
+async function probeEngines(probe: URL): Promise<EngineRecord[]> {
+  const [command, ...args] = entryCommand(probe)
+  const { stdout } = await promisify(execFile)(command, args, { timeout: probeTimeoutMs })
+  const lastLine = stdout.trim().split('\n').at(-1) ?? ''
+  return enginesSchema.parse(JSON.parse(lastLine))
+}
+
+function unavailable(engines: readonly EngineRecord[], kind: DeviceKind): TrainqlError {
+  const why = engines.map(({ name, available, detail }) =>
+    available ? `${name} does not serve it` : `${name}: ${detail}`,
+  )
+  return new TrainqlError({
+    code: 'ENGINE_UNAVAILABLE',
+    field: kind === 'CUDA' ? 'devices' : 'engine',
+    message: `The run asks for a ${kind} device, and no installed engine it may use serves one (${why.join('; ')}).`,
+    fix:
+      kind === 'CUDA'
+        ? 'Install @tensorflow/tfjs-node-gpu (Node 20 or 22, CUDA 11), or ask for CPU devices.'
+        : 'Run `npm run setup` to build the native engine, or choose the engine AUTO or TFJS.',
+  })
+}

@@ -1,0 +1,78 @@
+// Expected failures as members of a mutation's union: what happened, and what to do next.
+import { Field, InterfaceType, ObjectType } from 'type-graphql'
+import { type ErrorCode, type TrainqlError } from '../../shared/errors.ts'
+
+export type FailureTypeName = 'InvalidInputFailure' | 'NotFoundFailure' | 'ConflictFailure'
+
+@InterfaceType('Failure', {
+  description: 'An expected failure: what happened and what to do next.',
+  resolveType: (value: { __typename: FailureTypeName }) => value.__typename,
+})
+export abstract class Failure {
+  @Field(() => String)
+  code!: string
+
+  @Field(() => String)
+  message!: string
+
+  @Field(() => String)
+  fix!: string
+}
+
+@ObjectType('InvalidInputFailure', { implements: Failure })
+export class InvalidInputFailure extends Failure {
+  __typename!: 'InvalidInputFailure'
+
+  @Field(() => String, { nullable: true, description: 'Dotted path of the input field.' })
+  field!: string | null
+}
+
+@ObjectType('NotFoundFailure', { implements: Failure })
+export class NotFoundFailure extends Failure {
+  __typename!: 'NotFoundFailure'
+}
+
+@ObjectType('ConflictFailure', { implements: Failure })
+export class ConflictFailure extends Failure {
+  __typename!: 'ConflictFailure'
+}
+
+export type AnyFailure = InvalidInputFailure | NotFoundFailure | ConflictFailure
+
+/** The failure a client sees for an expected error; null for a code that no client can cause, which is a bug's. */
+export function findFailure(error: TrainqlError): AnyFailure | null {
+  const { code, message, fix, field } = error
+  const typeName = failureTypeOf(code)
+  if (typeName === null) return null
+  return typeName === 'InvalidInputFailure'
+    ? { __typename: typeName, code, message, fix, field: field ?? null }
+    : { __typename: typeName, code, message, fix }
+}
+
+function failureTypeOf(code: ErrorCode): FailureTypeName | null {
+  switch (code) {
+    case 'INVALID_INPUT':
+    case 'DATASET_INVALID':
+    case 'CHECKPOINT_INVALID':
+      return 'InvalidInputFailure'
+    case 'NOT_FOUND':
+    case 'DATASET_NOT_FOUND':
+      return 'NotFoundFailure'
+    case 'CONFLICT':
+    case 'DEVICE_UNAVAILABLE':
+    case 'ENGINE_UNAVAILABLE':
+    case 'DISK_FULL':
+      return 'ConflictFailure'
+    case 'NON_FINITE_LOSS':
+    case 'OUT_OF_MEMORY':
+    case 'TRAINER_DIED':
+    case 'RUN_DIRECTORY_INVALID':
+    case 'DATABASE_LOCKED':
+    case 'CONFIG_INVALID':
+    case 'NETWORK':
+    case 'INTERNAL':
+      return null
+    default:
+      return code satisfies never
+  }
+}

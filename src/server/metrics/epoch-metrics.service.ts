@@ -1,0 +1,20 @@
+// What epochs measured.
+import { type EpochMetricsRecord, findEpochMetricsParts } from './epoch-metrics.payload.ts'
+import type { EpochMetricsStore } from './epoch-metrics.store.ts'
+
+export interface EpochMetricsService {
+  /** By the key behind its global id. */
+  find(key: string): Promise<EpochMetricsRecord | null>
+  /** Of several runs, each in order of attempt and epoch. */
+  list(runIds: readonly string[]): Promise<EpochMetricsRecord[]>
+}
+
+export function createEpochMetricsService(store: EpochMetricsStore): EpochMetricsService {
+  return {
+    async find(key) {
+      const parts = findEpochMetricsParts(key)
+      return parts === null ? null : store.find(parts)
+    },
+    list: (runIds) => store.list(runIds),
+  }
+}

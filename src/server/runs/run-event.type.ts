@@ -1,0 +1,225 @@
+// The events of a run as GraphQL shows them: one type each, all with the event's identity and its cursor.
+import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType } from 'type-graphql'
+import type { RunState } from '../../shared/run-state.ts'
+import { Checkpoint } from '../checkpoints/checkpoint.type.ts'
+import { connectionType } from '../connection.type.ts'
+import { InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
+import { EpochMetrics } from '../metrics/epoch-metrics.type.ts'
+import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
+import { RunFailure, RunStateEnum } from './run.type.ts'
+
+@InterfaceType('RunEvent', {
+  autoRegisterImplementations: true,
+  resolveType: (value: { __typename: string }) => value.__typename,
+})
+export abstract class RunEvent {
+  @Field(() => String, {
+    description: "Position in the run's event stream; give it as `after` to continue behind this event.",
+  })
+  cursor!: string
+
+  @Field(() => ID)
+  runId!: string
+
+  @Field(() => Int, { description: 'Attempt that wrote it; 0 for the server.' })
+  attempt!: number
+
+  @Field(() => BigIntScalar, { description: 'Without gaps from 1 within an attempt.' })
+  seq!: bigint
+
+  @Field(() => DateTimeScalar)
+  at!: Date
+}
+
+@ObjectType('QueuedEvent', { implements: RunEvent })
+export class QueuedEvent extends RunEvent {
+  __typename!: 'QueuedEvent'
+}
+
+@ObjectType('LeasedEvent', { implements: RunEvent })
+export class LeasedEvent extends RunEvent {
+  __typename!: 'LeasedEvent'
+
+  @Field(() => Int)
+  toAttempt!: number
+
+  @Field(() => [String])
+  devices!: string[]
+}
+
+@ObjectType('StartedEvent', { implements: RunEvent })
+export class StartedEvent extends RunEvent {
+  __typename!: 'StartedEvent'
+
+  @Field(() => String)
+  engine!: string
+
+  @Field(() => String)
+  engineDetail!: string
+
+  @Field(() => [String])
+  devices!: string[]
+
+  @Field(() => Int)
+  shards!: number
+
+  @Field(() => Int)
+  globalBatch!: number
+
+  @Field(() => Int)
+  epochs!: number
+
+  @Field(() => Int)
+  stepsPerEpoch!: number
+
+  @Field(() => BigIntScalar)
+  parameters!: bigint
+
+  @Field(() => Int)
+  trainImages!: number
+
+  @Field(() => Int)
+  validationImages!: number
+}
+
+@ObjectType('StepEvent', { implements: RunEvent })
+export class StepEvent extends RunEvent {
+  __typename!: 'StepEvent'
+
+  @Field(() => Int)
+  epoch!: number
+
+  @Field(() => Int)
+  step!: number
+
+  @Field(() => Float, { nullable: true })
+  loss!: number | null
+
+  @Field(() => Boolean)
+  nonFinite!: boolean
+
+  @Field(() => Float)
+  learningRate!: number
+
+  @Field(() => Float)
+  imagesPerSecond!: number
+}
+
+@ObjectType('EpochEvent', { implements: RunEvent })
+export class EpochEvent extends RunEvent {
+  __typename!: 'EpochEvent'
+
+  @Field(() => EpochMetrics)
+  metrics!: EpochMetrics
+}
+
+@ObjectType('CheckpointEvent', { implements: RunEvent })
+export class CheckpointEvent extends RunEvent {
+  __typename!: 'CheckpointEvent'
+
+  @Field(() => Checkpoint)
+  checkpoint!: Checkpoint
+}
+
+@ObjectType('FinishedEvent', { implements: RunEvent })
+export class FinishedEvent extends RunEvent {
+  __typename!: 'FinishedEvent'
+
+  @Field(() => Int)
+  epochs!: number
+
+  @Field(() => Int)
+  step!: number
+
+  @Field(() => Float)
+  wallSeconds!: number
+}
+
+@ObjectType('FailedEvent', { implements: RunEvent })
+export class FailedEvent extends RunEvent {
+  __typename!: 'FailedEvent'
+
+  @Field(() => RunFailure)
+  failure!: RunFailure
+
+  @Field(() => String, { nullable: true })
+  lastCheckpoint!: string | null
+}
+
+@ObjectType('StoppedEvent', { implements: RunEvent })
+export class StoppedEvent extends RunEvent {
+  __typename!: 'StoppedEvent'
+
+  @Field(() => Int)
+  step!: number
+
+  @Field(() => String, { nullable: true })
+  lastCheckpoint!: string | null
+}
+
+@ObjectType('CancelRequestedEvent', { implements: RunEvent })
+export class CancelRequestedEvent extends RunEvent {
+  __typename!: 'CancelRequestedEvent'
+}
+
+@ObjectType('ReleasedEvent', { implements: RunEvent })
+export class ReleasedEvent extends RunEvent {
+  __typename!: 'ReleasedEvent'
+
+  @Field(() => Int)
+  toAttempt!: number
+
+  @Field(() => [String])
+  devices!: string[]
+}
+
+@ObjectType('RunEndedEvent', { implements: RunEvent })
+export class RunEndedEvent extends RunEvent {
+  __typename!: 'RunEndedEvent'
+
+  @Field(() => RunStateEnum)
+  state!: RunState
+
+  @Field(() => RunFailure, { nullable: true })
+  failure!: RunFailure | null
+}
+
+export type AnyRunEvent =
+  | QueuedEvent
+  | LeasedEvent
+  | StartedEvent
+  | StepEvent
+  | EpochEvent
+  | CheckpointEvent
+  | FinishedEvent
+  | FailedEvent
+  | StoppedEvent
+  | CancelRequestedEvent
+  | ReleasedEvent
+  | RunEndedEvent
+
+export const RunEventConnection = connectionType<AnyRunEvent>('RunEvent', () => RunEvent)
+
+export type RunEventsItem = AnyRunEvent | NotFoundFailure | InvalidInputFailure
+
+export const RunEventsItemUnion = createUnionType({
+  name: 'RunEventsItem',
+  types: () =>
+    [
+      QueuedEvent,
+      LeasedEvent,
+      StartedEvent,
+      StepEvent,
+      EpochEvent,
+      CheckpointEvent,
+      FinishedEvent,
+      FailedEvent,
+      StoppedEvent,
+      CancelRequestedEvent,
+      ReleasedEvent,
+      RunEndedEvent,
+      NotFoundFailure,
+      InvalidInputFailure,
+    ] as const,
+  resolveType: (value: RunEventsItem) => value.__typename,
+})

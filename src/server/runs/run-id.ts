@@ -1,0 +1,27 @@
+// Ids of runs: names of folders that sort by time of creation (ULID: 48 bits of milliseconds, 80 random bits).
+import { randomBytes } from 'node:crypto'
+
+/** Crockford's base 32, lower case: no i, l, o, u. */
+const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
+const timeDigits = 10
+const randomDigits = 16
+
+/** 26 characters. Source: https://github.com/ulid/spec */
+export function createRunId(at: Date): string {
+  const random = BigInt(`0x${randomBytes(10).toString('hex')}`)
+  return encode(BigInt(at.getTime()), timeDigits) + encode(random, randomDigits)
+}
+
+/** When a run was created; null where the text is no run id. */
+export function findRunIdTime(id: string): Date | null {
+  if (!/^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(id)) return null
+  const ms = [...id.slice(0, timeDigits)].reduce((value, digit) => value * 32 + alphabet.indexOf(digit), 0)
+  return new Date(ms)
+}
+
+function encode(value: bigint, digits: number): string {
+  return Array.from(
+    { length: digits },
+    (_, index) => alphabet[Number((value >> BigInt(5 * (digits - 1 - index))) & 31n)],
+  ).join('')
+}

@@ -1,0 +1,126 @@
+// Records and events of the runs room as the GraphQL types show them.
+import { join } from 'node:path'
+import type { RunEvent as SharedEvent } from '../../shared/events.ts'
+import { checkpointPayload } from '../checkpoints/checkpoint.payload.ts'
+import { toCursor } from '../connection.type.ts'
+import { epochMetricsPayload } from '../metrics/epoch-metrics.payload.ts'
+import { globalId } from '../node.type.ts'
+import type { AnyRunEvent } from './run-event.type.ts'
+import type { RunRecord, StoredEvent } from './run.record.ts'
+import type { Run } from './run.type.ts'
+
+export function runPayload(record: RunRecord, runsDirectory: string): Run {
+  const { spec, optimizer } = record
+  const sgd = optimizer.kind === 'SGD' ? optimizer : null
+  const adam = optimizer.kind === 'ADAM' ? optimizer : null
+  return {
+    __typename: 'Run',
+    key: record.id,
+    id: globalId('Run', record.id),
+    name: record.name,
+    state: record.state,
+    architecture: record.architecture,
+    dataset: record.dataset,
+    epochs: record.epochs,
+    globalBatch: record.globalBatch,
+    shards: record.shards,
+    deviceNames: record.deviceNames,
+    engineChoice: record.engineChoice,
+    engine: record.engine,
+    engineDetail: record.engineDetail,
+    optimizer: {
+      kind: optimizer.kind,
+      momentum: sgd?.momentum ?? null,
+      beta1: adam?.beta1 ?? null,
+      beta2: adam?.beta2 ?? null,
+      epsilon: adam?.epsilon ?? null,
+      weightDecay: optimizer.weightDecay,
+    },
+    learningRate: record.learningRate,
+    schedule: spec.schedule.kind,
+    seed: record.seed,
+    parameters: record.parameters,
+    progress: {
+      epoch: record.epoch,
+      epochs: record.epochs,
+      step: record.step,
+      steps: record.stepsPerEpoch === 0 ? null : record.epochs * record.stepsPerEpoch,
+      imagesPerSecond: record.imagesPerSecond,
+      loss: record.loss,
+    },
+    failure: record.failure,
+    attempt: record.attempt,
+    createdAt: record.createdAt,
+    startedAt: record.startedAt,
+    finishedAt: record.finishedAt,
+    directory: join(runsDirectory, record.id),
+    lastCursor: record.lastCursor === 0 ? null : eventCursor(record.lastCursor),
+  }
+}
+
+/** A position in a run's events, opaque to clients. */
+export function eventCursor(cursor: number): string {
+  return toCursor(String(cursor))
+}
+
+export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: string): AnyRunEvent {
+  const identity = {
+    cursor: eventCursor(cursor),
+    runId: globalId('Run', event.run),
+    attempt: event.attempt,
+    seq: BigInt(event.seq),
+    at: new Date(event.at),
+  }
+  switch (event.type) {
+    case 'queued':
+      return { __typename: 'QueuedEvent', ...identity }
+    case 'leased':
+      return { __typename: 'LeasedEvent', ...identity, toAttempt: event.toAttempt, devices: event.devices }
+    case 'started': {
+      const { engine, engineDetail, devices, shards, globalBatch, epochs, stepsPerEpoch } = event
+      const { trainImages, validationImages } = event
+      const plan = { engine, engineDetail, devices, shards, globalBatch, epochs, stepsPerEpoch }
+      const parameters = BigInt(event.parameters)
+      return { __typename: 'StartedEvent', ...identity, ...plan, parameters, trainImages, validationImages }
+    }
+    case 'step': {
+      const { epoch, step, loss, nonFinite, learningRate, imagesPerSecond } = event
+      return { __typename: 'StepEvent', ...identity, epoch, step, loss, nonFinite, learningRate, imagesPerSecond }
+    }
+    case 'epoch':
+      return { __typename: 'EpochEvent', ...identity, metrics: epochMetricsPayload({ runId: event.run, ...event }) }
+    case 'checkpoint': {
+      const record = { ...event, runId: event.run, bytes: BigInt(event.bytes), createdAt: identity.at }
+      return { __typename: 'CheckpointEvent', ...identity, checkpoint: checkpointPayload(record, runsDirectory) }
+    }
+    case 'finished': {
+      const { epochs, step, wallSeconds } = event
+      return { __typename: 'FinishedEvent', ...identity, epochs, step, wallSeconds }
+    }
+    case 'failed':
+      return {
+        __typename: 'FailedEvent',
+        ...identity,
+        failure: failureOf(event),
+        lastCheckpoint: event.lastCheckpoint,
+      }
+    case 'stopped':
+      return { __typename: 'StoppedEvent', ...identity, step: event.step, lastCheckpoint: event.lastCheckpoint }
+    case 'cancelRequested':
+      return { __typename: 'CancelRequestedEvent', ...identity }
+    case 'released':
+      return { __typename: 'ReleasedEvent', ...identity, toAttempt: event.toAttempt, devices: event.devices }
+    case 'succeeded':
+      return { __typename: 'RunEndedEvent', ...identity, state: 'SUCCEEDED', failure: null }
+    case 'runFailed':
+      return { __typename: 'RunEndedEvent', ...identity, state: 'FAILED', failure: failureOf(event) }
+    case 'canceled':
+      return { __typename: 'RunEndedEvent', ...identity, state: 'CANCELED', failure: null }
+    default:
+      return event satisfies never
+  }
+}
+
+function failureOf({ code, message, fix, step, nonFinite }: Extract<SharedEvent, { type: 'failed' | 'runFailed' }>) {
+  return { code, message, fix, step, nonFinite }
+}

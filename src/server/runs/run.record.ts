@@ -1,0 +1,53 @@
+// Plain records of the runs room: what the store keeps and the service reasons about.
+import type { RunEvent } from '../../shared/events.ts'
+import type { Architecture, EngineChoice, OptimizerSpec, RunSpec, ScheduleSpec } from '../../shared/run-spec.ts'
+import type { RunState } from '../../shared/run-state.ts'
+
+export interface RunFailureRecord {
+  code: string
+  message: string
+  fix: string
+  step: number | null
+  nonFinite: boolean
+}
+
+export interface RunRecord {
+  id: string
+  name: string | null
+  state: RunState
+  architecture: Architecture
+  dataset: string
+  epochs: number
+  globalBatch: number
+  shards: number
+  engineChoice: EngineChoice
+  optimizer: OptimizerSpec
+  schedule: ScheduleSpec
+  learningRate: number
+  seed: bigint
+  spec: RunSpec
+  /** Latest attempt; 0 before the first lease. */
+  attempt: number
+  /** Devices it holds, or last held. */
+  deviceNames: string[]
+  engine: string | null
+  engineDetail: string | null
+  parameters: bigint | null
+  stepsPerEpoch: number
+  epoch: number
+  step: number
+  loss: number | null
+  imagesPerSecond: number | null
+  failure: RunFailureRecord | null
+  /** Position of its newest event; 0 before the first. */
+  lastCursor: number
+  createdAt: Date
+  startedAt: Date | null
+  finishedAt: Date | null
+}
+
+/** An event with its position in the run's stream, from 1. */
+export interface StoredEvent {
+  cursor: number
+  event: RunEvent
+}

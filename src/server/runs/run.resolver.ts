@@ -1,0 +1,83 @@
+// Queries, mutations and fields of runs: transport only.
+import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
+import type { RunState } from '../../shared/run-state.ts'
+import { ConnectionArgs, type CountedConnection, parsePage, toConnection } from '../connection.type.ts'
+import type { Context } from '../context.ts'
+import { devicePayload } from '../devices/device.payload.ts'
+import { Device } from '../devices/device.type.ts'
+import { answer } from '../failures/answer.ts'
+import { findKeyOf } from '../node.type.ts'
+import {
+  type CancelRunResult,
+  CancelRunResultUnion,
+  CreateRunInput,
+  type CreateRunResult,
+  CreateRunResultUnion,
+} from './run.input.ts'
+import { runPayload } from './run.payload.ts'
+import type { RunRecord } from './run.record.ts'
+import type { RunService } from './run.service.ts'
+import { Run, RunConnection, RunStateEnum } from './run.type.ts'
+
+@ArgsType()
+class RunsArgs extends ConnectionArgs {
+  @Field(() => [RunStateEnum], { nullable: true })
+  states?: RunState[] | null
+}
+
+@Resolver(() => Run)
+export class RunResolver {
+  constructor(
+    private readonly runs: RunService,
+    private readonly runsDirectory: string,
+  ) {}
+
+  @Query(() => Run, { nullable: true })
+  async run(@Arg('id', () => ID) id: string): Promise<Run | null> {
+    const key = findKeyOf('Run', id)
+    const found = key === null ? null : await this.runs.find(key)
+    return found === null ? null : this.show(found)
+  }
+
+  @Query(() => RunConnection, { name: 'runs', description: 'Newest first.' })
+  async page(@Args(() => RunsArgs) args: RunsArgs): Promise<CountedConnection<Run>> {
+    const page = parsePage(args, (text) => text)
+    const states = args.states ?? null
+    const connection = toConnection(page, await this.runs.page(page, states), {
+      key: ({ id }: RunRecord) => id,
+      node: (record) => this.show(record),
+    })
+    return { ...connection, countAll: () => this.runs.count(states) }
+  }
+
+  @Mutation(() => CreateRunResultUnion)
+  createRun(@Arg('input', () => CreateRunInput) input: CreateRunInput): Promise<CreateRunResult> {
+    return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
+      __typename: 'CreateRunSuccess',
+      run: this.show(await this.runs.create(input)),
+    }))
+  }
+
+  @Mutation(() => CancelRunResultUnion)
+  cancelRun(@Arg('id', () => ID) id: string): Promise<CancelRunResult> {
+    return answer(['NotFoundFailure', 'ConflictFailure'], async () => ({
+      __typename: 'CancelRunSuccess',
+      run: this.show(await this.runs.cancel(findKeyOf('Run', id) ?? id)),
+    }))
+  }
+
+  @FieldResolver(() => [Device], { description: 'Devices it holds, or last held; empty while queued.' })
+  async devices(@Root() run: Run, @Ctx() context: Context): Promise<Device[]> {
+    const found = await Promise.all(run.deviceNames.map((name) => context.devices.load(name)))
+    return found.flatMap((device) => (device === null ? [] : [devicePayload(device)]))
+  }
+
+  @FieldResolver(() => String, { nullable: true, description: 'Why it is still queued, in words.' })
+  waitingFor(@Root() run: Run): string | null {
+    return run.state === 'QUEUED' ? this.runs.waitingFor(run.key) : null
+  }
+
+  private show(record: RunRecord): Run {
+    return runPayload(record, this.runsDirectory)
+  }
+}

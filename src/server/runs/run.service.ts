@@ -1,0 +1,134 @@
+// Rules of runs: what may be asked for, and who is asked to carry it out.
+import { TrainqlError } from '../../shared/errors.ts'
+import { parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
+import { isTerminal, type RunState } from '../../shared/run-state.ts'
+import type { DatasetInfo } from '../../shared/datasets.ts'
+import { resnet } from '../../trainer/models/resnet.ts'
+import type { PageRequest } from '../connection.type.ts'
+import type { DatasetService } from '../datasets/dataset.service.ts'
+import type { DeviceService } from '../devices/device.service.ts'
+import type { EngineService } from '../engines/engine.service.ts'
+import { unknownRun } from './run-event.service.ts'
+import { createRunId } from './run-id.ts'
+import type { RunRecord } from './run.record.ts'
+import { specOf, type RunRequest } from './run-request.ts'
+import type { RunStore } from './run.store.ts'
+
+/** Carries runs out; the scheduling room implements it. */
+export interface RunCarrier {
+  /** Makes the run's directory and row and queues it; on return both are durable. */
+  submit(spec: RunSpec, createdAt: Date): Promise<void>
+  /** Ends a queued run at once; asks a running trainer to leave and returns. */
+  cancel(runId: string): Promise<void>
+  /** Why a queued run still waits, in words. */
+  waitingFor(runId: string): string | null
+}
+
+export interface RunService {
+  find(id: string): Promise<RunRecord | null>
+  findMany(ids: readonly string[]): Promise<RunRecord[]>
+  /** Newest first; up to `limit + 1` rows. */
+  page(page: PageRequest<string>, states: readonly RunState[] | null): Promise<RunRecord[]>
+  count(states: readonly RunState[] | null): Promise<number>
+  /**
+   * Queues a run. Where it throws, nothing is left: no row, no folder, no process.
+   * @throws TrainqlError `INVALID_INPUT`, `NOT_FOUND`, `DATASET_NOT_FOUND`, `DATASET_INVALID`, `DEVICE_UNAVAILABLE`,
+   * `ENGINE_UNAVAILABLE`, `CONFLICT` (the server is stopping)
+   */
+  create(request: RunRequest): Promise<RunRecord>
+  /** @throws TrainqlError `NOT_FOUND`; `CONFLICT` for a run that has ended */
+  cancel(id: string): Promise<RunRecord>
+  waitingFor(id: string): string | null
+}
+
+export interface RunServiceDeps {
+  store: RunStore
+  devices: DeviceService
+  datasets: DatasetService
+  engines: EngineService
+  carrier: RunCarrier
+  now: () => Date
+}
+
+export function createRunService(deps: RunServiceDeps): RunService {
+  const { store, devices, datasets, engines, carrier, now } = deps
+
+  async function get(id: string): Promise<RunRecord> {
+    const run = await store.find(id)
+    if (run === null) throw unknownRun(id)
+    return run
+  }
+
+  return {
+    find: (id) => store.find(id),
+    findMany: (ids) => store.findMany(ids),
+    page: (page, states) => store.page(page, states),
+    count: (states) => store.count(states),
+    async create(request) {
+      const createdAt = now()
+      const spec = parseRunSpec(specOf(request, createRunId(createdAt)))
+      const dataset = await datasets.get(spec.dataset)
+      checkImages(spec, dataset)
+      checkShardValues(spec, dataset)
+      const kind = await devices.check(spec.devices)
+      await engines.check(spec.engine, kind)
+      await carrier.submit(spec, createdAt)
+      return get(spec.runId)
+    },
+    async cancel(id) {
+      const run = await get(id)
+      if (isTerminal(run.state)) throw alreadyEnded(run)
+      await carrier.cancel(id)
+      return get(id)
+    },
+    waitingFor: (id) => carrier.waitingFor(id),
+  }
+}
+
+function checkImages(spec: RunSpec, dataset: DatasetInfo): void {
+  for (const field of ['trainImages', 'validationImages'] as const) {
+    const wanted = spec[field]
+    if (wanted === null || wanted <= dataset[field]) continue
+    throw new TrainqlError({
+      code: 'INVALID_INPUT',
+      field,
+      message: `Expected ${field} of at most ${dataset[field]}, the images ${dataset.name} has; got ${wanted}.`,
+      fix: `Lower ${field}, or leave it out to use all.`,
+    })
+  }
+  const trainImages = spec.trainImages ?? dataset.trainImages
+  if (spec.globalBatch <= trainImages) return
+  throw new TrainqlError({
+    code: 'INVALID_INPUT',
+    field: 'globalBatch',
+    message: `Expected a global batch of at most ${trainImages}, the training images in use; got ${spec.globalBatch}.`,
+    fix: 'Lower the global batch, or use more training images.',
+  })
+}
+
+/** Batch norm over one value has no variance: refused here as at planning. */
+function checkShardValues(spec: RunSpec, { channels, height, width, classes }: DatasetInfo): void {
+  const input = { channels, height, width }
+  const graph = resnet({ architecture: spec.model.architecture, input, classes: classes.length })
+  const shardBatch = spec.globalBatch / spec.shards
+  const single = graph.layers.find((layer) => {
+    if (layer.op !== 'batchNorm') return false
+    const [, rows, columns] = graph.shapes[layer.output] ?? [0, 0, 0]
+    return shardBatch * rows * columns === 1
+  })
+  if (single === undefined) return
+  throw new TrainqlError({
+    code: 'INVALID_INPUT',
+    field: 'globalBatch',
+    message: `Expected shards of at least 2 images: on ${height}x${width} images the deepest feature map is 1x1, and batch norm over one value has no variance; got ${shardBatch} image a shard.`,
+    fix: `Use a global batch of at least ${2 * spec.shards}, or fewer shards.`,
+  })
+}
+
+function alreadyEnded({ id, state }: RunRecord): TrainqlError {
+  return new TrainqlError({
+    code: 'CONFLICT',
+    message: `The run ${id} has ended (${state}); there is nothing to cancel.`,
+    fix: 'Cancel runs that are queued, starting or running.',
+  })
+}

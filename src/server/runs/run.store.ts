@@ -1,0 +1,210 @@
+// Runs in the database: reading them, and writing what their events change.
+import { parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
+import type { RunState } from '../../shared/run-state.ts'
+import type { PageRequest } from '../connection.type.ts'
+import type { Database } from '../database/database.ts'
+import type { Prisma, Run as RunRow } from '../prisma-client/client.ts'
+import type { ProjectedBatch } from './run.projection.ts'
+import type { RunRecord } from './run.record.ts'
+
+/** How far an event file has been taken over. */
+export interface LogPosition {
+  /** 0: the server's own. */
+  attempt: number
+  seq: number
+  /** Bytes. */
+  offset: number
+}
+
+export interface RunStore {
+  find(id: string): Promise<RunRecord | null>
+  findMany(ids: readonly string[]): Promise<RunRecord[]>
+  /** Newest first; up to `limit + 1` rows. */
+  page(page: PageRequest<string>, states: readonly RunState[] | null): Promise<RunRecord[]>
+  count(states: readonly RunState[] | null): Promise<number>
+  /** In order of creation. */
+  listInStates(states: readonly RunState[]): Promise<RunRecord[]>
+  listIds(): Promise<string[]>
+  /** Inserts the row of a run without events. */
+  insert(spec: RunSpec, createdAt: Date): Promise<void>
+  delete(id: string): Promise<void>
+  listLogPositions(runId: string): Promise<LogPosition[]>
+  /** Attempts whose devices have been given back. */
+  listReleasedAttempts(runId: string): Promise<number[]>
+  /**
+   * Writes a batch of events with all they change and the log positions behind them, whole or not at all.
+   * Rejects where the run's newest event is not the one before the batch.
+   */
+  apply(runId: string, batch: ProjectedBatch, positions: readonly LogPosition[]): Promise<void>
+}
+
+export function createRunStore({ prisma }: Database): RunStore {
+  const inStates = (states: readonly RunState[] | null) => (states === null ? {} : { state: { in: [...states] } })
+
+  return {
+    async find(id) {
+      const row = await prisma.run.findUnique({ where: { id } })
+      return row === null ? null : recordOf(row)
+    },
+    async findMany(ids) {
+      return (await prisma.run.findMany({ where: { id: { in: [...ids] } } })).map(recordOf)
+    },
+    async page({ limit, from, after, before }, states) {
+      const front = from === 'front'
+      const rows = await prisma.run.findMany({
+        where: {
+          ...inStates(states),
+          id: { ...(after === null ? {} : { lt: after }), ...(before === null ? {} : { gt: before }) },
+        },
+        orderBy: { id: front ? 'desc' : 'asc' },
+        take: limit + 1,
+      })
+      return (front ? rows : rows.reverse()).map(recordOf)
+    },
+    count: (states) => prisma.run.count({ where: inStates(states) }),
+    async listInStates(states) {
+      return (await prisma.run.findMany({ where: inStates(states), orderBy: { id: 'asc' } })).map(recordOf)
+    },
+    async listIds() {
+      return (await prisma.run.findMany({ select: { id: true } })).map(({ id }) => id)
+    },
+    async insert(spec, createdAt) {
+      await prisma.run.create({
+        data: {
+          id: spec.runId,
+          name: spec.name,
+          state: 'QUEUED',
+          architecture: spec.model.architecture,
+          dataset: spec.dataset,
+          epochs: spec.epochs,
+          globalBatch: spec.globalBatch,
+          shards: spec.shards,
+          engineChoice: spec.engine,
+          learningRate: spec.learningRate,
+          seed: BigInt(spec.seed),
+          spec,
+          createdAt,
+        },
+      })
+    },
+    async delete(id) {
+      await prisma.run.deleteMany({ where: { id } })
+    },
+    async listLogPositions(runId) {
+      const rows = await prisma.eventLog.findMany({ where: { runId } })
+      return rows.map(({ attempt, seq, offset }) => ({ attempt, seq, offset: Number(offset) }))
+    },
+    async listReleasedAttempts(runId) {
+      const rows = await prisma.attempt.findMany({ where: { runId, releasedAt: { not: null } } })
+      return rows.map(({ number }) => number)
+    },
+    async apply(runId, batch, positions) {
+      await prisma.$transaction(writesOf(prisma, { runId, batch, positions }))
+    },
+  }
+}
+
+function writesOf(
+  prisma: Database['prisma'],
+  { runId, batch, positions }: { runId: string; batch: ProjectedBatch; positions: readonly LogPosition[] },
+): Prisma.PrismaPromise<unknown>[] {
+  const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
+  const { failure, ...columns } = run
+  const held = attemptsLeased.filter(({ number }) => !attemptsReleased.some((released) => released.number === number))
+  const writes: Prisma.PrismaPromise<unknown>[] = [
+    prisma.run.update({
+      where: { id: runId, lastCursor: run.lastCursor - events.length },
+      data: {
+        ...columns,
+        failureCode: failure?.code ?? null,
+        failureMessage: failure?.message ?? null,
+        failureFix: failure?.fix ?? null,
+        failureStep: failure?.step ?? null,
+        failureNonFinite: failure?.nonFinite ?? false,
+      },
+    }),
+    prisma.event.createMany({
+      data: events.map(({ cursor, event }) => ({
+        runId,
+        cursor,
+        attempt: event.attempt,
+        seq: event.seq,
+        type: event.type,
+        at: event.at,
+        payload: event,
+      })),
+    }),
+    ...positions.map(({ attempt, seq, offset }) =>
+      prisma.eventLog.upsert({
+        where: { runId_attempt: { runId, attempt } },
+        create: { runId, attempt, seq, offset: BigInt(offset) },
+        update: { seq, offset: BigInt(offset) },
+      }),
+    ),
+    ...attemptsLeased.map((attempt) => prisma.attempt.create({ data: { runId, ...attempt } })),
+    ...attemptsStarted.map(({ number, at }) =>
+      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { startedAt: at } }),
+    ),
+    ...attemptsReleased.map(({ number, at }) =>
+      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { releasedAt: at } }),
+    ),
+  ]
+  const leases = held.flatMap(({ number, deviceNames, leasedAt }) =>
+    deviceNames.map((deviceName) => ({ deviceName, runId, attempt: number, leasedAt })),
+  )
+  if (epochMetrics.length > 0) {
+    writes.push(prisma.epochMetrics.createMany({ data: epochMetrics.map(metricsColumns) }))
+  }
+  if (checkpoints.length > 0) writes.push(prisma.checkpoint.createMany({ data: checkpoints.map(checkpointColumns) }))
+  if (leases.length > 0) writes.push(prisma.lease.createMany({ data: leases }))
+  for (const { number } of attemptsReleased) {
+    writes.push(prisma.lease.deleteMany({ where: { runId, attempt: number } }))
+  }
+  return writes
+}
+
+function metricsColumns(record: ProjectedBatch['epochMetrics'][number]): Prisma.EpochMetricsCreateManyInput {
+  const { runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, nonFinite } = record
+  const { imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds } = record
+  const losses = { trainLoss, validationLoss, accuracy, nonFinite }
+  return {
+    runId,
+    attempt,
+    epoch,
+    step,
+    ...losses,
+    imagesPerSecond,
+    learningRate,
+    userSeconds,
+    systemSeconds,
+    wallSeconds,
+  }
+}
+
+function checkpointColumns(record: ProjectedBatch['checkpoints'][number]): Prisma.CheckpointCreateManyInput {
+  const { runId, name, attempt, epoch, step, bytes, sha256, cursor, createdAt } = record
+  return { runId, name, attempt, epoch, step, bytes, sha256, cursor, createdAt }
+}
+
+function recordOf(row: RunRow): RunRecord {
+  const { failureCode, failureMessage, failureFix, failureStep, failureNonFinite, ...columns } = row
+  const spec = parseRunSpec(row.spec)
+  return {
+    ...columns,
+    architecture: spec.model.architecture,
+    engineChoice: spec.engine,
+    optimizer: spec.optimizer,
+    schedule: spec.schedule,
+    spec,
+    failure:
+      failureCode === null || failureMessage === null || failureFix === null
+        ? null
+        : {
+            code: failureCode,
+            message: failureMessage,
+            fix: failureFix,
+            step: failureStep,
+            nonFinite: failureNonFinite,
+          },
+  }
+}

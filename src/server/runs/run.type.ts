@@ -1,0 +1,178 @@
+// A run as GraphQL shows it. Fields that other rooms answer (devices, metrics, checkpoints) are added by their resolvers.
+import { Field, Float, ID, Int, ObjectType, registerEnumType } from 'type-graphql'
+import {
+  type Architecture,
+  architectures,
+  type EngineChoice,
+  engineChoices,
+  nonFinitePolicies,
+  type OptimizerKind,
+  optimizerKinds,
+  type ScheduleKind,
+  scheduleKinds,
+} from '../../shared/run-spec.ts'
+import { type RunState, runStates } from '../../shared/run-state.ts'
+import { countedConnectionType } from '../connection.type.ts'
+import { enumOf } from '../enum.ts'
+import { Node } from '../node.type.ts'
+import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
+
+export const RunStateEnum = enumOf(runStates)
+registerEnumType(RunStateEnum, { name: 'RunState' })
+export const ArchitectureEnum = enumOf(architectures)
+registerEnumType(ArchitectureEnum, { name: 'Architecture' })
+export const EngineChoiceEnum = enumOf(engineChoices)
+registerEnumType(EngineChoiceEnum, { name: 'EngineChoice' })
+export const OptimizerKindEnum = enumOf(optimizerKinds)
+registerEnumType(OptimizerKindEnum, { name: 'OptimizerKind' })
+export const ScheduleKindEnum = enumOf(scheduleKinds)
+registerEnumType(ScheduleKindEnum, { name: 'ScheduleKind' })
+export const NonFinitePolicyEnum = enumOf(nonFinitePolicies)
+registerEnumType(NonFinitePolicyEnum, { name: 'NonFinitePolicy' })
+
+@ObjectType('Optimizer')
+export class Optimizer {
+  @Field(() => OptimizerKindEnum)
+  kind!: OptimizerKind
+
+  @Field(() => Float, { nullable: true })
+  momentum!: number | null
+
+  @Field(() => Float, { nullable: true })
+  beta1!: number | null
+
+  @Field(() => Float, { nullable: true })
+  beta2!: number | null
+
+  @Field(() => Float, { nullable: true })
+  epsilon!: number | null
+
+  @Field(() => Float)
+  weightDecay!: number
+}
+
+@ObjectType('RunFailure')
+export class RunFailure {
+  @Field(() => String)
+  code!: string
+
+  @Field(() => String)
+  message!: string
+
+  @Field(() => String)
+  fix!: string
+
+  @Field(() => Int, { nullable: true })
+  step!: number | null
+
+  @Field(() => Boolean)
+  nonFinite!: boolean
+}
+
+@ObjectType('RunProgress')
+export class RunProgress {
+  @Field(() => Int)
+  epoch!: number
+
+  @Field(() => Int)
+  epochs!: number
+
+  @Field(() => Int)
+  step!: number
+
+  @Field(() => Int, { nullable: true, description: 'Of all epochs; null before the trainer has opened the dataset.' })
+  steps!: number | null
+
+  @Field(() => Float, { nullable: true })
+  imagesPerSecond!: number | null
+
+  @Field(() => Float, { nullable: true })
+  loss!: number | null
+}
+
+@ObjectType('Run', { implements: Node })
+export class Run extends Node {
+  __typename!: 'Run'
+  /** The run's key: its directory's name and its id in the database. */
+  key!: string
+
+  @Field(() => ID)
+  override id!: string
+
+  @Field(() => String, { nullable: true })
+  name!: string | null
+
+  @Field(() => RunStateEnum)
+  state!: RunState
+
+  @Field(() => ArchitectureEnum)
+  architecture!: Architecture
+
+  @Field(() => String)
+  dataset!: string
+
+  @Field(() => Int)
+  epochs!: number
+
+  @Field(() => Int)
+  globalBatch!: number
+
+  @Field(() => Int)
+  shards!: number
+
+  @Field(() => [String])
+  deviceNames!: string[]
+
+  @Field(() => EngineChoiceEnum)
+  engineChoice!: EngineChoice
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'Engine that runs it, such as `native`; null before it started.',
+  })
+  engine!: string | null
+
+  @Field(() => String, { nullable: true })
+  engineDetail!: string | null
+
+  @Field(() => Optimizer)
+  optimizer!: Optimizer
+
+  @Field(() => Float)
+  learningRate!: number
+
+  @Field(() => ScheduleKindEnum)
+  schedule!: ScheduleKind
+
+  @Field(() => BigIntScalar)
+  seed!: bigint
+
+  @Field(() => BigIntScalar, { nullable: true })
+  parameters!: bigint | null
+
+  @Field(() => RunProgress)
+  progress!: RunProgress
+
+  @Field(() => RunFailure, { nullable: true })
+  failure!: RunFailure | null
+
+  @Field(() => Int)
+  attempt!: number
+
+  @Field(() => DateTimeScalar)
+  createdAt!: Date
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  startedAt!: Date | null
+
+  @Field(() => DateTimeScalar, { nullable: true })
+  finishedAt!: Date | null
+
+  @Field(() => String, { description: 'The run directory on the server.' })
+  directory!: string
+
+  @Field(() => String, { nullable: true, description: 'Cursor of its newest event; null before the first.' })
+  lastCursor!: string | null
+}
+
+export const RunConnection = countedConnectionType<Run>('Run', () => Run)

@@ -1,0 +1,64 @@
+// Builds the executable schema from the resolvers: type-graphql, code first, with a container made by hand.
+import 'reflect-metadata'
+import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql'
+import { buildSchemaSync, type NonEmptyArray } from 'type-graphql'
+import { CheckpointResolver, RunCheckpointsResolver } from './checkpoints/checkpoint.resolver.ts'
+import { DatasetResolver } from './datasets/dataset.resolver.ts'
+import { DeviceResolver } from './devices/device.resolver.ts'
+import { ServerResolver } from './engines/engine.resolver.ts'
+import { Failure } from './failures/failure.type.ts'
+import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
+import { NodeResolver } from './node.resolver.ts'
+import { RunEventResolver } from './runs/run-event.resolver.ts'
+import { RunResolver } from './runs/run.resolver.ts'
+
+/** Every resolver class, with the maker of its one instance. The order is that of the classes in `schema.ts` alone. */
+export interface Resolvers {
+  node: NodeResolver
+  server: ServerResolver
+  devices: DeviceResolver
+  datasets: DatasetResolver
+  runs: RunResolver
+  runEvents: RunEventResolver
+  epochMetrics: EpochMetricsResolver
+  checkpoints: CheckpointResolver
+  runCheckpoints: RunCheckpointsResolver
+}
+
+const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> = [
+  NodeResolver,
+  ServerResolver,
+  DeviceResolver,
+  DatasetResolver,
+  RunResolver,
+  RunEventResolver,
+  EpochMetricsResolver,
+  CheckpointResolver,
+  RunCheckpointsResolver,
+]
+
+/** `resolvers` is left out where only the schema's shape is wanted. */
+export function createSchema(resolvers?: Resolvers): GraphQLSchema {
+  const instances = new Map<unknown, object>(
+    Object.values(resolvers ?? {}).map((one: object) => [one.constructor, one]),
+  )
+  return buildSchemaSync({
+    resolvers: resolverClasses as NonEmptyArray<typeof NodeResolver>,
+    orphanedTypes: [Failure],
+    container: { get: (resolverClass) => instances.get(resolverClass) },
+    // Input is parsed by the services, which speak to every transport alike.
+    validate: false,
+    // Events come from the run feed: type-graphql asks for a hub even where every subscription brings its own source.
+    pubSub: {
+      publish: () => undefined,
+      subscribe: () => {
+        throw new Error('no subscription of this schema reads from a hub')
+      },
+    },
+  })
+}
+
+/** The schema as committed in `schema.graphql`. */
+export function printSortedSchema(schema: GraphQLSchema): string {
+  return `${printSchema(lexicographicSortSchema(schema))}\n`
+}
