@@ -33,10 +33,7 @@ export async function startHeartbeat({
     pid: process.pid,
     progress: progress.shared,
   }
-  // Beside this file, `.ts` under a loader as `.js` when built.
-  const thread = new Worker(new URL(import.meta.url.replace(/heartbeat(\.[jt]s)/, 'heartbeat-thread$1')), {
-    workerData,
-  })
+  const thread = openThread(workerData)
   await new Promise<void>((resolve, reject) => {
     thread.once('message', () => {
       resolve()
@@ -47,4 +44,14 @@ export async function startHeartbeat({
   return async () => {
     await thread.terminate()
   }
+}
+
+function openThread(workerData: HeartbeatThread): Worker {
+  if (import.meta.url.endsWith('.js'))
+    return new Worker(new URL('heartbeat-thread.js', import.meta.url), { workerData })
+  // From source: a loader given on the command line does not reach into threads.
+  const source = JSON.stringify(new URL('heartbeat-thread.ts', import.meta.url).href)
+  const loader = JSON.stringify(import.meta.resolve('tsx/esm/api'))
+  const start = `import(${loader}).then(({ tsImport }) => tsImport(${source}, ${source}))`
+  return new Worker(start, { eval: true, workerData })
 }
