@@ -1,0 +1,90 @@
+// Measures workers in turn, so that whatever slows the machine down slows each side alike.
+import { setTimeout as pause } from 'node:timers/promises'
+import { BenchError } from './bench.ts'
+import { busySeconds, processSeconds } from './machine.ts'
+import { stepsAnswer, type Worker } from './worker.ts'
+
+/** Long enough for a thread pool that spins after its last step to fall asleep. */
+const settleMs = 30
+/** One turn of one side lasts about this long, so that a single disturbance is a small part of it. */
+const turnSeconds = 1
+
+export interface Rounds {
+  /** Seconds a step, one for each round, in the order of the workers. */
+  secondsPerStep: number[][]
+  stepsPerTurn: number
+  /** Share of the cores' time that others used during the measurement, 0 to 1. */
+  foreignLoad: number
+  /** The loss each worker saw last. */
+  losses: number[]
+}
+
+export interface RoundsOptions {
+  rounds: number
+  cores: readonly number[]
+  /** Called after each round with the seconds a step of each worker. */
+  onRound: (round: number, secondsPerStep: readonly number[]) => void
+}
+
+/**
+ * Every worker is alive throughout and trains the same number of steps in each round; who begins moves on by one
+ * each round. A round's figure for a worker is the median of its steps.
+ * @throws BenchError where a loss is not a finite number: such a figure would measure nothing.
+ */
+export async function measureRounds(
+  workers: readonly Worker<unknown>[],
+  { rounds, cores, onRound }: RoundsOptions,
+): Promise<Rounds> {
+  const slowest = Math.max(...(await warmUp(workers)))
+  const stepsPerTurn = Math.min(25, Math.max(3, Math.ceil(turnSeconds / slowest)))
+  const losses = workers.map(() => Number.NaN)
+  const secondsPerStep: number[][] = workers.map(() => [])
+  const usage = watchLoad(workers, cores)
+  for (let round = 0; round < rounds; round += 1) {
+    const times: number[] = []
+    for (let turn = 0; turn < workers.length; turn += 1) {
+      const index = (round + turn) % workers.length
+      const worker = workers[index] as Worker<unknown>
+      await pause(settleMs)
+      const { seconds, loss } = await worker.ask({ steps: stepsPerTurn }, stepsAnswer)
+      if (!Number.isFinite(loss)) throw new BenchError(`The loss of ${worker.name} is ${loss}: the row is void.`)
+      times[index] = median(seconds)
+      losses[index] = loss
+    }
+    times.forEach((time, index) => secondsPerStep[index]?.push(time))
+    onRound(round + 1, times)
+  }
+  return { secondsPerStep, stepsPerTurn, losses, foreignLoad: usage() }
+}
+
+/** One short turn each, which also tells how long a step is. */
+async function warmUp(workers: readonly Worker<unknown>[]): Promise<number[]> {
+  const times: number[] = []
+  for (const worker of workers) times.push(median((await worker.ask({ steps: 3 }, stepsAnswer)).seconds))
+  return times
+}
+
+function watchLoad(workers: readonly Worker<unknown>[], cores: readonly number[]): () => number {
+  const own = () => workers.reduce((sum, { pid }) => sum + processSeconds(pid), 0)
+  const startedAt = performance.now()
+  const before = { busy: busySeconds(cores), own: own() }
+  return () => {
+    const wall = ((performance.now() - startedAt) / 1000) * cores.length
+    return Math.max(0, (busySeconds(cores) - before.busy - (own() - before.own)) / wall)
+  }
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const middle = Math.floor(sorted.length / 2)
+  const upper = sorted[middle]
+  if (upper === undefined) throw new RangeError('no values')
+  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
+}
+
+/** Half the distance between the quartiles as a share of the median. */
+export function spread(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b)
+  const at = (share: number) => sorted[Math.round(share * (sorted.length - 1))] as number
+  return (at(0.75) - at(0.25)) / 2 / median(values)
+}

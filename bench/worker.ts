@@ -1,0 +1,90 @@
+// A child process that answers requests over stdin and stdout, one JSON line each: either side of a comparison.
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { z } from 'zod'
+import { BenchError } from './bench.ts'
+
+export interface WorkerCommand {
+  /** For messages, such as `PyTorch (channels_last)`. */
+  name: string
+  command: string
+  args: readonly string[]
+  env?: Record<string, string>
+  /** How long it may take until it is ready. */
+  readyWithinMs: number
+}
+
+export interface Worker<Ready> {
+  readonly name: string
+  readonly pid: number
+  /** What it said of itself when it was ready. */
+  readonly ready: Ready
+  /** Sends one request and waits for its answer. */
+  ask<T extends z.ZodType>(request: unknown, answer: T): Promise<z.output<T>>
+  /** Ends its input and waits until it is gone; kills it after a grace time. */
+  close(): Promise<void>
+}
+
+const graceMs = 10_000
+const stderrKept = 4_000
+
+/** @throws BenchError where the process ends, or is not ready in time; its last words are in the message. */
+export async function startWorker<T extends z.ZodType>(
+  { name, command, args, env = {}, readyWithinMs }: WorkerCommand,
+  readySchema: T,
+): Promise<Worker<z.output<T>>> {
+  const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
+  const gone = once(child, 'close').then(() => undefined)
+  let words = ''
+  child.stderr.on('data', (chunk: Buffer) => {
+    words = (words + chunk.toString()).slice(-stderrKept)
+  })
+  // A write to a process that just died is answered by its end, which every reader below sees.
+  child.stdin.on('error', () => undefined)
+  const startError = new Promise<never>((_, reject) => child.once('error', reject))
+  startError.catch(() => undefined)
+  const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
+
+  async function nextLine(): Promise<unknown> {
+    const line = await Promise.race([lines.next(), startError])
+    if (line.done === true) {
+      await gone
+      const how = child.signalCode ?? `status ${child.exitCode}`
+      throw new BenchError(`${name} ended with ${how}.${words === '' ? '' : `\n${words.trimEnd()}`}`)
+    }
+    return JSON.parse(line.value)
+  }
+
+  async function close(): Promise<void> {
+    child.stdin.end()
+    const kill = setTimeout(() => child.kill('SIGKILL'), graceMs)
+    await gone
+    clearTimeout(kill)
+  }
+
+  const late = setTimeout(() => child.kill('SIGKILL'), readyWithinMs)
+  try {
+    const ready = readySchema.parse(await nextLine())
+    const { pid } = child
+    if (pid === undefined) throw new BenchError(`${name} did not start.`)
+    return {
+      name,
+      pid,
+      ready,
+      close,
+      ask: async (request, answer) => {
+        child.stdin.write(`${JSON.stringify(request)}\n`)
+        return answer.parse(await nextLine())
+      },
+    }
+  } catch (error) {
+    child.kill('SIGKILL')
+    throw error
+  } finally {
+    clearTimeout(late)
+  }
+}
+
+/** Answer of a training worker to `{steps: n}`. */
+export const stepsAnswer = z.object({ seconds: z.array(z.number().positive()), loss: z.number() })
