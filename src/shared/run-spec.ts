@@ -135,7 +135,8 @@ export function allowedDeviceCounts(shards: number): number[] {
   return counts
 }
 
-function checkShards(globalBatch: number, shards: number): void {
+/** @throws TrainqlError `INVALID_INPUT` unless `shards` is a power of two that divides the global batch. */
+export function checkShards(globalBatch: number, shards: number): void {
   if (!isPowerOfTwo(shards)) {
     throw new TrainqlError({
       code: 'INVALID_INPUT',
@@ -155,7 +156,8 @@ function checkShards(globalBatch: number, shards: number): void {
   }
 }
 
-function checkDeviceCount(count: number, shards: number): void {
+/** @throws TrainqlError `INVALID_INPUT` unless `count` is one of `allowedDeviceCounts(shards)`. */
+export function checkDeviceCount(count: number, shards: number): void {
   const allowed = allowedDeviceCounts(shards)
   if (allowed.includes(count)) return
   throw new TrainqlError({

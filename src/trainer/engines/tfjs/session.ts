@@ -1,0 +1,314 @@
+// A session on TensorFlow.js: the shards in turn on one backend, added in the fixed tree, then one update.
+import { setImmediate as eventLoopTurn } from 'node:timers/promises'
+import type { Tensor, Tensor4D } from '@tensorflow/tfjs'
+import { TrainqlError } from '../../../shared/errors.ts'
+import type { Batch, HostTensor, Session, SessionSpec, StateDict } from '../../engine.ts'
+import type { Layer } from '../../models/graph.ts'
+import { parameterEntries, stateEntries } from '../../models/parameters.ts'
+import {
+  checkBatch,
+  checkEvaluationCount,
+  checkImages,
+  checkOptimizerState,
+  checkState,
+  imageSize,
+  optimizerSlots,
+} from '../session-spec.ts'
+import { forwardLayer, type Forward, type Mode, type Operations } from './layers.ts'
+import { crossEntropy } from './loss.ts'
+import { sessionMemoryBytes } from './memory.ts'
+import { updated } from './optimizer.ts'
+import { createTreeSum } from './tree-sum.ts'
+
+/** What one shard, or a subtree of shards, gives: sums over its shards. */
+interface Partial {
+  loss: number
+  /** By parameter name. */
+  gradients: Map<string, Tensor>
+  /** Batch mean and unbiased variance by name of the running value. */
+  statistics: Map<string, Tensor>
+}
+
+/** `spec` has passed `checkSessionSpec`. */
+export function createTfjsSession(operations: Operations, spec: SessionSpec): Session {
+  const { tf } = operations
+  const { graph, globalBatch, shards, optimizer } = spec
+  const shardBatch = globalBatch / shards
+  const entries = stateEntries(graph)
+  const parameterNames = parameterEntries(graph).map(({ name }) => name)
+  const slotNames = optimizerSlots(optimizer)
+  const shapes = new Map(entries.map(({ name, shape }) => [name, shape]))
+
+  // State, and optimiser slots by `${slot}.${parameter name}`, in the engine's layout.
+  const state = new Map(entries.map(({ name, shape }) => [name, zeros(shape)]))
+  const slots = new Map(
+    slotNames.flatMap((slot) => parameterNames.map((name) => [`${slot}.${name}`, zeros(shapeOfParameter(name))])),
+  )
+  let updates = 0
+
+  let closing: Promise<void> | undefined
+  let running: Promise<unknown> = Promise.resolve()
+
+  /** Runs one call at a time, so that `close` never frees what a call computes with. */
+  function exclusively<T>(work: () => Promise<T>): Promise<T> {
+    if (closing !== undefined) return Promise.reject(closedSession())
+    const result = running.then(work)
+    running = result.catch(() => undefined)
+    return result
+  }
+
+  function zeros(shape: readonly number[]): Tensor {
+    return tf.tidy(() => toEngineLayout(tf.zeros([...shape])))
+  }
+
+  function shapeOfParameter(name: string): readonly number[] {
+    return found(shapes, name)
+  }
+
+  /** Images (n, C, H, W) from the host as (n, H, W, C). */
+  function upload(images: Float32Array): Tensor4D {
+    const { channels, height, width } = graph.input
+    const shape: [number, number, number, number] = [images.length / imageSize(graph), channels, height, width]
+    return tf.tensor4d(images, shape).transpose<Tensor4D>([0, 2, 3, 1])
+  }
+
+  /** Runs the graph; call inside `tf.tidy`. `forwards` are in the order of the layers. */
+  function forward(images: Tensor4D, mode: Mode): { logits: Tensor; forwards: Forward[] } {
+    const values: Tensor[] = [images]
+    const forwards = graph.layers.map((layer) => {
+      const inputs = inputsOf(layer).map((id) => found(values, id))
+      const result = forwardLayer(operations, layer, { inputs, read: (name) => found(state, name), mode })
+      values[layer.output] = result.output
+      return result
+    })
+    return { logits: found(values, graph.logits), forwards }
+  }
+
+  /** Loss, gradients and batch statistics of one shard. */
+  function computeShard({ images, labels }: Batch): Partial {
+    let loss = 0
+    const tensors = tf.tidy(() => {
+      const { logits, forwards } = forward(upload(images), 'training')
+      const result = crossEntropy(logits.dataSync<'float32'>(), labels, 1 / globalBatch)
+      loss = result.loss
+
+      const named: Record<string, Tensor> = {}
+      const gradientOf: Tensor[] = []
+      gradientOf[graph.logits] = tf.tensor(result.gradient, logits.shape)
+      for (const [index, layer] of [...graph.layers.entries()].reverse()) {
+        const { backward, statistics } = found(forwards, index)
+        const gradients = backward(found(gradientOf, layer.output))
+        inputsOf(layer).forEach((input, position) => {
+          const gradient = gradients.inputs[position]
+          if (gradient === undefined) return
+          // A tensor that feeds two layers (a residual) gets the sum.
+          const earlier = gradientOf[input]
+          gradientOf[input] = earlier === undefined ? gradient : earlier.add(gradient)
+        })
+        for (const [name, tensor] of [...gradients.parameters, ...statistics]) named[name] = tensor
+      }
+      return named
+    })
+    const pick = (names: readonly string[]) => new Map(names.map((name) => [name, found(tensors, name)]))
+    return { loss, gradients: pick(parameterNames), statistics: pick(statisticNames) }
+  }
+
+  const statisticNames = entries.filter(({ role }) => role.startsWith('running')).map(({ name }) => name)
+
+  /** All shards in turn, added in the tree. The caller disposes of the tensors. */
+  async function computeBatch(batch: Batch): Promise<Partial> {
+    checkBatch(graph, batch, globalBatch)
+    const sum = createTreeSum<Partial>((left, right) => ({
+      loss: left.loss + right.loss,
+      gradients: added(left.gradients, right.gradients),
+      statistics: added(left.statistics, right.statistics),
+    }))
+    for (let shard = 0; shard < shards; shard += 1) {
+      sum.push(computeShard(part(batch, shard * shardBatch, shardBatch)))
+      // This engine computes on the JS thread: let signals and heartbeats have their turn.
+      await eventLoopTurn()
+    }
+    return sum.total()
+  }
+
+  function added(left: Map<string, Tensor>, right: Map<string, Tensor>): Map<string, Tensor> {
+    return new Map(
+      [...left].map(([name, tensor]) => {
+        const other = found(right, name)
+        const sum = tensor.add(other)
+        tf.dispose([tensor, other])
+        return [name, sum]
+      }),
+    )
+  }
+
+  function part({ images, labels }: Batch, first: number, count: number): Batch {
+    const size = imageSize(graph)
+    return {
+      images: images.subarray(first * size, (first + count) * size),
+      labels: labels.subarray(first, first + count),
+    }
+  }
+
+  /** Puts new tensors in place of those of the same name. */
+  function replace(target: Map<string, Tensor>, tensors: Iterable<[string, Tensor]>): void {
+    for (const [name, tensor] of tensors) {
+      target.get(name)?.dispose()
+      target.set(name, tensor)
+    }
+  }
+
+  function updateParameter(name: string, gradient: Tensor, learningRate: number): void {
+    const slotKeys = slotNames.map((slot) => `${slot}.${name}`)
+    const after = tf.tidy(() => {
+      const before = { parameter: found(state, name), slots: slotKeys.map((key) => found(slots, key)) }
+      return { ...updated(optimizer, before, { gradient, step: updates, learningRate }) }
+    })
+    replace(state, [[name, after.parameter]])
+    replace(
+      slots,
+      slotKeys.map((key, index) => [key, found(after.slots, index)]),
+    )
+  }
+
+  /** running = (1 - momentum) running + momentum (mean over shards of the batch statistics). */
+  function updateRunningStatistics(statistics: Map<string, Tensor>): void {
+    for (const layer of graph.layers) {
+      if (layer.op !== 'batchNorm') continue
+      const { momentum } = layer
+      for (const name of [`${layer.name}.running_mean`, `${layer.name}.running_var`]) {
+        const next = tf.tidy(() =>
+          found(state, name)
+            .mul(1 - momentum)
+            .add(found(statistics, name).mul(momentum / shards)),
+        )
+        replace(state, [[name, next]])
+      }
+      const tracked = `${layer.name}.num_batches_tracked`
+      replace(state, [[tracked, tf.tidy(() => found(state, tracked).add(1))]])
+    }
+  }
+
+  /** Logits of any number of images, (n, classes), with running statistics, at most a shard at a time. */
+  async function infer(images: Float32Array, count: number): Promise<Float32Array> {
+    const logits = new Float32Array(count * graph.classes)
+    const size = imageSize(graph)
+    for (let first = 0; first < count; first += shardBatch) {
+      const chunk = images.subarray(first * size, Math.min(count, first + shardBatch) * size)
+      const result = tf.tidy(() => forward(upload(chunk), 'inference').logits)
+      logits.set(await result.data<'float32'>(), first * graph.classes)
+      result.dispose()
+    }
+    return logits
+  }
+
+  /** A canonical host copy of tensors in the engine's layout. */
+  async function download(tensors: ReadonlyMap<string, Tensor>): Promise<StateDict> {
+    const dict: StateDict = new Map()
+    for (const [name, tensor] of tensors) {
+      const canonical = tf.tidy(() => toCanonicalLayout(tensor))
+      dict.set(name, { shape: canonical.shape, data: Float32Array.from(await canonical.data<'float32'>()) })
+      canonical.dispose()
+    }
+    return dict
+  }
+
+  function uploadAll(dict: StateDict): [string, Tensor][] {
+    return [...dict].map(([name, { shape, data }]: [string, HostTensor]) => [
+      name,
+      tf.tidy(() => toEngineLayout(tf.tensor(data, [...shape]))),
+    ])
+  }
+
+  return {
+    memoryBytes: sessionMemoryBytes(spec),
+
+    step: (batch, learningRate) =>
+      exclusively(async () => {
+        const { loss, gradients, statistics } = await computeBatch(batch)
+        updates += 1
+        for (const [name, gradient] of gradients) updateParameter(name, gradient, learningRate)
+        updateRunningStatistics(statistics)
+        tf.dispose([...gradients.values(), ...statistics.values()])
+        return { loss }
+      }),
+
+    gradients: (batch) =>
+      exclusively(async () => {
+        const { loss, gradients, statistics } = await computeBatch(batch)
+        const dict = await download(gradients)
+        tf.dispose([...gradients.values(), ...statistics.values()])
+        return { loss, gradients: dict }
+      }),
+
+    evaluate: (batch) =>
+      exclusively(async () => {
+        const images = batch.labels.length
+        checkEvaluationCount(images, globalBatch)
+        checkBatch(graph, batch, images)
+        const { loss, correct } = crossEntropy(await infer(batch.images, images), batch.labels, 1)
+        return { images, lossSum: loss, correct }
+      }),
+
+    predict: (images) =>
+      exclusively(async () => {
+        const count = images.length / imageSize(graph)
+        checkEvaluationCount(count, globalBatch)
+        checkImages(graph, images, count)
+        return infer(images, count)
+      }),
+
+    readState: () => exclusively(() => download(state)),
+
+    writeState: (dict) =>
+      exclusively(async () => {
+        checkState(graph, dict)
+        replace(state, uploadAll(dict))
+        return Promise.resolve()
+      }),
+
+    readOptimizerState: () => exclusively(async () => ({ step: updates, tensors: await download(slots) })),
+
+    writeOptimizerState: ({ step, tensors }) =>
+      exclusively(async () => {
+        checkOptimizerState(graph, optimizer, { step, tensors })
+        replace(slots, uploadAll(tensors))
+        updates = step
+        return Promise.resolve()
+      }),
+
+    close: () => {
+      closing ??= running.then(() => {
+        tf.dispose([...state.values(), ...slots.values()])
+      })
+      return closing
+    },
+  }
+}
+
+function inputsOf(layer: Layer): readonly number[] {
+  return layer.op === 'add' ? layer.inputs : [layer.input]
+}
+
+/** (O, I, kH, kW) to (kH, kW, I, O), (out, in) to (in, out); vectors as they are. */
+function toEngineLayout(tensor: Tensor): Tensor {
+  if (tensor.rank === 4) return tensor.transpose([2, 3, 1, 0])
+  return tensor.rank === 2 ? tensor.transpose([1, 0]) : tensor.clone()
+}
+
+function toCanonicalLayout(tensor: Tensor): Tensor {
+  if (tensor.rank === 4) return tensor.transpose([3, 2, 0, 1])
+  return tensor.rank === 2 ? tensor.transpose([1, 0]) : tensor.clone()
+}
+
+/** What a table must hold by construction. */
+function found<T>(table: ReadonlyMap<string, T> | readonly T[] | Record<string, T>, key: string | number): T {
+  const value =
+    table instanceof Map ? (table.get(String(key)) as T | undefined) : (table as Record<string | number, T>)[key]
+  if (value === undefined) throw new RangeError(`nothing at "${key}"`)
+  return value
+}
+
+function closedSession(): TrainqlError {
+  return new TrainqlError({ code: 'CONFLICT', message: 'The session is closed.', fix: 'Open another session.' })
+}
