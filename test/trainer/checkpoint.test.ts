@@ -1,0 +1,141 @@
+// Checkpoints on disk: whole or absent, verified by hash, without a device.
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
+import { removeUnfinished, saveCheckpoint, type CheckpointContent } from '../../src/trainer/checkpoints/save.ts'
+import { temporaryFolder } from './fixtures/temporary-folder.ts'
+
+const content: CheckpointContent = {
+  state: new Map([
+    ['fc.weight', { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }],
+    ['bn1.num_batches_tracked', { shape: [], data: Float32Array.of(3) }],
+  ]),
+  optimizerState: {
+    step: 3,
+    tensors: new Map([['momentum_buffer.fc.weight', { shape: [2, 2], data: Float32Array.of(5, 6, 7, 8) }]]),
+  },
+  manifest: {
+    formatVersion: 1,
+    runId: 'r',
+    attempt: 1,
+    epoch: 1,
+    step: 3,
+    model: { architecture: 'RESNET18', classes: 10, input: { channels: 1, height: 28, width: 28 } },
+    metrics: { trainLoss: 2.3, validationLoss: 2.2, accuracy: 0.125 },
+    sampler: { seed: 7, epoch: 2, step: 0, lossSum: 0 },
+    schedule: { kind: 'CONSTANT' },
+    optimizer: { kind: 'SGD', momentum: 0.9, weightDecay: 0, step: 3 },
+    engine: { name: 'native', detail: 'avx2' },
+  },
+}
+
+function hashOf(file: string): string {
+  return createHash('sha256').update(readFileSync(file)).digest('hex')
+}
+
+describe('saveCheckpoint', () => {
+  test('leaves three files whose hashes the manifest knows, and says what it wrote', async () => {
+    const folder = temporaryFolder()
+    const saved = await saveCheckpoint(folder, '1-00000003', content)
+    const at = (name: string): string => join(folder, '1-00000003', name)
+    expect(readdirSync(folder)).toEqual(['1-00000003'])
+    expect(readdirSync(join(folder, '1-00000003')).sort()).toEqual([
+      'manifest.json',
+      'model.safetensors',
+      'optimizer.safetensors',
+    ])
+    const files = ['model.safetensors', 'optimizer.safetensors', 'manifest.json']
+    const bytes = files.reduce((sum, name) => sum + readFileSync(at(name)).length, 0)
+    expect(saved).toEqual({ name: '1-00000003', bytes, sha256: hashOf(at('model.safetensors')) })
+    expect(JSON.parse(readFileSync(at('manifest.json'), 'utf8'))).toEqual({
+      ...content.manifest,
+      files: {
+        'model.safetensors': { bytes: readFileSync(at('model.safetensors')).length, sha256: saved.sha256 },
+        'optimizer.safetensors': {
+          bytes: readFileSync(at('optimizer.safetensors')).length,
+          sha256: hashOf(at('optimizer.safetensors')),
+        },
+      },
+    })
+  })
+
+  test('comes back whole', async () => {
+    const folder = temporaryFolder()
+    await saveCheckpoint(folder, '1-00000003', content)
+    const loaded = await loadCheckpoint(join(folder, '1-00000003'))
+    expect(new Map(loaded.state)).toEqual(content.state)
+    expect(loaded.optimizerState).toEqual(content.optimizerState)
+    expect(loaded.manifest).toMatchObject(content.manifest)
+  })
+
+  test('leaves nothing where it fails', async () => {
+    const folder = temporaryFolder()
+    const occupied = join(folder, '1-00000003')
+    mkdirSync(occupied)
+    writeFileSync(join(occupied, 'kept'), '')
+    await expect(saveCheckpoint(folder, '1-00000003', content)).rejects.toMatchObject({ code: 'ENOTEMPTY' })
+    expect(readdirSync(folder)).toEqual(['1-00000003'])
+    expect(readdirSync(occupied)).toEqual(['kept'])
+  })
+})
+
+describe('loadCheckpoint refuses', () => {
+  const weights = 'model.safetensors'
+  test.each<[what: string, damage: (folder: string) => void, message: RegExp]>([
+    [
+      'a folder without manifest',
+      (folder) => rmSync(join(folder, 'manifest.json')),
+      /manifest\.json: expected a readable file; found ENOENT/,
+    ],
+    [
+      'a manifest cut short',
+      (folder) => truncateSync(join(folder, 'manifest.json'), 20),
+      /manifest\.json: expected a checkpoint manifest; found /,
+    ],
+    [
+      'a manifest of another version',
+      (folder) => writeFileSync(join(folder, 'manifest.json'), '{"formatVersion":2}'),
+      /Invalid checkpoint manifest at "formatVersion"/,
+    ],
+    [
+      'missing weights',
+      (folder) => rmSync(join(folder, weights)),
+      /model\.safetensors: expected a readable file; found ENOENT/,
+    ],
+    [
+      'weights cut short',
+      (folder) => truncateSync(join(folder, weights), 100),
+      /model\.safetensors: expected \d+ bytes; found 100\./,
+    ],
+    [
+      'one bit turned',
+      (folder) => {
+        const bytes = readFileSync(join(folder, 'optimizer.safetensors'))
+        bytes[bytes.length - 1]! ^= 1
+        writeFileSync(join(folder, 'optimizer.safetensors'), bytes)
+      },
+      /optimizer\.safetensors: expected sha-256 [0-9a-f]{64}; found [0-9a-f]{64}\./,
+    ],
+  ])('%s', async (_, damage, message) => {
+    const folder = temporaryFolder()
+    await saveCheckpoint(folder, '1-00000003', content)
+    damage(join(folder, '1-00000003'))
+    await expect(loadCheckpoint(join(folder, '1-00000003'))).rejects.toMatchObject({
+      code: 'CHECKPOINT_INVALID',
+      message: expect.stringMatching(message) as string,
+    })
+  })
+})
+
+describe('removeUnfinished', () => {
+  test('takes away what ended attempts left half written, and nothing else', async () => {
+    const folder = temporaryFolder()
+    for (const name of ['.tmp-1-00000003', '.tmp-2-00000003', '1-00000002', 'other']) mkdirSync(join(folder, name))
+    writeFileSync(join(folder, '.tmp-1-00000003', 'model.safetensors'), 'half')
+    await removeUnfinished(folder, (attempt) => attempt === 1)
+    expect(existsSync(join(folder, '.tmp-1-00000003'))).toBe(false)
+    expect(readdirSync(folder).sort()).toEqual(['.tmp-2-00000003', '1-00000002', 'other'])
+  })
+})

@@ -1,0 +1,133 @@
+// The event log: numbering, whole lines, torn lines, a full disk.
+import { execFileSync } from 'node:child_process'
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { parseTrainerEvent, type TrainerEvent, type Unidentified } from '../../src/shared/events.ts'
+import { reserveDisk } from '../../src/trainer/disk.ts'
+import { openEventLog, type EventLog } from '../../src/trainer/event-log.ts'
+import { temporaryFolder } from './fixtures/temporary-folder.ts'
+
+function step(number: number): Unidentified<TrainerEvent> {
+  return {
+    type: 'step',
+    epoch: 1,
+    step: number,
+    loss: 1 / number,
+    nonFinite: false,
+    learningRate: 0.1,
+    imagesPerSecond: 9,
+  }
+}
+
+function open(folder: string): EventLog {
+  return openEventLog({ file: join(folder, 'events.1.jsonl'), run: 'r', attempt: 1, reserve: { release: () => false } })
+}
+
+function read(folder: string): TrainerEvent[] {
+  const text = readFileSync(join(folder, 'events.1.jsonl'), 'utf8')
+  expect(text === '' || text.endsWith('\n')).toBe(true)
+  return text
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => parseTrainerEvent(JSON.parse(line)))
+}
+
+describe('openEventLog', () => {
+  test('writes each event once, numbered from 1, in order', () => {
+    const folder = temporaryFolder()
+    const log = open(folder)
+    for (let number = 1; number <= 1000; number += 1) log.append(step(number))
+    log.close()
+    const events = read(folder)
+    expect(events.map(({ seq }) => seq)).toEqual(Array.from({ length: 1000 }, (_, index) => index + 1))
+    expect(events[2]).toEqual({ run: 'r', attempt: 1, seq: 3, at: expect.any(String) as string, ...step(3) })
+    expect(new Set(events.map(({ run, attempt }) => `${run} ${attempt}`))).toEqual(new Set(['r 1']))
+  })
+
+  test('shows the first of a burst at once and the rest without being asked', async () => {
+    const folder = temporaryFolder()
+    const log = open(folder)
+    log.append(step(1))
+    expect(read(folder)).toHaveLength(1)
+    for (let number = 2; number <= 50; number += 1) log.append(step(number))
+    expect(read(folder).length).toBeLessThan(50)
+    await expect.poll(() => read(folder).length).toBe(50)
+    log.close()
+    expect(read(folder)).toHaveLength(50)
+  })
+
+  test('an event that ends the run is in the file when append returns', () => {
+    const folder = temporaryFolder()
+    const log = open(folder)
+    log.append(step(1))
+    log.append(step(2))
+    log.append({ type: 'finished', epochs: 1, step: 2, wallSeconds: 1 })
+    expect(read(folder).map(({ type }) => type)).toEqual(['step', 'step', 'finished'])
+    log.close()
+  })
+
+  test('goes on behind the last whole line and cuts off a torn one', () => {
+    const folder = temporaryFolder()
+    const first = open(folder)
+    first.append(step(1))
+    first.append(step(2))
+    first.close()
+    appendFileSync(join(folder, 'events.1.jsonl'), '{"run":"r","attempt":1,"se')
+    const second = open(folder)
+    second.append(step(3))
+    second.close()
+    expect(read(folder).map(({ seq }) => seq)).toEqual([1, 2, 3])
+  })
+
+  test.each(['', '{"run":"r","att'])('begins at 1 in a file that holds only %j', (text) => {
+    const folder = temporaryFolder()
+    writeFileSync(join(folder, 'events.1.jsonl'), text)
+    const log = open(folder)
+    log.append(step(1))
+    log.close()
+    expect(read(folder).map(({ seq }) => seq)).toEqual([1])
+  })
+})
+
+describe('a full disk', () => {
+  test('the reserve takes room and gives it back once', () => {
+    const folder = temporaryFolder()
+    const reserve = reserveDisk(join(folder, 'reserve.1'))
+    expect(readFileSync(join(folder, 'reserve.1'))).toHaveLength(256 * 1024)
+    expect(reserve.release()).toBe(true)
+    expect(existsSync(join(folder, 'reserve.1'))).toBe(false)
+    expect(reserve.release()).toBe(false)
+  })
+
+  // A file system of 1 MB in a mount namespace of its own; where that is not allowed, the test says so.
+  const mount = (() => {
+    try {
+      execFileSync('unshare', ['-Urm', 'sh', '-c', 'mount -t tmpfs -o size=1m tmpfs /mnt'], { stdio: 'pipe' })
+      return null
+    } catch (error) {
+      return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
+    }
+  })()
+  if (mount !== null) console.log(`skipped: a small file system cannot be mounted here (${mount})`)
+
+  test.skipIf(mount !== null)('is said in the log: no torn line, no gap, and the last words after it', () => {
+    const script = new URL('./fixtures/fill-disk.ts', import.meta.url).pathname
+    const loader = import.meta.resolve('tsx')
+    const command = `mount -t tmpfs -o size=1m tmpfs /mnt && ${process.execPath} --import ${loader} ${script} /mnt >&2 && cat /mnt/events.1.jsonl`
+    const text = execFileSync('unshare', ['-Urm', 'sh', '-c', command], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+      maxBuffer: 2 ** 24,
+    })
+    expect(text.endsWith('\n')).toBe(true)
+    const events = text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => parseTrainerEvent(JSON.parse(line)))
+    expect(events.length).toBeGreaterThan(1000)
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
+    expect(events.at(-1)).toMatchObject({ type: 'failed', code: 'DISK_FULL' })
+    expect(events.slice(0, -1).every(({ type }) => type === 'step')).toBe(true)
+  })
+})

@@ -1,0 +1,347 @@
+// The training loop on a small deterministic engine: order of events, going on from any position, refusals.
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { parseTrainerEvent, type TrainerEvent } from '../../src/shared/events.ts'
+import { parseAttempt, parseRunSpec } from '../../src/shared/run-spec.ts'
+import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
+import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
+import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
+import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
+import { openEventLog } from '../../src/trainer/event-log.ts'
+import { train, type Outcome } from '../../src/trainer/loop.ts'
+import { createProgress, type Progress } from '../../src/trainer/progress.ts'
+import { linearEngine, type LinearEngineOptions } from './fixtures/linear-engine.ts'
+import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
+
+const stepsPerEpoch = 3
+let dataset: Dataset
+beforeAll(() => {
+  dataset = drawShapes({ trainImages: 26, validationImages: 11 })
+})
+
+interface Trial {
+  outcome: Outcome | Error
+  events: TrainerEvent[]
+  checkpoints: string[]
+  progress: Progress
+}
+
+interface TrialOptions extends LinearEngineOptions {
+  folder: string
+  attempt?: number
+  spec?: Record<string, unknown>
+  resumeFrom?: string
+  stop?: AbortController
+  /** Looked at as `control.takeCheckpointRequest`. */
+  takeCheckpointRequest?: () => boolean
+}
+
+/** Two epochs of three steps with 8 images, and two evaluation batches of 8 and 3. */
+async function trial(options: TrialOptions): Promise<Trial> {
+  const { folder, attempt = 1, resumeFrom } = options
+  const checkpoints = join(folder, 'checkpoints')
+  mkdirSync(checkpoints, { recursive: true })
+  const file = join(folder, `events.${attempt}.jsonl`)
+  const events = openEventLog({ file, run: 'r', attempt, reserve: { release: () => false } })
+  const progress = createProgress()
+  progress.lastCheckpoint = resumeFrom ?? null
+  const outcome = await train({
+    spec: parseRunSpec({
+      runId: 'r',
+      model: { architecture: 'RESNET18' },
+      dataset: 'shapes',
+      epochs: 2,
+      globalBatch: 8,
+      devices: { kind: 'COUNT', count: 1, deviceKind: 'CPU' },
+      optimizer: { kind: 'SGD' },
+      learningRate: 0.01,
+      ...options.spec,
+    }),
+    attempt: parseAttempt({
+      runId: 'r',
+      attempt,
+      devices: [{ kind: 'CPU', name: 'cpu:0', cores: [0] }],
+      datasetRoots: [],
+    }),
+    dataset,
+    engine: linearEngine(options),
+    resume: resumeFrom === undefined ? null : await loadCheckpoint(join(checkpoints, resumeFrom)),
+    checkpoints,
+    events,
+    progress,
+    control: {
+      stop: (options.stop ?? new AbortController()).signal,
+      takeCheckpointRequest: options.takeCheckpointRequest ?? (() => false),
+    },
+    say: () => undefined,
+  }).catch((error: unknown) => error as Error)
+  events.close()
+  return {
+    outcome,
+    events: readFileSync(file, 'utf8')
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => parseTrainerEvent(JSON.parse(line))),
+    checkpoints: readdirSync(checkpoints).sort(),
+    progress,
+  }
+}
+
+function manifest(folder: string, name: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, 'checkpoints', name, 'manifest.json'), 'utf8')) as Manifest
+}
+
+/** What must be equal between runs: every value that is no time. */
+function facts(events: readonly TrainerEvent[]): unknown[] {
+  return events.flatMap((event): unknown[][] => {
+    if (event.type === 'step') return [[event.type, event.epoch, event.step, event.loss]]
+    if (event.type !== 'epoch') return []
+    const { type, epoch, step, trainLoss, validationLoss, accuracy } = event
+    return [[type, epoch, step, trainLoss, validationLoss, accuracy]]
+  })
+}
+
+function types(events: readonly TrainerEvent[]): string {
+  return events.map(({ type }) => type).join(' ')
+}
+
+describe('a whole run', () => {
+  let straight: Trial
+  let straightFiles: Manifest['files']
+  const straightFolder = suiteFolder()
+  beforeAll(async () => {
+    straight = await trial({ folder: straightFolder })
+    straightFiles = manifest(straightFolder, '1-00000006').files
+  })
+
+  test('writes its events in order, with their values', () => {
+    const { events } = straight
+    expect(straight.outcome).toBe('finished')
+    expect(types(events)).toBe('started step step step epoch checkpoint step step step epoch checkpoint finished')
+    expect(events[0]).toMatchObject({
+      engine: 'linear',
+      engineDetail: 'test',
+      devices: ['cpu:0'],
+      shards: 4,
+      globalBatch: 8,
+      epochs: 2,
+      stepsPerEpoch,
+      parameters: 11_175_370,
+      trainImages: 26,
+      validationImages: 11,
+      pid: process.pid,
+    })
+    const losses = events.flatMap((event) => (event.type === 'step' && event.epoch === 1 ? [event.loss ?? NaN] : []))
+    expect(losses).toHaveLength(stepsPerEpoch)
+    const epoch = events[4]
+    expect(epoch).toMatchObject({ epoch: 1, step: 3, nonFinite: false, learningRate: 0.01 })
+    if (epoch?.type !== 'epoch') throw new Error('not an epoch')
+    expect(epoch.trainLoss).toBe(losses.reduce((sum, loss) => sum + loss, 0) / stepsPerEpoch)
+    expect((epoch.accuracy ?? NaN) * 11).toBeCloseTo(Math.round((epoch.accuracy ?? NaN) * 11), 9)
+    expect(epoch.wallSeconds).toBeGreaterThan(0)
+    expect(epoch.userSeconds + epoch.systemSeconds).toBeGreaterThan(0)
+    expect(epoch.imagesPerSecond).toBeGreaterThan(0)
+    expect(events[5]).toMatchObject({ name: '1-00000003', epoch: 1, step: 3 })
+    expect(events.at(-1)).toMatchObject({ type: 'finished', epochs: 2, step: 6 })
+    expect(straight.checkpoints).toEqual(['1-00000003', '1-00000006'])
+  })
+
+  test('stopped inside an epoch and resumed gives the same losses and the same bytes', async () => {
+    const folder = temporaryFolder()
+    const stop = new AbortController()
+    const first = await trial({
+      folder,
+      stop,
+      onStep: (step) => {
+        if (step === 5) stop.abort('SIGTERM')
+        return undefined
+      },
+    })
+    expect(first.outcome).toBe('stopped')
+    expect(types(first.events)).toBe('started step step step epoch checkpoint step step checkpoint stopped')
+    expect(first.events.at(-2)).toMatchObject({ name: '1-00000005', epoch: 1, step: 5 })
+    expect(first.events.at(-1)).toMatchObject({ step: 5, lastCheckpoint: '1-00000005' })
+    expect(manifest(folder, '1-00000005')).toMatchObject({
+      epoch: 1,
+      step: 5,
+      metrics: null,
+      sampler: { seed: 0, epoch: 2, step: 2 },
+      optimizer: { kind: 'SGD', step: 5 },
+    })
+
+    const second = await trial({ folder, attempt: 2, resumeFrom: '1-00000005' })
+    expect(second.outcome).toBe('finished')
+    expect(types(second.events)).toBe('started step epoch checkpoint finished')
+    expect([...facts(first.events), ...facts(second.events)]).toEqual(facts(straight.events))
+    expect(manifest(folder, '2-00000006').files).toEqual(straightFiles)
+  })
+
+  test('stopped inside an evaluation and resumed repeats the evaluation alone', async () => {
+    const folder = temporaryFolder()
+    const stop = new AbortController()
+    const first = await trial({ folder, stop, onEvaluate: () => stop.abort('SIGTERM') })
+    expect(types(first.events)).toBe('started step step step checkpoint stopped')
+    expect(manifest(folder, '1-00000003').sampler).toMatchObject({ epoch: 1, step: 3 })
+
+    const second = await trial({ folder, attempt: 2, resumeFrom: '1-00000003' })
+    expect(types(second.events)).toBe('started epoch checkpoint step step step epoch checkpoint finished')
+    expect([...facts(first.events), ...facts(second.events)]).toEqual(facts(straight.events))
+    expect(manifest(folder, '2-00000006').files).toEqual(straightFiles)
+    expect(second.checkpoints).toEqual(['1-00000003', '2-00000003', '2-00000006'])
+  })
+
+  test('resumed from an epoch boundary gives the same bytes', async () => {
+    const folder = temporaryFolder()
+    await trial({ folder, spec: { epochs: 1 } })
+    const second = await trial({ folder, attempt: 2, resumeFrom: '1-00000003' })
+    expect(types(second.events)).toBe('started step step step epoch checkpoint finished')
+    expect(facts(second.events)).toEqual(facts(straight.events).slice(4))
+    expect(manifest(folder, '2-00000006').files).toEqual(straightFiles)
+  })
+
+  test('another seed gives other weights', async () => {
+    const folder = temporaryFolder()
+    await trial({ folder, spec: { epochs: 1, seed: 1 } })
+    const other = manifest(folder, '1-00000003').files['model.safetensors'].sha256
+    const first = straight.events.find((event) => event.type === 'checkpoint')
+    expect(first?.type === 'checkpoint' && first.sha256).not.toBe(other)
+  })
+})
+
+describe('a stop before the first step', () => {
+  test('leaves no checkpoint and says so', async () => {
+    const stop = new AbortController()
+    stop.abort('SIGTERM')
+    const { outcome, events, checkpoints } = await trial({ folder: temporaryFolder(), stop })
+    expect(outcome).toBe('stopped')
+    expect(types(events)).toBe('started stopped')
+    expect(events.at(-1)).toMatchObject({ step: 0, lastCheckpoint: null })
+    expect(checkpoints).toEqual([])
+  })
+})
+
+describe('a checkpoint asked for', () => {
+  test('inside an epoch is written once, and training goes on', async () => {
+    const folder = temporaryFolder()
+    let requested = false
+    const { events } = await trial({
+      folder,
+      spec: { epochs: 1 },
+      onStep: (step) => {
+        requested = step === 2
+        return undefined
+      },
+      takeCheckpointRequest: () => {
+        const taken = requested
+        requested = false
+        return taken
+      },
+    })
+    expect(types(events)).toBe('started step step checkpoint step epoch checkpoint finished')
+    expect(manifest(folder, '1-00000002')).toMatchObject({ epoch: 0, step: 2, sampler: { epoch: 1, step: 2 } })
+  })
+
+  test('during an evaluation is the one of the epoch', async () => {
+    let requested = false
+    const { events, checkpoints } = await trial({
+      folder: temporaryFolder(),
+      spec: { epochs: 1 },
+      onEvaluate: () => {
+        requested = true
+      },
+      takeCheckpointRequest: () => {
+        const taken = requested
+        requested = false
+        return taken
+      },
+    })
+    expect(types(events)).toBe('started step step step epoch checkpoint finished')
+    expect(checkpoints).toEqual(['1-00000003'])
+  })
+})
+
+describe('values that are not finite', () => {
+  test.each([NaN, Infinity])('a loss of %d stops the run at the step', async (loss) => {
+    const trialRun = await trial({ folder: temporaryFolder(), onStep: (step) => (step === 5 ? loss : undefined) })
+    expect(trialRun.outcome).toMatchObject({
+      code: 'NON_FINITE_LOSS',
+      message: `Training diverged at step 5: the training loss is ${loss}.`,
+    })
+    expect(types(trialRun.events)).toBe('started step step step epoch checkpoint step step')
+    expect(trialRun.events.at(-1)).toMatchObject({ step: 5, loss: null, nonFinite: true })
+    expect(trialRun.checkpoints).toEqual(['1-00000003'])
+    expect(trialRun.progress).toMatchObject({ step: 5, lastCheckpoint: '1-00000003' })
+  })
+
+  test('weights that left the finite numbers under a finite loss are never written', async () => {
+    const stop = new AbortController()
+    const { outcome, checkpoints, events } = await trial({
+      folder: temporaryFolder(),
+      stop,
+      spec: { learningRate: 1e300 },
+      onStep: () => {
+        stop.abort('SIGTERM')
+        return 1
+      },
+    })
+    expect(outcome).toMatchObject({
+      code: 'NON_FINITE_LOSS',
+      message: 'Training diverged at step 1: "fc.weight" holds values that are not finite.',
+    })
+    expect(checkpoints).toEqual([])
+    expect(types(events)).toBe('started step')
+  })
+
+  test('a validation loss that is not finite stops the run behind its epoch event', async () => {
+    const { outcome, checkpoints, events } = await trial({
+      folder: temporaryFolder(),
+      spec: { learningRate: 1e300 },
+      onStep: () => 1,
+    })
+    expect(outcome).toMatchObject({ code: 'NON_FINITE_LOSS' })
+    expect(checkpoints).toEqual([])
+    expect(events.at(-1)).toMatchObject({ type: 'epoch', trainLoss: 1, validationLoss: null, nonFinite: true })
+  })
+
+  test('the policy CONTINUE goes on to the end without a checkpoint', async () => {
+    const { outcome, checkpoints, events } = await trial({
+      folder: temporaryFolder(),
+      spec: { learningRate: 1e300, onNonFinite: 'CONTINUE', epochs: 1 },
+    })
+    expect(outcome).toBe('finished')
+    expect(types(events)).toBe('started step step step epoch finished')
+    expect(events.at(-2)).toMatchObject({ trainLoss: null, validationLoss: null, nonFinite: true })
+    expect(checkpoints).toEqual([])
+  })
+})
+
+describe('a dataset smaller than the global batch', () => {
+  test('is refused before anything is written', async () => {
+    const { outcome, events, checkpoints } = await trial({ folder: temporaryFolder(), spec: { globalBatch: 32 } })
+    expect(outcome).toMatchObject({ code: 'INVALID_INPUT', field: 'globalBatch' })
+    expect(events).toEqual([])
+    expect(checkpoints).toEqual([])
+  })
+})
+
+describe('a checkpoint of something else', () => {
+  const folder = suiteFolder()
+  beforeAll(async () => {
+    await trial({ folder, spec: { epochs: 1 } })
+  })
+
+  test.each([
+    [{ seed: 1 }, 'expected seed 1; found 0'],
+    [{ globalBatch: 4 }, 'expected global step 6; found 3'],
+    [{ model: { architecture: 'RESNET34' } }, 'expected architecture RESNET34; found RESNET18'],
+    [{ optimizer: { kind: 'ADAM' } }, 'expected optimiser ADAM; found SGD'],
+  ])('is not resumed: %j', async (change, message) => {
+    const { outcome, events } = await trial({ folder, attempt: 2, resumeFrom: '1-00000003', spec: change })
+    expect(outcome).toMatchObject({
+      code: 'CHECKPOINT_INVALID',
+      message: `The checkpoint does not continue this run: ${message}.`,
+    })
+    expect(events).toEqual([])
+  })
+})

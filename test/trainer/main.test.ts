@@ -1,0 +1,185 @@
+// The trainer as a process, on the best engine of this machine: its files, its exit codes, its signals, its death.
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { processState } from '../../src/shared/process-identity.ts'
+import { parseExitRecord, parseHeartbeat, parseLockRecord } from '../../src/shared/run-directory.ts'
+import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
+import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
+import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
+import {
+  checkpointNames,
+  manifestOf,
+  readEvents,
+  readJson,
+  resumeFrom,
+  runAttempt,
+  startTrainer,
+  waitForEvent,
+  writeAttempt,
+  writeRun,
+} from './fixtures/trainer-process.ts'
+
+const wholeRun = 'started step step step step epoch checkpoint step step step step epoch checkpoint finished'
+
+function types(directory: string, attempt = 1): string {
+  return readEvents(directory, attempt)
+    .map(({ type }) => type)
+    .join(' ')
+}
+
+function exitRecord(directory: string, attempt = 1): { code: number; signal?: string } {
+  const { code, signal } = parseExitRecord(readJson(directory, `exit.${attempt}.json`))
+  return signal === undefined ? { code } : { code, signal }
+}
+
+describe('a run to its end', () => {
+  const parent = suiteFolder()
+  let directory: string
+  let straightFiles: Manifest['files']
+  let code: number | NodeJS.Signals
+  let output: string
+  beforeAll(async () => {
+    directory = writeRun(parent)
+    writeAttempt(directory, 1)
+    ;({ code, output } = await runAttempt(directory))
+    straightFiles = manifestOf(directory, '1-00000008').files
+  })
+
+  test('leaves its events, two verified checkpoints, a heartbeat and an exit record', async () => {
+    expect(code).toBe(0)
+    expect(types(directory)).toBe(wholeRun)
+    expect(readEvents(directory).map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, index) => index + 1))
+    expect(checkpointNames(directory)).toEqual(['1-00000004', '1-00000008'])
+    for (const name of checkpointNames(directory)) {
+      const { manifest } = await loadCheckpoint(join(directory, 'checkpoints', name))
+      const event = readEvents(directory).find((entry) => entry.type === 'checkpoint' && entry.name === name)
+      expect(event).toMatchObject({ sha256: manifest.files['model.safetensors'].sha256, step: manifest.step })
+      expect(JSON.stringify(manifest)).not.toContain('cpu:0')
+    }
+    expect(parseHeartbeat(readJson(directory, 'heartbeat.1.json'))).toMatchObject({ run: 'run-1', attempt: 1 })
+    expect(processState(parseLockRecord(readJson(directory, 'lock.1')))).toBe('dead')
+    expect(exitRecord(directory)).toEqual({ code: 0 })
+    expect(readdirSync(directory).sort()).toEqual([
+      'attempt.1.json',
+      'checkpoints',
+      'events.1.jsonl',
+      'exit.1.json',
+      'heartbeat.1.json',
+      'lock.1',
+      'spec.json',
+    ])
+    expect(output).toMatch(/^\S+Z dataset shapes: 12000 training and 2000 validation images\n\S+Z engine /)
+  })
+
+  test('is refused a second time, and nothing of it changes', async () => {
+    const before = types(directory)
+    const again = await runAttempt(directory)
+    expect(again).toMatchObject({
+      code: 6,
+      output: expect.stringMatching(/^CONFLICT: Attempt 1 already belongs to process \d+/) as string,
+    })
+    expect(types(directory)).toBe(before)
+    expect(exitRecord(directory)).toEqual({ code: 0 })
+  })
+
+  test('told to stop twice takes one checkpoint and says so; the next attempt ends with the same bytes', async () => {
+    const stopped = writeRun(temporaryFolder())
+    writeAttempt(stopped, 1)
+    const trainer = startTrainer(stopped, '1')
+    await waitForEvent(stopped, ({ type }) => type === 'step')
+    trainer.child.kill('SIGTERM')
+    trainer.child.kill('SIGTERM')
+    await waitForEvent(stopped, ({ type }) => type === 'checkpoint' || type === 'stopped')
+    trainer.child.kill('SIGTERM')
+    expect(await trainer.ended).toBe(143)
+    expect(exitRecord(stopped)).toEqual({ code: 143, signal: 'SIGTERM' })
+    const last = readEvents(stopped).at(-1)
+    if (last?.type !== 'stopped' || last.lastCheckpoint === null) throw new Error(`ended with ${JSON.stringify(last)}`)
+    expect(checkpointNames(stopped)).toContain(last.lastCheckpoint)
+    expect(manifestOf(stopped, last.lastCheckpoint).step).toBe(last.step)
+    expect(readEvents(stopped).filter(({ type }) => type === 'stopped')).toHaveLength(1)
+
+    writeAttempt(stopped, 2, resumeFrom(stopped, last.lastCheckpoint))
+    expect((await runAttempt(stopped, 2)).code).toBe(0)
+    expect(manifestOf(stopped, '2-00000008').files).toEqual(straightFiles)
+  })
+
+  test('killed at any time leaves whole checkpoints only, and the next attempt ends with the same bytes', async () => {
+    const killed = writeRun(temporaryFolder())
+    writeAttempt(killed, 1)
+    const trainer = startTrainer(killed, '1')
+    // The first checkpoint is whole; the second is being written when its epoch's event is there.
+    await waitForEvent(killed, (event) => event.type === 'epoch' && event.epoch === 2)
+    trainer.child.kill('SIGKILL')
+    expect(await trainer.ended).toBe('SIGKILL')
+    expect(existsSync(join(killed, 'exit.1.json'))).toBe(false)
+    expect(processState(parseLockRecord(readJson(killed, 'lock.1')))).toBe('dead')
+    const whole = checkpointNames(killed).filter((name) => !name.startsWith('.tmp-'))
+    expect(whole).toContain('1-00000004')
+    for (const name of whole) await loadCheckpoint(join(killed, 'checkpoints', name))
+    for (const event of readEvents(killed)) if (event.type === 'checkpoint') expect(whole).toContain(event.name)
+
+    writeAttempt(killed, 2, resumeFrom(killed, '1-00000004'))
+    expect((await runAttempt(killed, 2)).code).toBe(0)
+    expect(manifestOf(killed, '2-00000008').files).toEqual(straightFiles)
+    expect(checkpointNames(killed)).toEqual([...whole, '2-00000008'])
+  })
+
+  test('asked for a checkpoint writes it within the epoch', async () => {
+    const asked = writeRun(temporaryFolder(), { epochs: 1, trainImages: 160 })
+    writeAttempt(asked, 1)
+    const trainer = startTrainer(asked, '1')
+    await waitForEvent(asked, ({ type }) => type === 'step')
+    trainer.child.kill('SIGUSR2')
+    expect(await trainer.ended).toBe(0)
+    const checkpoints = readEvents(asked).flatMap((event) => (event.type === 'checkpoint' ? [event] : []))
+    expect(checkpoints).toHaveLength(2)
+    expect(checkpoints[0]).toMatchObject({ epoch: 0 })
+    expect(checkpoints[0]?.step).toBeLessThan(20)
+    expect(checkpoints[1]).toMatchObject({ epoch: 1, step: 20 })
+  })
+
+  test('that diverges fails at the step, and no checkpoint holds its weights', async () => {
+    const diverging = writeRun(temporaryFolder(), { learningRate: 1e30 })
+    writeAttempt(diverging, 1)
+    expect((await runAttempt(diverging)).code).toBe(4)
+    expect(exitRecord(diverging)).toEqual({ code: 4 })
+    const last = readEvents(diverging).at(-1)
+    expect(last).toMatchObject({ type: 'failed', code: 'NON_FINITE_LOSS', nonFinite: true, lastCheckpoint: null })
+    expect(last?.type === 'failed' && last.step).toBeGreaterThan(0)
+    expect(checkpointNames(diverging)).toEqual([])
+  })
+})
+
+describe('input that cannot be used', () => {
+  test.each([[[]], [['/nowhere/at/all', '1']], [['.', 'one']]])(
+    'the arguments %j: exit code 2 and how to call it',
+    async (args) => {
+      const trainer = startTrainer(...args)
+      expect(await trainer.ended).toBe(2)
+      expect(trainer.output()).toMatch(/^Usage: main <runDirectory> <attempt>/)
+    },
+  )
+
+  test('an unknown dataset: a failed event, the log and exit code 2', async () => {
+    const directory = writeRun(temporaryFolder(), { dataset: 'nothing' })
+    writeAttempt(directory, 1)
+    const { code, output } = await runAttempt(directory)
+    expect(code).toBe(2)
+    expect(exitRecord(directory)).toEqual({ code: 2 })
+    expect(readEvents(directory)).toMatchObject([
+      {
+        run: 'run-1',
+        attempt: 1,
+        seq: 1,
+        type: 'failed',
+        code: 'DATASET_NOT_FOUND',
+        step: null,
+        nonFinite: false,
+        lastCheckpoint: null,
+      },
+    ])
+    expect(output).toMatch(/^DATASET_NOT_FOUND: There is no dataset "nothing"/)
+  })
+})
