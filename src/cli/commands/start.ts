@@ -1,0 +1,37 @@
+// `trainql start`: the server in the foreground, its output and its exit code passed on.
+import { spawn } from 'node:child_process'
+import { entryCommand } from '../../shared/entry.ts'
+import { aborted, watchInterruption } from '../interruption.ts'
+import type { StartPlan } from '../parse.ts'
+import { serverEntry } from '../places.ts'
+
+/** Resolves with the server's exit code once it has ended. */
+export async function start(plan: StartPlan): Promise<number> {
+  const interruption = watchInterruption()
+  const [command, ...args] = entryCommand(serverEntry)
+  // In a group of its own, so that a Ctrl-C reaches it once, through us; the channel tells it when we are gone.
+  const child = spawn(command, args, {
+    detached: true,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, ...environmentOf(plan) },
+  })
+  void aborted(interruption.asked).then(() => child.kill('SIGTERM'))
+  void aborted(interruption.forced).then(() => child.kill('SIGKILL'))
+  try {
+    return await new Promise<number>((resolve, reject) => {
+      child.once('error', reject)
+      child.once('exit', (code, signal) => resolve(code ?? (signal === 'SIGTERM' ? 143 : 137)))
+    })
+  } finally {
+    interruption.dispose()
+  }
+}
+
+function environmentOf({ port, host, home, data }: StartPlan): Record<string, string> {
+  return {
+    ...(port === undefined ? {} : { PORT: String(port), TRAINQL_PORT: String(port) }),
+    ...(host === undefined ? {} : { TRAINQL_HOST: host }),
+    ...(home === undefined ? {} : { TRAINQL_HOME: home }),
+    ...(data === undefined ? {} : { TRAINQL_DATA: data }),
+  }
+}
