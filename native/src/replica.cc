@@ -73,9 +73,9 @@ std::vector<const float*> Replica::leaves() const {
 }
 
 Workspace Replica::workspace(Phase phase) {
-  return {model_.plan.kernels(), *team_,          phase,          arena_.data(), model_.plan.offsets(phase),
-          model_.parameters,     model_.transposed, model_.running, nullptr,       nullptr,
-          false,                 scratch_.data()};
+  return {model_.plan.kernels(), *team_, phase, arena_.data(), model_.plan.offsets(phase), model_.parameters,
+          model_.transposed, model_.winograd, model_.running, nullptr, nullptr, false, scratch_.data(),
+          seconds_};
 }
 
 // (N, C, H, W) to [pixel with border][image][channel]; images past the end are zero.

@@ -18,6 +18,7 @@ struct SharedModel {
   const Plan& plan;
   const float* parameters;
   const float* transposed;
+  const float* winograd;
   const float* running;
 };
 
@@ -57,6 +58,8 @@ class Replica {
   std::vector<const float*> leaves() const;
   Team& team() { return *team_; }
   std::size_t memoryBytes() const;
+  // While set, each plan step adds its time: (steps, 2).
+  void timeInto(double* seconds) { seconds_ = seconds; }
 
  private:
   void live(const std::vector<int>& cores);
@@ -69,6 +72,7 @@ class Replica {
   const SharedModel model_;
   const Range range_;
   Buffer arena_, scratch_;
+  double* seconds_ = nullptr;
   std::vector<Buffer> gradients_;
   std::unique_ptr<Team> team_;
   std::function<void(Replica&)> work_;

@@ -25,6 +25,7 @@ Trainer::Trainer(const TrainerSpec& spec)
       plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels()),
       parameters_(plan_.parameters().size()),
       transposed_(plan_.transposedFloats()),
+      winograd_(plan_.winogradFloats()),
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),
       barrier_(static_cast<int>(spec.deviceCores.size())) {
@@ -34,7 +35,7 @@ Trainer::Trainer(const TrainerSpec& spec)
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
   }
-  const SharedModel model{plan_, parameters_.data(), transposed_.data(), running_.data()};
+  const SharedModel model{plan_, parameters_.data(), transposed_.data(), winograd_.data(), running_.data()};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
@@ -60,7 +61,7 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
     update(replica, device, learningRate);
     if (device == 0) updateRunningStatistics();
     barrier_.wait();
-    transpose(replica, device);
+    copyWeights(replica, device);
   });
   return meanLoss();
 }
@@ -84,6 +85,25 @@ double Trainer::gradients(const ImageBatch& batch, float* canonical) {
   plan_.kernels().sumLeaves({leaves.data(), static_cast<int>(leaves.size())}, 0, sum.size(), sum.data());
   plan_.parameters().exportParameters(sum.data(), sum.size(), canonical);
   return meanLoss();
+}
+
+std::vector<StepProfile> Trainer::profile(const ImageBatch& batch, int repetitions) {
+  const auto& steps = plan_.steps();
+  std::vector<double> seconds(2 * steps.size());
+  replicas_[0]->timeInto(seconds.data());
+  for (int r = 0; r < repetitions; r++) {
+    onEveryReplica([&](Replica& replica, int) {
+      replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
+    });
+  }
+  replicas_[0]->timeInto(nullptr);
+  const double shards = static_cast<double>(spec_.shards) / devices();
+  std::vector<StepProfile> profile;
+  for (std::size_t i = 0; i < steps.size(); i++) {
+    profile.push_back({steps[i]->layer, steps[i]->kind, seconds[2 * i] / repetitions, seconds[2 * i + 1] / repetitions,
+                       steps[i]->forwardProducts * shards, steps[i]->backwardProducts * shards});
+  }
+  return profile;
 }
 
 // Every replica updates its own slice of the parameters, live ones and idle ones alike.
@@ -144,12 +164,14 @@ void Trainer::updateRunningStatistics() {
   }
 }
 
-void Trainer::transpose(Replica& replica, int device) {
-  const int units = plan_.transposeUnits();
-  const int first = units * device / devices(), last = units * (device + 1) / devices();
-  replica.team().split(last - first, [&](int begin, int end) {
-    plan_.transposeWeights(parameters_.data(), transposed_.data(), first + begin, first + end);
-  });
+void Trainer::copyWeights(Replica& replica, int device) {
+  const auto share = [&](int units, auto&& work) {
+    const int first = units * device / devices(), last = units * (device + 1) / devices();
+    replica.team().split(last - first, [&](int begin, int end) { work(first + begin, first + end); });
+  };
+  share(plan_.transposeUnits(), [&](int b, int e) { plan_.transposeWeights(parameters_.data(), copies(), b, e); });
+  barrier_.wait();
+  share(plan_.winogradUnits(), [&](int b, int e) { plan_.transformWeights(parameters_.data(), copies(), b, e); });
 }
 
 // Shard-sized chunks of any number of images, dealt to the replicas in turn.
@@ -182,7 +204,7 @@ void Trainer::readState(float* canonical) const {
 
 void Trainer::writeState(const float* canonical) {
   batchesTracked_ = plan_.parameters().importState(canonical, parameters_.data(), running_.data());
-  plan_.transposeWeights(parameters_.data(), transposed_.data(), 0, plan_.transposeUnits());
+  onEveryReplica([&](Replica& replica, int device) { copyWeights(replica, device); });
 }
 
 OptimizerSlots Trainer::readOptimizer() const {
@@ -204,7 +226,7 @@ void Trainer::writeOptimizer(const OptimizerSlots& state) {
 }
 
 std::size_t Trainer::memoryBytes() const {
-  std::size_t bytes = parameters_.bytes() + transposed_.bytes() + running_.bytes();
+  std::size_t bytes = parameters_.bytes() + transposed_.bytes() + winograd_.bytes() + running_.bytes();
   for (const Buffer& slot : slots_) bytes += slot.bytes();
   for (const Buffer& statistics : shardStatistics_) bytes += statistics.bytes();
   for (const auto& replica : replicas_) bytes += replica->memoryBytes();

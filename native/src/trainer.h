@@ -32,6 +32,14 @@ struct OptimizerSlots {
   std::vector<std::vector<float>> slots;
 };
 
+// Where the time of a step goes, on the first device.
+struct StepProfile {
+  int layer;
+  std::string kind;
+  double forwardSeconds, backwardSeconds;    // per global batch share of one device
+  double forwardProducts, backwardProducts;  // multiply-adds in that time
+};
+
 class Trainer {
  public:
   // @throws std::invalid_argument, std::bad_alloc
@@ -44,6 +52,8 @@ class Trainer {
   double step(const ImageBatch&, double learningRate);
   // Loss and summed gradients (canonical order) without any change.
   double gradients(const ImageBatch&, float* canonical);
+  // Times the forward and backward steps over `repetitions` batches; changes no weights.
+  std::vector<StepProfile> profile(const ImageBatch&, int repetitions);
   LossSum evaluate(const ImageBatch&);
   void predict(const ImageBatch&, float* logits);
 
@@ -68,11 +78,12 @@ class Trainer {
   void update(Replica&, int device, double learningRate);
   void updateRange(const GradientLeaves&, double learningRate, std::size_t begin, std::size_t end);
   void updateRunningStatistics();
-  void transpose(Replica&, int device);
+  void copyWeights(Replica&, int device);
+  Plan::WeightCopies copies() const { return {transposed_.data(), winograd_.data()}; }
 
   const TrainerSpec spec_;
   const Plan plan_;
-  Buffer parameters_, transposed_, running_;
+  Buffer parameters_, transposed_, winograd_, running_;
   std::vector<Buffer> slots_;
   std::vector<Buffer> shardStatistics_;
   std::vector<float*> shardStatisticsAt_;

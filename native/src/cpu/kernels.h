@@ -136,6 +136,19 @@ struct AdamUpdate {
   float beta1, beta2, epsilon, weightDecay;
 };
 
+// Channels that the Winograd kernels take at most.
+constexpr int winogradMostChannels = 4096;
+
+// The 4x4 output tiles of a map, as rows (tile, image); `rows` of them from `firstRow` on are worked on together.
+struct WinogradTiles {
+  int batch;
+  int height, width;   // of the map, input and output alike
+  int across;          // tiles in one line
+  int channels;        // padded
+  std::ptrdiff_t row;  // of the map and of transformed data
+  int firstRow, rows;
+};
+
 struct Kernels {
   const char* name;
   int vector;    // floats in a register
@@ -148,6 +161,18 @@ struct Kernels {
   void (*weightGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   // [slot][panel][in][panel width] -> [slot][in panel][out][panel width], for one slot
   void (*transposeWeights)(const float* from, float* to, int inChannels, int outChannels);
+
+  // Winograd F(4x4, 3x3) for padding 1 and stride 1; transformed data is [36][rows][channels], begin and end count
+  // rows from firstRow. Output: map (+)= transformed; OutputGradient is its adjoint.
+  void (*winogradInput)(const WinogradTiles&, const float* map, float* transformed, int begin, int end);
+  void (*winogradOutput)(const WinogradTiles&, const float* transformed, float* map, bool accumulate, int begin,
+                         int end);
+  void (*winogradOutputGradient)(const WinogradTiles&, const float* map, float* transformed, int begin, int end);
+  // Weights of 9 taps to 36 planes over floats begin … end of a tap; the gradient goes the other way.
+  void (*winogradWeights)(const float* const* taps, float* transformed, std::ptrdiff_t plane, std::size_t begin,
+                          std::size_t end);
+  void (*winogradWeightGradient)(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,
+                                 std::size_t begin, std::size_t end);
 
   void (*statistics)(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
                      float* variance);

@@ -7,18 +7,17 @@
 #include "cpu/normalisation_impl.h"
 #include "cpu/pointwise_impl.h"
 #include "cpu/update_impl.h"
+#include "cpu/winograd_impl.h"
 
 namespace trainql::TRAINQL_ISA {
 
 static const Kernels table = {
-    TRAINQL_ISA_NAME, V,          panel,
-    tileRows,         rowTiles,   rowProduct,
-    gradientTiles,    weightGradient, transposeWeights,
-    statistics,       columnSums, batchNormForward,
-    batchNormReduce,  batchNormBackward, maxPoolForward,
-    maxPoolBackward,  addRelu,    passGradient,
-    addTo,            sumLeaves,  sgd,
-    adam,
+    TRAINQL_ISA_NAME, V, panel, tileRows,
+    rowTiles, rowProduct, gradientTiles, weightGradient, transposeWeights,
+    winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
+    statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
+    maxPoolForward, maxPoolBackward, addRelu, passGradient, addTo,
+    sumLeaves, sgd, adam,
 };
 
 }  // namespace trainql::TRAINQL_ISA

@@ -67,7 +67,7 @@ ImageBatch batchFrom(const Napi::CallbackInfo& info, const Trainer& trainer) {
 Napi::Function Session::define(Napi::Env env) {
   return DefineClass(env, "Session",
                      {InstanceMethod<&Session::step>("step"), InstanceMethod<&Session::gradients>("gradients"),
-                      InstanceMethod<&Session::evaluate>("evaluate"), InstanceMethod<&Session::predict>("predict"),
+                      InstanceMethod<&Session::profile>("profile"), InstanceMethod<&Session::evaluate>("evaluate"), InstanceMethod<&Session::predict>("predict"),
                       InstanceMethod<&Session::readState>("readState"),
                       InstanceMethod<&Session::writeState>("writeState"),
                       InstanceMethod<&Session::readOptimizer>("readOptimizer"),
@@ -100,6 +100,30 @@ Napi::Value Session::gradients(const Napi::CallbackInfo& info) {
         result.Set("loss", *loss);
         result.Set("values", arrayFrom(env, *values));
         return result;
+      });
+}
+
+Napi::Value Session::profile(const Napi::CallbackInfo& info) {
+  const auto trainer = trainer_;
+  const ImageBatch batch = batchFrom(info, *trainer);
+  const int repetitions = info[2].As<Napi::Number>().Int32Value();
+  const auto profile = std::make_shared<std::vector<StepProfile>>();
+  return Work::queue(
+      info, [=] { *profile = trainer->profile(batch, repetitions); },
+      [=](Napi::Env env) {
+        auto steps = Napi::Array::New(env, profile->size());
+        for (std::size_t i = 0; i < profile->size(); i++) {
+          const StepProfile& p = (*profile)[i];
+          auto step = Napi::Object::New(env);
+          step.Set("layer", p.layer);
+          step.Set("kind", p.kind);
+          step.Set("forwardSeconds", p.forwardSeconds);
+          step.Set("backwardSeconds", p.backwardSeconds);
+          step.Set("forwardProducts", p.forwardProducts);
+          step.Set("backwardProducts", p.backwardProducts);
+          steps.Set(static_cast<std::uint32_t>(i), step);
+        }
+        return steps;
       });
 }
 

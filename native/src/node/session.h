@@ -17,6 +17,7 @@ class Session final : public Napi::ObjectWrap<Session> {
  private:
   Napi::Value step(const Napi::CallbackInfo&);
   Napi::Value gradients(const Napi::CallbackInfo&);
+  Napi::Value profile(const Napi::CallbackInfo&);
   Napi::Value evaluate(const Napi::CallbackInfo&);
   Napi::Value predict(const Napi::CallbackInfo&);
   Napi::Value readState(const Napi::CallbackInfo&);

@@ -17,6 +17,8 @@ class BatchNorm final : public Op {
         out_(plan.tensor(fusion.output)),
         relu_(fusion.relu),
         coefficients_(plan.addBuffer(static_cast<std::size_t>(3) * in_.padded)) {
+    layer = fusion.layer;
+    kind = "batchNorm";
     forwardBuffers = {in_.activation, out_.activation, coefficients_};
     backwardBuffers = {in_.activation, out_.gradient, in_.gradient, coefficients_};
     gradientTargets = {plan.graph().layers[fusion.layer].input};

@@ -58,6 +58,8 @@ class Convolution final : public Op {
         in_(plan.tensor(layer_.input)),
         out_(plan.tensor(layer_.output)),
         transposedAt_(plan.transposedAt(layerIndex)) {
+    layer = layerIndex;
+    kind = layer_.kind == LayerKind::linear ? "linear" : "direct";
     forwardBuffers = {in_.activation, out_.activation};
     backwardBuffers = {in_.activation, out_.gradient};
     if (weight().flat) {
@@ -72,6 +74,10 @@ class Convolution final : public Op {
     forward_.seal();
     dataGradient_.seal();
     if (blocks() > 1) plan.needScratch(weight().liveSize());
+    for (const auto& pixels : outPixels_) {
+      forwardProducts += static_cast<double>(pixels.size()) * plan.batch() * weight().depth() * layer_.outChannels;
+    }
+    backwardProducts = forwardProducts * (weight().flat ? 1 : 2);
   }
 
   void forward(const Workspace& w) const override {

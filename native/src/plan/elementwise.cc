@@ -12,6 +12,8 @@ class PointwiseOp final : public Op {
         out_(plan.tensor(p.output)),
         relu_(p.relu),
         count_(static_cast<std::size_t>(out_.pixels()) * plan.batch() * out_.row) {
+    layer = p.layer;
+    kind = "pointwise";
     forwardBuffers = {a_.activation, out_.activation};
     backwardBuffers = {out_.gradient, a_.gradient};
     gradientTargets = {p.a};

@@ -20,11 +20,13 @@ struct Workspace {
   const std::size_t* offsets;   // of each buffer in the arena, for this phase
   const float* parameters;
   const float* transposed;      // convolution weights for data gradients
+  const float* winograd;        // transformed convolution weights
   const float* running;         // statistics space: running mean and variance
   float* batchStatistics;       // statistics space: mean and biased variance of this shard
   float* gradient;              // live parameter space
   bool addGradient;             // second shard of a pair: add to the first one's gradient
-  float* scratch;               // as large as the largest blocked weight gradient
+  float* scratch;               // as large as the plan asks
+  double* seconds;              // null, or (steps, 2): time added to by each step's forward and backward
 
   float* at(int buffer) const { return arena + offsets[buffer]; }
 };
@@ -46,6 +48,12 @@ class Op {
   virtual ~Op() = default;
   virtual void forward(const Workspace&) const = 0;
   virtual void backward(const Workspace&) const = 0;
+
+  // What the step is, for people: its first layer's index and a word.
+  int layer = 0;
+  const char* kind = "";
+  // Multiply-adds of one shard that padding does not waste; 0 where there are next to none.
+  double forwardProducts = 0, backwardProducts = 0;
 
   // Tensors whose gradient this step adds to, in order; `accumulate[i]` is set where an earlier backward step has
   // already written it.

@@ -2,6 +2,7 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
 #include <string>
 
@@ -13,6 +14,25 @@ namespace {
 
 // Rows whose stride is a multiple of 1 KiB fall into few cache sets; one more line spreads them.
 std::ptrdiff_t rowStride(int padded) { return padded % 256 == 0 ? padded + 16 : padded; }
+
+template <class F>
+void timed(const Workspace& w, std::size_t at, F&& work) {
+  if (w.seconds == nullptr) return work();
+  const auto begin = std::chrono::steady_clock::now();
+  work();
+  w.seconds[at] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+}
+
+// Floats of a filter tap that one unit of work transforms: a multiple of every vector width.
+constexpr std::size_t winogradUnitFloats = 8 * 1024;
+
+// Where Winograd beats the direct product: every 3x3 of stride 1 from 3x3 maps up, as measured (`docs/engine.md`).
+// Below that the direct product drops more taps than Winograd saves. Fixed here, never timed at run time.
+bool preferWinograd(const Layer& layer, const Shape& out) {
+  return layer.kind == LayerKind::convolution && layer.kernel == 3 && layer.stride == 1 && layer.padding == 1 &&
+         layer.input != 0 && out.height >= 3 && out.width >= 3 &&
+         std::max(layer.inChannels, layer.outChannels) <= winogradMostChannels;
+}
 
 std::vector<std::vector<int>> consumersOf(const Graph& graph) {
   std::vector<std::vector<int>> consumers(graph.shapes.size());
@@ -28,7 +48,7 @@ std::vector<std::vector<int>> consumersOf(const Graph& graph) {
 Plan::Plan(const Graph& graph, int batch, const Kernels& kernels)
     : graph_(graph), batch_(batch), kernels_(kernels), parameters_(graph, kernels) {
   layTensors();
-  planTransposes();
+  planWeightCopies();
   compile();
   planGradients();
   planMemory();
@@ -100,7 +120,7 @@ void Plan::compile() {
     switch (layer.kind) {
       case LayerKind::convolution:
       case LayerKind::linear:
-        placed[i] = makeConvolution(*this, last);
+        placed[i] = winogradAt_[i].used ? makeWinograd(*this, last) : makeConvolution(*this, last);
         break;
       case LayerKind::batchNorm:
         if (const int add = soleConsumer(output, LayerKind::add); add >= 0 && !taken[add]) {
@@ -118,10 +138,10 @@ void Plan::compile() {
           absorb(next);
           relu = true;
         }
-        placed[last] = makePointwise(*this, {layer.input, layer.secondInput, output, relu});
+        placed[last] = makePointwise(*this, {static_cast<int>(i), layer.input, layer.secondInput, output, relu});
         break;
       case LayerKind::relu:
-        placed[i] = makePointwise(*this, {layer.input, -1, output, true});
+        placed[i] = makePointwise(*this, {static_cast<int>(i), layer.input, -1, output, true});
         break;
       case LayerKind::maxPool:
         placed[i] = makeMaxPool(*this, last);
@@ -165,8 +185,9 @@ void Plan::planMemory() {
   evaluation_ = planArena(evaluation);
 }
 
-void Plan::planTransposes() {
+void Plan::planWeightCopies() {
   transposedAt_.assign(graph_.layers.size(), 0);
+  winogradAt_.resize(graph_.layers.size());
   for (std::size_t i = 0; i < graph_.layers.size(); i++) {
     const LayerParameters& p = parameters_.of(static_cast<int>(i));
     if (!p.hasWeight || p.weight.flat) continue;
@@ -178,13 +199,43 @@ void Plan::planTransposes() {
                              p.weight.outChannels});
       transposedFloats_ += slotFloats;
     }
+    if (preferWinograd(graph_.layers[i], graph_.shapes[graph_.layers[i].output])) planWinogradWeights(static_cast<int>(i));
   }
 }
 
-void Plan::transposeWeights(const float* parameters, float* transposed, int unitBegin, int unitEnd) const {
+void Plan::planWinogradWeights(int layer) {
+  const WeightLayout& w = parameters_.of(layer).weight;
+  const std::size_t transposedSlot =
+      static_cast<std::size_t>(paddedChannels(w.inChannels, kernels_)) * w.outChannels;
+  const auto add = [&](bool ofTransposed, std::size_t base, std::size_t slotFloats) {
+    const std::size_t at = winogradFloats_;
+    for (std::size_t begin = 0; begin < slotFloats; begin += winogradUnitFloats) {
+      WinogradUnit unit{ofTransposed, {}, at, slotFloats, begin, std::min(begin + winogradUnitFloats, slotFloats)};
+      // A data gradient sees the filter turned by 180 degrees.
+      for (int t = 0; t < 9; t++) unit.taps[t] = base + w.slotOfTap[ofTransposed ? 8 - t : t] * slotFloats;
+      winogradWeights_.push_back(unit);
+    }
+    winogradFloats_ += 36 * slotFloats;
+    return at;
+  };
+  winogradAt_[layer].used = true;
+  winogradAt_[layer].forward = add(false, w.live, w.slotStride());
+  winogradAt_[layer].backward = add(true, transposedAt_[layer], transposedSlot);
+}
+
+void Plan::transposeWeights(const float* parameters, const WeightCopies& copies, int unitBegin, int unitEnd) const {
   for (int i = unitBegin; i < unitEnd; i++) {
     const Transpose& t = transposes_[i];
-    kernels_.transposeWeights(parameters + t.from, transposed + t.to, t.inChannels, t.outChannels);
+    kernels_.transposeWeights(parameters + t.from, copies.transposed + t.to, t.inChannels, t.outChannels);
+  }
+}
+
+void Plan::transformWeights(const float* parameters, const WeightCopies& copies, int unitBegin, int unitEnd) const {
+  for (int i = unitBegin; i < unitEnd; i++) {
+    const WinogradUnit& u = winogradWeights_[i];
+    const float* taps[9];
+    for (int t = 0; t < 9; t++) taps[t] = (u.ofTransposed ? copies.transposed : parameters) + u.taps[t];
+    kernels_.winogradWeights(taps, copies.winograd + u.to, static_cast<std::ptrdiff_t>(u.plane), u.begin, u.end);
   }
 }
 
@@ -195,11 +246,15 @@ const std::size_t* Plan::offsets(Phase phase) const {
 }
 
 void Plan::forward(const Workspace& w) const {
-  for (const auto& op : ops_) op->forward(w);
+  for (std::size_t i = 0; i < ops_.size(); i++) {
+    timed(w, 2 * i, [&] { ops_[i]->forward(w); });
+  }
 }
 
 void Plan::backward(const Workspace& w) const {
-  for (auto op = ops_.rbegin(); op != ops_.rend(); ++op) (*op)->backward(w);
+  for (std::size_t i = ops_.size(); i-- > 0;) {
+    timed(w, 2 * i + 1, [&] { ops_[i]->backward(w); });
+  }
 }
 
 }  // namespace trainql

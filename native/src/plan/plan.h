@@ -27,17 +27,32 @@ class Plan {
   std::size_t scratchFloats() const { return scratchFloats_; }
   const std::size_t* offsets(Phase) const;
 
-  // Transposed copies of the live convolution weights, for data gradients, cut into units of work.
+  // Copies of the convolution weights that the steps read, made anew after each update in two passes (the second
+  // reads what the first wrote), each cut into units of work.
+  struct WeightCopies {
+    float* transposed;  // live taps, for data gradients
+    float* winograd;    // 36 planes, forward and backward
+  };
   std::size_t transposedFloats() const { return transposedFloats_; }
+  std::size_t winogradFloats() const { return winogradFloats_; }
   int transposeUnits() const { return static_cast<int>(transposes_.size()); }
-  void transposeWeights(const float* parameters, float* transposed, int unitBegin, int unitEnd) const;
+  void transposeWeights(const float* parameters, const WeightCopies&, int unitBegin, int unitEnd) const;
+  int winogradUnits() const { return static_cast<int>(winogradWeights_.size()); }
+  void transformWeights(const float* parameters, const WeightCopies&, int unitBegin, int unitEnd) const;
 
   void forward(const Workspace&) const;
   // Expects the gradient of the logits in their gradient buffer.
   void backward(const Workspace&) const;
 
-  // Offset of a layer's transposed weights.
+  const std::vector<std::unique_ptr<Op>>& steps() const { return ops_; }
+
+  // Offsets of a layer's weight copies.
+  struct WinogradPlace {
+    std::size_t forward = 0, backward = 0;
+    bool used = false;
+  };
   std::size_t transposedAt(int layer) const { return transposedAt_[layer]; }
+  const WinogradPlace& winogradAt(int layer) const { return winogradAt_[layer]; }
 
   // For the steps, while the plan is being built.
   int addBuffer(std::size_t floats);
@@ -48,11 +63,18 @@ class Plan {
   void compile();
   void planGradients();
   void planMemory();
-  void planTransposes();
+  void planWeightCopies();
+  void planWinogradWeights(int layer);
 
   struct Transpose {
     std::size_t from, to;
     int inChannels, outChannels;
+  };
+  // Some floats of all nine taps.
+  struct WinogradUnit {
+    bool ofTransposed;          // else of the parameters
+    std::size_t taps[9], to;
+    std::size_t plane, begin, end;
   };
 
   const Graph graph_;
@@ -68,6 +90,9 @@ class Plan {
   std::vector<Transpose> transposes_;         // one per live tap of each convolution
   std::vector<std::size_t> transposedAt_;     // by layer
   std::size_t transposedFloats_ = 0;
+  std::vector<WinogradUnit> winogradWeights_;
+  std::vector<WinogradPlace> winogradAt_;     // by layer
+  std::size_t winogradFloats_ = 0;
 };
 
 }  // namespace trainql

@@ -28,6 +28,8 @@ class MaxPoolOp final : public Op {
         holders_[static_cast<std::size_t>(y * in_.width + x) * taps_ + t] = p;
       }
     }
+    layer = layerIndex;
+    kind = "maxPool";
     forwardBuffers = {in_.activation, out_.activation, chosen_};
     backwardBuffers = {out_.gradient, in_.gradient, chosen_};
     gradientTargets = {layer_.input};
@@ -66,6 +68,8 @@ class GlobalAveragePool final : public Op {
       : in_(plan.tensor(plan.graph().layers[layerIndex].input)),
         out_(plan.tensor(plan.graph().layers[layerIndex].output)),
         batch_(plan.batch()) {
+    layer = layerIndex;
+    kind = "globalAvgPool";
     forwardBuffers = {in_.activation, out_.activation};
     backwardBuffers = {out_.gradient, in_.gradient};
     gradientTargets = {plan.graph().layers[layerIndex].input};

@@ -1,0 +1,180 @@
+// Winograd F(4x4, 3x3): 36 products where a direct 3x3 convolution of 4x4 outputs takes 144 (Lavin & Gray 2015,
+// arXiv:1509.09308). Interpolation points 0, ±5/8, ±3/2, infinity, which lose about half the bits that 0, ±1, ±2 do.
+//
+// A tile row is (tile, image); transformed data is [36][tile row][channel], so each of the 36 is a plain product.
+#pragma once
+
+#include <algorithm>
+
+namespace trainql::TRAINQL_ISA {
+
+namespace winograd {
+
+constexpr float a = 0.625f, b = 1.5f;
+constexpr float a2 = a * a, b2 = b * b, a3 = a2 * a, b3 = b2 * b;
+constexpr float n0 = 1.0f / (a2 * b2), na = 1.0f / (2 * a2 * (a2 - b2)), nb = 1.0f / (2 * b2 * (b2 - a2));
+
+// B^T d, (6) -> (6)
+static inline void toInput(const Vec* d, Vec* v) {
+  v[0] = a2 * b2 * d[0] - (a2 + b2) * d[2] + d[4];
+  const Vec ta = d[4] - b2 * d[2], sa = a * (d[3] - b2 * d[1]);
+  v[1] = ta + sa;
+  v[2] = ta - sa;
+  const Vec tb = d[4] - a2 * d[2], sb = b * (d[3] - a2 * d[1]);
+  v[3] = tb + sb;
+  v[4] = tb - sb;
+  v[5] = a2 * b2 * d[1] - (a2 + b2) * d[3] + d[5];
+}
+
+// A^T m, (6) -> (4)
+static inline void toOutput(const Vec* m, Vec* y) {
+  const Vec pa = m[1] + m[2], qa = m[1] - m[2], pb = m[3] + m[4], qb = m[3] - m[4];
+  y[0] = m[0] + pa + pb;
+  y[1] = a * qa + b * qb;
+  y[2] = a2 * pa + b2 * pb;
+  y[3] = a3 * qa + b3 * qb + m[5];
+}
+
+// A y, (4) -> (6): the adjoint of toOutput
+static inline void fromOutput(const Vec* y, Vec* m) {
+  m[0] = y[0];
+  const Vec ea = y[0] + a2 * y[2], oa = a * y[1] + a3 * y[3];
+  m[1] = ea + oa;
+  m[2] = ea - oa;
+  const Vec eb = y[0] + b2 * y[2], ob = b * y[1] + b3 * y[3];
+  m[3] = eb + ob;
+  m[4] = eb - ob;
+  m[5] = y[3];
+}
+
+// G g, (3) -> (6)
+static inline void toWeight(const Vec* g, Vec* u) {
+  u[0] = n0 * g[0];
+  const Vec ea = na * (g[0] + a2 * g[2]), oa = (na * a) * g[1];
+  u[1] = ea + oa;
+  u[2] = ea - oa;
+  const Vec eb = nb * (g[0] + b2 * g[2]), ob = (nb * b) * g[1];
+  u[3] = eb + ob;
+  u[4] = eb - ob;
+  u[5] = g[2];
+}
+
+// G^T u, (6) -> (3): the adjoint of toWeight
+static inline void fromWeight(const Vec* u, Vec* g) {
+  const Vec pa = na * (u[1] + u[2]), qa = (na * a) * (u[1] - u[2]);
+  const Vec pb = nb * (u[3] + u[4]), qb = (nb * b) * (u[3] - u[4]);
+  g[0] = n0 * u[0] + pa + pb;
+  g[1] = qa + qb;
+  g[2] = a2 * pa + b2 * pb + u[5];
+}
+
+// Applies a 1-D transform to the columns and then to the rows of an (In, In) square that `get(row, column)` reads;
+// `put(row, column, value)` takes the (Out, Out) result. Column by column, so that little is live at once.
+template <int In, int Out, void (*transform)(const Vec*, Vec*), class Get, class Put>
+static inline void both(Get&& get, Put&& put) {
+  Vec half[Out][In];
+#pragma GCC unroll 6
+  for (int c = 0; c < In; c++) {
+    Vec column[In], result[Out];
+#pragma GCC unroll 6
+    for (int r = 0; r < In; r++) column[r] = get(r, c);
+    transform(column, result);
+#pragma GCC unroll 6
+    for (int r = 0; r < Out; r++) half[r][c] = result[r];
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < Out; r++) {
+    Vec result[Out];
+    transform(half[r], result);
+#pragma GCC unroll 6
+    for (int c = 0; c < Out; c++) put(r, c, result[c]);
+  }
+}
+
+// What a pixel outside the map reads as.
+alignas(64) static const float zeros[winogradMostChannels] = {};
+
+// Where one tile row begins.
+struct Place {
+  int y, x, image;
+};
+
+static inline Place placeOf(const WinogradTiles& t, int tileRow) {
+  const int tile = tileRow / t.batch;
+  return {tile / t.across * 4, tile % t.across * 4, tileRow % t.batch};
+}
+
+}  // namespace winograd
+
+// Reads each tile's (Size, Size) pixels from `shift` pixels before it; outside the map they are zero.
+template <int Size, int shift, void (*transform)(const Vec*, Vec*)>
+static inline void tilesIn(const WinogradTiles& t, const float* map, float* transformed, int begin, int end) {
+  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.row;
+  for (int r = begin; r < end; r++) {
+    const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
+    const float* pixel[Size][Size];
+    for (int i = 0; i < Size; i++) {
+      for (int j = 0; j < Size; j++) {
+        const int y = at.y + i - shift, x = at.x + j - shift;
+        const bool inside = y >= 0 && y < t.height && x >= 0 && x < t.width;
+        pixel[i][j] = inside ? map + (static_cast<std::ptrdiff_t>(y * t.width + x) * t.batch + at.image) * t.row
+                             : winograd::zeros;
+      }
+    }
+    for (int c = 0; c < t.channels; c += V) {
+      float* const out = transformed + r * t.row + c;
+      winograd::both<Size, 6, transform>([&](int i, int j) { return load(pixel[i][j] + c); },
+                                         [&](int i, int j, Vec v) { store(out + (i * 6 + j) * plane, v); });
+    }
+  }
+}
+
+static void winogradInput(const WinogradTiles& t, const float* map, float* transformed, int begin, int end) {
+  tilesIn<6, 1, winograd::toInput>(t, map, transformed, begin, end);
+}
+
+static void winogradOutputGradient(const WinogradTiles& t, const float* map, float* transformed, int begin, int end) {
+  tilesIn<4, 0, winograd::fromOutput>(t, map, transformed, begin, end);
+}
+
+static void winogradOutput(const WinogradTiles& t, const float* transformed, float* map, bool accumulate, int begin,
+                           int end) {
+  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.row;
+  for (int r = begin; r < end; r++) {
+    const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
+    const int high = std::min(4, t.height - at.y), wide = std::min(4, t.width - at.x);
+    for (int c = 0; c < t.channels; c += V) {
+      const float* const in = transformed + r * t.row + c;
+      winograd::both<6, 4, winograd::toOutput>(
+          [&](int i, int j) { return load(in + (i * 6 + j) * plane); },
+          [&](int i, int j, Vec v) {
+            if (i >= high || j >= wide) return;
+            float* const out =
+                map + (static_cast<std::ptrdiff_t>((at.y + i) * t.width + at.x + j) * t.batch + at.image) * t.row + c;
+            store(out, accumulate ? load(out) + v : v);
+          });
+    }
+  }
+}
+
+static void winogradWeights(const float* const* taps, float* transformed, std::ptrdiff_t plane, std::size_t begin,
+                            std::size_t end) {
+  for (std::size_t k = begin; k < end; k += V) {
+    winograd::both<3, 6, winograd::toWeight>([&](int i, int j) { return load(taps[i * 3 + j] + k); },
+                                             [&](int i, int j, Vec v) { store(transformed + (i * 6 + j) * plane + k, v); });
+  }
+}
+
+static void winogradWeightGradient(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,
+                                   std::size_t begin, std::size_t end) {
+  for (std::size_t k = begin; k < end; k += V) {
+    winograd::both<6, 3, winograd::fromWeight>(
+        [&](int i, int j) { return load(transformed + (i * 6 + j) * plane + k); },
+        [&](int i, int j, Vec v) {
+          float* const out = taps[i * 3 + j] + k;
+          store(out, add ? load(out) + v : v);
+        });
+  }
+}
+
+}  // namespace trainql::TRAINQL_ISA
