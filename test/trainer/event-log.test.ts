@@ -1,11 +1,12 @@
 // The event log: numbering, whole lines, torn lines, a full disk.
-import { execFileSync } from 'node:child_process'
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { entryCommand } from '../../src/shared/entry.ts'
 import { parseTrainerEvent, type TrainerEvent, type Unidentified } from '../../src/shared/events.ts'
 import { reserveDisk } from '../../src/trainer/disk.ts'
 import { openEventLog, type EventLog } from '../../src/trainer/event-log.ts'
+import { onSmallDisk, skipWithoutSmallDisk, smallDisk } from './fixtures/small-disk.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
 
 function step(number: number): Unidentified<TrainerEvent> {
@@ -100,25 +101,12 @@ describe('a full disk', () => {
     expect(reserve.release()).toBe(false)
   })
 
-  // A file system of 1 MB in a mount namespace of its own; where that is not allowed, the test says so.
-  const mount = (() => {
-    try {
-      execFileSync('unshare', ['-Urm', 'sh', '-c', 'mount -t tmpfs -o size=1m tmpfs /mnt'], { stdio: 'pipe' })
-      return null
-    } catch (error) {
-      return error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error)
-    }
-  })()
-  if (mount !== null) console.log(`skipped: a small file system cannot be mounted here (${mount})`)
-
-  test.skipIf(mount !== null)('is said in the log: no torn line, no gap, and the last words after it', () => {
-    const script = new URL('./fixtures/fill-disk.ts', import.meta.url).pathname
-    const loader = import.meta.resolve('tsx')
-    const command = `mount -t tmpfs -o size=1m tmpfs /mnt && ${process.execPath} --import ${loader} ${script} /mnt >&2 && cat /mnt/events.1.jsonl`
-    const text = execFileSync('unshare', ['-Urm', 'sh', '-c', command], {
-      encoding: 'utf8',
-      stdio: 'pipe',
-      maxBuffer: 2 ** 24,
+  test('is said in the log: no torn line, no gap, and the last words after it', (context) => {
+    skipWithoutSmallDisk(context)
+    const [command, ...loader] = entryCommand(new URL('./fixtures/fill-disk.ts', import.meta.url))
+    const text = onSmallDisk({
+      mebibytes: 1,
+      command: `${[command, ...loader, smallDisk].join(' ')} >&2; cat ${smallDisk}/events.1.jsonl`,
     })
     expect(text.endsWith('\n')).toBe(true)
     const events = text

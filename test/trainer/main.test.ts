@@ -6,6 +6,7 @@ import { processState } from '../../src/shared/process-identity.ts'
 import { parseExitRecord, parseHeartbeat, parseLockRecord } from '../../src/shared/run-directory.ts'
 import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
+import { onSmallDisk, skipWithoutSmallDisk, smallDisk } from './fixtures/small-disk.ts'
 import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
 import {
   checkpointNames,
@@ -15,6 +16,7 @@ import {
   resumeFrom,
   runAttempt,
   startTrainer,
+  trainerEntry,
   waitForEvent,
   writeAttempt,
   writeRun,
@@ -140,6 +142,15 @@ describe('a run to its end', () => {
     expect(checkpoints[1]).toMatchObject({ epoch: 1, step: 20 })
   })
 
+  test('on two devices ends with the same bytes', async () => {
+    const parallel = writeRun(temporaryFolder())
+    const devices = [0, 1].map((index) => ({ kind: 'CPU', name: `cpu:${index}`, cores: [0] }))
+    writeAttempt(parallel, 1, { devices })
+    expect((await runAttempt(parallel)).code).toBe(0)
+    expect(readEvents(parallel)[0]).toMatchObject({ type: 'started', devices: ['cpu:0', 'cpu:1'] })
+    expect(manifestOf(parallel, '1-00000008').files).toEqual(straightFiles)
+  })
+
   test('that diverges fails at the step, and no checkpoint holds its weights', async () => {
     const diverging = writeRun(temporaryFolder(), { learningRate: 1e30 })
     writeAttempt(diverging, 1)
@@ -149,6 +160,30 @@ describe('a run to its end', () => {
     expect(last).toMatchObject({ type: 'failed', code: 'NON_FINITE_LOSS', nonFinite: true, lastCheckpoint: null })
     expect(last?.type === 'failed' && last.step).toBeGreaterThan(0)
     expect(checkpointNames(diverging)).toEqual([])
+  })
+})
+
+describe('a disk too small for a checkpoint', () => {
+  test('fails the run with DISK_FULL, in the log and the exit record, and leaves no half checkpoint', (context) => {
+    skipWithoutSmallDisk(context)
+    const directory = writeRun(temporaryFolder())
+    writeAttempt(directory, 1)
+    const text = onSmallDisk({
+      mebibytes: 40,
+      command: [
+        `cp -r ${directory} ${smallDisk}/run-1`,
+        `${trainerEntry.join(' ')} ${smallDisk}/run-1 1 >&2; echo "[$?,"`,
+        `tail -n 1 ${smallDisk}/run-1/events.1.jsonl; echo ,`,
+        `cat ${smallDisk}/run-1/exit.1.json; echo ,`,
+        `ls -A ${smallDisk}/run-1/checkpoints | wc -l; echo ]`,
+      ].join(' && '),
+    })
+    expect(JSON.parse(text)).toMatchObject([
+      5,
+      { type: 'failed', code: 'DISK_FULL', step: 4, nonFinite: false, lastCheckpoint: null },
+      { code: 5 },
+      0,
+    ])
   })
 })
 
