@@ -31,6 +31,7 @@ Trainer::Trainer(const TrainerSpec& spec)
       barrier_(static_cast<int>(spec.deviceCores.size())) {
   const bool adam = spec.optimizer.kind == Optimizer::Kind::adam;
   for (int i = 0; i < (adam ? 2 : 1); i++) slots_.emplace_back(plan_.parameters().size());
+  idleAtRest_ = spec.optimizer.weightDecay == 0.0f;
   for (int s = 0; s < spec.shards; s++) {
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
@@ -119,7 +120,14 @@ void Trainer::update(Replica& replica, int device, double learningRate) {
     });
   };
   slice({leaves.data(), static_cast<int>(leaves.size())}, 0, live);
-  slice({nullptr, 0}, live, all);
+  if (!idleAtRest_) slice({nullptr, 0}, live, all);
+}
+
+bool Trainer::idleRests() const {
+  const std::size_t live = plan_.parameters().liveSize();
+  return spec_.optimizer.weightDecay == 0.0f && std::all_of(slots_.begin(), slots_.end(), [&](const Buffer& slot) {
+           return std::all_of(slot.data() + live, slot.data() + slot.size(), [](float v) { return v == 0.0f; });
+         });
 }
 
 void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, std::size_t begin, std::size_t end) {
@@ -223,6 +231,7 @@ void Trainer::writeOptimizer(const OptimizerSlots& state) {
   for (std::size_t i = 0; i < slots_.size(); i++) {
     plan_.parameters().importParameters(state.slots[i].data(), slots_[i].data());
   }
+  idleAtRest_ = idleRests();
 }
 
 std::size_t Trainer::memoryBytes() const {

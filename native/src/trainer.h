@@ -75,6 +75,7 @@ class Trainer {
   void onChunks(int images, F&&);
   std::vector<const float*> allLeaves() const;
   double meanLoss() const;
+  bool idleRests() const;
   void update(Replica&, int device, double learningRate);
   void updateRange(const GradientLeaves&, double learningRate, std::size_t begin, std::size_t end);
   void updateRunningStatistics();
@@ -90,6 +91,7 @@ class Trainer {
   std::vector<double> shardLosses_;
   double batchesTracked_ = 0;
   double optimizerStep_ = 0;
+  bool idleAtRest_;  // without decay and momentum, an update leaves the idle parameters as they are
   Barrier barrier_;
   std::vector<std::unique_ptr<Replica>> replicas_;
 };

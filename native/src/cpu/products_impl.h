@@ -196,6 +196,31 @@ static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd
   }
 }
 
+// (V, V) block, lane by lane: after the stage of distance s, bits of row and column below 2s have changed places.
+static inline void transposeBlock(const float* from, float* to) {
+  Vec r[V];
+#pragma GCC unroll 16
+  for (int i = 0; i < V; i++) r[i] = load(from + i * panel);
+#pragma GCC unroll 4
+  for (int s = 1; s < V; s *= 2) {
+    Mask low, high;
+#pragma GCC unroll 16
+    for (int lane = 0; lane < V; lane++) {
+      low[lane] = (lane & s) != 0 ? V + lane - s : lane;
+      high[lane] = (lane & s) != 0 ? V + lane : lane + s;
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < V; i++) {
+      if ((i & s) != 0) continue;
+      const Vec a = r[i], b = r[i + s];
+      r[i] = __builtin_shuffle(a, b, low);
+      r[i + s] = __builtin_shuffle(a, b, high);
+    }
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < V; i++) store(to + i * panel, r[i]);
+}
+
 static void transposeWeights(const float* from, float* to, int inChannels, int outChannels) {
   const int inPanels = ceilDiv(inChannels, panel), outPanels = ceilDiv(outChannels, panel);
   for (int op = 0; op < outPanels; op++) {
@@ -206,8 +231,8 @@ static void transposeWeights(const float* from, float* to, int inChannels, int o
       const int ins = std::min(panel, inChannels - ip * panel);
       const float* block = source + static_cast<std::ptrdiff_t>(ip) * panel * panel;
       if (ins == panel && outs == panel) {
-        for (int o = 0; o < panel; o++) {
-          for (int i = 0; i < panel; i++) target[o * panel + i] = block[i * panel + o];
+        for (int o = 0; o < panel; o += V) {
+          for (int i = 0; i < panel; i += V) transposeBlock(block + i * panel + o, target + o * panel + i);
         }
         continue;
       }
