@@ -9,12 +9,17 @@ const settleMs = 30
 /** One turn of one side lasts about this long, so that a single disturbance is a small part of it. */
 const turnSeconds = 1
 
+/** Above this share of others' work on the cores a figure is doubtful, and says so. */
+export const quietShare = 0.05
+
 export interface Rounds {
   /** Seconds a step, one for each round, in the order of the workers. */
   secondsPerStep: number[][]
   stepsPerTurn: number
-  /** Share of the cores' time that others used during the measurement, 0 to 1. */
+  /** Share of the cores' time that other processes used during the measurement, 0 to 1. */
   foreignLoad: number
+  /** Share of the cores' time that the sides used while it was not their turn, such as by spinning threads. */
+  idleLoad: number
   /** The loss each worker saw last. */
   losses: number[]
 }
@@ -40,13 +45,18 @@ export async function measureRounds(
   const losses = workers.map(() => Number.NaN)
   const secondsPerStep: number[][] = workers.map(() => [])
   const usage = watchLoad(workers, cores)
+  const idle = { seconds: 0, wall: 0 }
   for (let round = 0; round < rounds; round += 1) {
     const times: number[] = []
     for (let turn = 0; turn < workers.length; turn += 1) {
       const index = (round + turn) % workers.length
       const worker = workers[index] as Worker<unknown>
+      const others = workers.filter((other) => other !== worker)
       await pause(settleMs)
+      const [usedBefore, startedAt] = [usedSeconds(others), performance.now()]
       const { seconds, loss } = await worker.ask({ steps: stepsPerTurn }, stepsAnswer)
+      idle.seconds += usedSeconds(others) - usedBefore
+      idle.wall += ((performance.now() - startedAt) / 1000) * cores.length
       if (!Number.isFinite(loss)) throw new BenchError(`The loss of ${worker.name} is ${loss}: the row is void.`)
       times[index] = median(seconds)
       losses[index] = loss
@@ -54,7 +64,7 @@ export async function measureRounds(
     times.forEach((time, index) => secondsPerStep[index]?.push(time))
     onRound(round + 1, times)
   }
-  return { secondsPerStep, stepsPerTurn, losses, foreignLoad: usage() }
+  return { secondsPerStep, stepsPerTurn, losses, foreignLoad: usage(), idleLoad: idle.seconds / idle.wall }
 }
 
 /** One short turn each, which also tells how long a step is. */
@@ -65,13 +75,16 @@ async function warmUp(workers: readonly Worker<unknown>[]): Promise<number[]> {
 }
 
 function watchLoad(workers: readonly Worker<unknown>[], cores: readonly number[]): () => number {
-  const own = () => workers.reduce((sum, { pid }) => sum + processSeconds(pid), 0)
   const startedAt = performance.now()
-  const before = { busy: busySeconds(cores), own: own() }
+  const before = { busy: busySeconds(cores), own: usedSeconds(workers) }
   return () => {
     const wall = ((performance.now() - startedAt) / 1000) * cores.length
-    return Math.max(0, (busySeconds(cores) - before.busy - (own() - before.own)) / wall)
+    return Math.max(0, (busySeconds(cores) - before.busy - (usedSeconds(workers) - before.own)) / wall)
   }
+}
+
+function usedSeconds(workers: readonly Worker<unknown>[]): number {
+  return workers.reduce((sum, { pid }) => sum + processSeconds(pid), 0)
 }
 
 export function median(values: readonly number[]): number {
@@ -80,6 +93,10 @@ export function median(values: readonly number[]): number {
   const upper = sorted[middle]
   if (upper === undefined) throw new RangeError('no values')
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
+}
+
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`
 }
 
 /** Half the distance between the quartiles as a share of the median. */

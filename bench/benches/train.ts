@@ -1,7 +1,7 @@
 // `train`: images per second of whole training steps beside PyTorch in the same run, and of two devices beside one.
 import { BenchError, type Bench, type BenchOptions, type Row } from '../bench.ts'
 import { allowedCores, peakMemoryBytes } from '../machine.ts'
-import { measureRounds, median, spread, type Rounds } from '../rounds.ts'
+import { measureRounds, median, percent, quietShare, spread, type Rounds } from '../rounds.ts'
 import { auditState, startOurs } from '../train/ours.ts'
 import { describe, findPython, findTcmalloc, qualify, startPyTorch, type Qualified } from '../train/pytorch.ts'
 import { comparisons, recipe, scaling, type TrainTask } from '../train/tasks.ts'
@@ -9,8 +9,6 @@ import type { Worker } from '../worker.ts'
 
 /** A runner-up this close to the quickest variant of PyTorch is measured in turn too: the better one is the peer. */
 const closeEnough = 1.1
-/** Above this share of foreign work on the cores a figure is doubtful, and says so. */
-const quietShare = 0.05
 
 export const train: Bench = {
   name: 'train',
@@ -159,14 +157,15 @@ async function measure(
       ),
   })
   if (measured.foreignLoad > quietShare) {
-    note(
-      `  ! other processes used ${(measured.foreignLoad * 100).toFixed(0)} % of the cores meanwhile: repeat on a quiet machine`,
-    )
+    note(`  ! other processes used ${percent(measured.foreignLoad)} of the cores meanwhile: repeat on a quiet machine`)
+  }
+  if (measured.idleLoad > quietShare) {
+    note(`  ! the side that waited used ${percent(measured.idleLoad)} of the cores: it disturbed the other`)
   }
   return measured
 }
 
-function shared({ globalBatch, shards }: TrainTask, { stepsPerTurn, foreignLoad, secondsPerStep }: Rounds) {
+function shared({ globalBatch, shards }: TrainTask, { stepsPerTurn, foreignLoad, idleLoad, secondsPerStep }: Rounds) {
   return {
     globalBatch,
     shards,
@@ -174,6 +173,7 @@ function shared({ globalBatch, shards }: TrainTask, { stepsPerTurn, foreignLoad,
     stepsPerRound: stepsPerTurn,
     update: `SGD, momentum ${recipe.momentum}, weight decay ${recipe.weightDecay}, all parameters`,
     foreignLoad,
+    idleLoad,
   }
 }
 

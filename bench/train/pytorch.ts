@@ -5,8 +5,8 @@ import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { BenchError } from '../bench.ts'
-import { median } from '../rounds.ts'
-import { startWorker, stepsAnswer, type Worker } from '../worker.ts'
+import { measureRounds, median, percent, quietShare } from '../rounds.ts'
+import { startWorker, type Worker } from '../worker.ts'
 import { recipe, type TrainTask } from './tasks.ts'
 
 const readySchema = z
@@ -40,7 +40,8 @@ const script = fileURLToPath(new URL('../peer/train.py', import.meta.url))
 const warmUpSteps = 3
 /** A first compilation of ResNet-50 takes about two minutes on two cores. */
 const readyWithinMs = 420_000
-const qualifyingSeconds = 2
+/** Of about a second each. */
+const qualifyingRounds = 3
 
 /**
  * The Python that has torch and torchvision: `TRAINQL_PYTHON`, the environment in build/peer, or python3.
@@ -101,14 +102,12 @@ export async function qualify(
       continue
     }
     try {
-      const { seconds } = await worker.ask({ steps: 2 }, stepsAnswer)
-      const steps = Math.min(40, Math.max(4, Math.ceil(qualifyingSeconds / median(seconds))))
-      const secondsPerStep = median((await worker.ask({ steps }, stepsAnswer)).seconds)
+      const measured = await measureRounds([worker], { rounds: qualifyingRounds, cores, onRound: () => undefined })
+      const secondsPerStep = median(measured.secondsPerStep[0] ?? [])
       qualified.push({ ...variant, optimizer: worker.ready.optimizer, secondsPerStep })
-      note(
-        `  PyTorch ${describe(variant)}: ${(task.globalBatch / secondsPerStep).toFixed(1)} images/s ` +
-          `(${worker.ready.optimizer} SGD)`,
-      )
+      const figure = `${(task.globalBatch / secondsPerStep).toFixed(1)} images/s, ${worker.ready.optimizer} SGD`
+      const disturbed = measured.foreignLoad > quietShare ? `, disturbed (${percent(measured.foreignLoad)})` : ''
+      note(`  PyTorch ${describe(variant)}: ${figure}${disturbed}`)
     } finally {
       await worker.close()
     }
