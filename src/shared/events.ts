@@ -84,14 +84,26 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
 ])
 export type TrainerEvent = z.output<typeof trainerEventSchema>
 
+/**
+ * A server event also says which trainer event it came behind (attempt and seq, 0 for none): files alone then give the
+ * one order of a run's events, today and when a database is rebuilt.
+ */
+const serverIdentity = { ...identity, behind: z.object({ attempt: count, seq: count }) }
+
 export const serverEventSchema = z.discriminatedUnion('type', [
-  z.object({ ...identity, type: z.literal('queued') }),
-  z.object({ ...identity, type: z.literal('leased'), toAttempt: count, devices: z.array(z.string()) }),
-  z.object({ ...identity, type: z.literal('cancelRequested') }),
-  z.object({ ...identity, type: z.literal('released'), toAttempt: count, devices: z.array(z.string()) }),
-  z.object({ ...identity, type: z.literal('succeeded') }),
-  z.object({ ...identity, type: z.literal('runFailed'), ...failureFields, step: count.nullable(), nonFinite: z.boolean() }),
-  z.object({ ...identity, type: z.literal('canceled') }),
+  z.object({ ...serverIdentity, type: z.literal('queued') }),
+  z.object({ ...serverIdentity, type: z.literal('leased'), toAttempt: count, devices: z.array(z.string()) }),
+  z.object({ ...serverIdentity, type: z.literal('cancelRequested') }),
+  z.object({ ...serverIdentity, type: z.literal('released'), toAttempt: count, devices: z.array(z.string()) }),
+  z.object({ ...serverIdentity, type: z.literal('succeeded') }),
+  z.object({
+    ...serverIdentity,
+    type: z.literal('runFailed'),
+    ...failureFields,
+    step: count.nullable(),
+    nonFinite: z.boolean(),
+  }),
+  z.object({ ...serverIdentity, type: z.literal('canceled') }),
 ])
 export type ServerEvent = z.output<typeof serverEventSchema>
 
@@ -99,7 +111,9 @@ export type RunEvent = TrainerEvent | ServerEvent
 export type RunEventType = RunEvent['type']
 
 /** An event as its author states it, before identity and time are added. */
-export type Unidentified<E extends RunEvent> = E extends RunEvent ? Omit<E, 'run' | 'attempt' | 'seq' | 'at'> : never
+export type Unidentified<E extends RunEvent> = E extends RunEvent
+  ? Omit<E, 'run' | 'attempt' | 'seq' | 'at' | 'behind'>
+  : never
 
 /** @throws TrainqlError `INVALID_INPUT` */
 export function parseTrainerEvent(input: unknown): TrainerEvent {

@@ -1,0 +1,110 @@
+// Worker-thread entry: owns the embedded PostgreSQL (PGlite), so that a long query stalls no subscriber. Speaks the
+// PostgreSQL wire protocol in messages: bytes in, bytes out.
+import { existsSync } from 'node:fs'
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { parentPort, workerData } from 'node:worker_threads'
+import { PGlite } from '@electric-sql/pglite'
+
+export interface PgliteWorkerData {
+  /** Absolute folder of the database; made where it is absent. */
+  folder: string
+  /** Dump of an empty database to start from; made here where it is absent and the folder may be written. */
+  template: string
+}
+
+/** To the worker. Bytes are whole protocol messages. `open` begins a session: nothing of an earlier one stays. */
+export type ToPglite = { type: 'bytes'; bytes: Uint8Array } | { type: 'open' } | { type: 'close' }
+/** From the worker. Each `open` and each `bytes` gets one answer, in order. */
+export type FromPglite =
+  | { type: 'ready' }
+  | { type: 'opened' }
+  | { type: 'bytes'; bytes: Uint8Array }
+  | { type: 'failed'; error: Error }
+  | { type: 'closed' }
+
+/** The write-ahead log is trimmed only at checkpoints; the defaults would let it grow to a gigabyte. */
+const startParams = [...PGlite.defaultStartParams, '-c', 'max_wal_size=64MB', '-c', 'min_wal_size=32MB']
+
+const port = parentPort
+if (port === null) throw new Error('pglite-worker is the entry of a worker thread')
+const { folder, template } = workerData as PgliteWorkerData
+
+function send(message: FromPglite): void {
+  port?.postMessage(message)
+}
+
+async function openDatabase(): Promise<PGlite> {
+  if (!existsSync(join(folder, 'PG_VERSION'))) await initialise()
+  return PGlite.create({ dataDir: folder, startParams })
+}
+
+/** Under another name first: a folder that bears the real one is whole. */
+async function initialise(): Promise<void> {
+  const unfinished = `${folder}.unfinished`
+  await rm(unfinished, { recursive: true, force: true })
+  await rm(folder, { recursive: true, force: true })
+  await mkdir(dirname(folder), { recursive: true })
+  const dump = await readFile(template).catch(() => null)
+  if (dump === null) {
+    const database = await PGlite.create({ dataDir: unfinished, startParams })
+    await saveTemplate(await database.dumpDataDir('gzip'))
+    await database.close()
+  } else {
+    const database = await PGlite.create({ dataDir: unfinished, startParams, loadDataDir: new Blob([dump]) })
+    await database.close()
+  }
+  await rename(unfinished, folder)
+}
+
+/** A template only saves time: where it cannot be written, the next database is initialised afresh. */
+async function saveTemplate(dump: Blob): Promise<void> {
+  const unfinished = `${template}.${process.pid}`
+  try {
+    await mkdir(dirname(template), { recursive: true })
+    await writeFile(unfinished, new Uint8Array(await dump.arrayBuffer()))
+    await rename(unfinished, template)
+  } catch {
+    await rm(unfinished, { force: true })
+  }
+}
+
+async function serve(database: PGlite, message: ToPglite): Promise<FromPglite> {
+  switch (message.type) {
+    case 'open':
+      if (database.isInTransaction()) await database.exec('ROLLBACK')
+      await database.exec('DISCARD ALL')
+      return { type: 'opened' }
+    case 'bytes':
+      return { type: 'bytes', bytes: await database.execProtocolRaw(message.bytes) }
+    case 'close':
+      await database.close()
+      return { type: 'closed' }
+    default:
+      return message satisfies never
+  }
+}
+
+try {
+  const database = await openDatabase()
+  let turn = Promise.resolve()
+  port.on('message', (message: ToPglite) => {
+    turn = turn.then(async () => {
+      try {
+        send(await serve(database, message))
+      } catch (error) {
+        send({ type: 'failed', error: asError(error) })
+      }
+      if (message.type === 'close') port.close()
+    })
+  })
+  send({ type: 'ready' })
+} catch (error) {
+  send({ type: 'failed', error: asError(error) })
+  port.close()
+}
+
+/** The backend ends by throwing an exit status, which is no error object. */
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(`the embedded database ended: ${JSON.stringify(error)}`)
+}
