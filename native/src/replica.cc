@@ -108,8 +108,9 @@ void Replica::computeShard(const ImageBatch& batch, int shard, float* gradient, 
   plan.forward(w);
   const TensorLayout& out = plan.tensor(plan.graph().logits);
   const Logits logits{w.at(out.activation), out.row, plan.batch(), plan.graph().classes, out.padded};
-  *lossSum = crossEntropy(logits, batch.labels + begin).loss;
-  crossEntropyGradient(logits, batch.labels + begin, plan.batch() * range_.globalShards, w.at(out.gradient));
+  *lossSum = crossEntropy(logits, batch.labels + begin, model_.labelSmoothing);
+  crossEntropyGradient(logits, batch.labels + begin, model_.labelSmoothing, plan.batch() * range_.globalShards,
+                       w.at(out.gradient));
   plan.backward(w);
 }
 
@@ -141,8 +142,8 @@ Logits Replica::evaluateLogits(const ImageBatch& batch, int begin, int end) {
   return {w.at(out.activation), out.row, end - begin, plan.graph().classes, out.padded};
 }
 
-LossSum Replica::evaluate(const ImageBatch& batch, int begin, int end) {
-  return crossEntropy(evaluateLogits(batch, begin, end), batch.labels + begin);
+LossSum Replica::evaluate(const ImageBatch& batch, int begin, int end, std::int32_t* predicted) {
+  return score(evaluateLogits(batch, begin, end), batch.labels + begin, predicted + begin);
 }
 
 void Replica::predict(const ImageBatch& batch, int begin, int end, float* logits) {

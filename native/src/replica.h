@@ -20,6 +20,7 @@ struct SharedModel {
   const float* transposed;
   const float* winograd;
   const float* running;
+  double labelSmoothing;
 };
 
 // Images of the whole call, (N, C, H, W), with a label each (null when predicting).
@@ -50,8 +51,9 @@ class Replica {
   // Forward and backward over its shards. Leaves the sums of its subtree in leaves(); per shard, the loss sum in
   // lossSums and batch statistics in statistics, both indexed by global shard.
   void computeGradients(const ImageBatch&, double* lossSums, float* const* statistics);
-  // Images begin … end (at most one shard batch) with running statistics: the loss, or the logits (N, classes).
-  LossSum evaluate(const ImageBatch&, int begin, int end);
+  // Images begin … end (at most one shard batch) with running statistics: the score and the predicted classes, or the
+  // logits (N, classes).
+  LossSum evaluate(const ImageBatch&, int begin, int end, std::int32_t* predicted);
   void predict(const ImageBatch&, int begin, int end, float* logits);
 
   // Gradient sums in shard order: one where it has at most two shards, else its subtree's two halves.

@@ -28,15 +28,17 @@ Trainer::Trainer(const TrainerSpec& spec)
       winograd_(plan_.winogradFloats()),
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),
+      chunkSquares_((plan_.parameters().liveSize() + updateChunk - 1) / updateChunk),
       barrier_(static_cast<int>(spec.deviceCores.size())) {
-  const bool adam = spec.optimizer.kind == Optimizer::Kind::adam;
-  for (int i = 0; i < (adam ? 2 : 1); i++) slots_.emplace_back(plan_.parameters().size());
+  const int slots = spec.optimizer.kind == Optimizer::Kind::sgd ? 1 : 2;
+  for (int i = 0; i < slots; i++) slots_.emplace_back(plan_.parameters().size());
   idleAtRest_ = spec.optimizer.weightDecay == 0.0f;
   for (int s = 0; s < spec.shards; s++) {
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
   }
-  const SharedModel model{plan_, parameters_.data(), transposed_.data(), winograd_.data(), running_.data()};
+  const SharedModel model{plan_, parameters_.data(), transposed_.data(), winograd_.data(), running_.data(),
+                          spec.labelSmoothing};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
@@ -83,7 +85,7 @@ double Trainer::gradients(const ImageBatch& batch, float* canonical) {
   });
   const std::vector<const float*> leaves = allLeaves();
   const Buffer sum(plan_.parameters().liveSize());
-  plan_.kernels().sumLeaves({leaves.data(), static_cast<int>(leaves.size())}, 0, sum.size(), sum.data());
+  plan_.kernels().sumLeaves({leaves.data(), static_cast<int>(leaves.size()), 1.0f}, 0, sum.size(), sum.data());
   plan_.parameters().exportParameters(sum.data(), sum.size(), canonical);
   return meanLoss();
 }
@@ -107,20 +109,49 @@ std::vector<StepProfile> Trainer::profile(const ImageBatch& batch, int repetitio
   return profile;
 }
 
-// Every replica updates its own slice of the parameters, live ones and idle ones alike.
+// Shares the chunks of a parameter range among the replicas. The chunks are the same for any number of them.
+template <class F>
+void Trainer::onChunksOf(std::size_t from, std::size_t to, Replica& replica, int device, F&& work) {
+  const int chunks = static_cast<int>((to - from + updateChunk - 1) / updateChunk);
+  const int first = chunks * device / devices(), last = chunks * (device + 1) / devices();
+  replica.team().split(last - first, [&](int begin, int end) {
+    for (int c = first + begin; c < first + end; c++) {
+      work(c, from + c * updateChunk, std::min(to, from + (c + 1) * updateChunk));
+    }
+  });
+}
+
+void Trainer::addSquares(Replica& replica, int device, const GradientLeaves& gradient) {
+  onChunksOf(0, plan_.parameters().liveSize(), replica, device, [&](int chunk, std::size_t begin, std::size_t end) {
+    chunkSquares_[chunk] = plan_.kernels().sumSquares(gradient, begin, end);
+  });
+}
+
+// torch.nn.utils.clip_grad_norm_: limit / (norm + 1e-6), at most 1.
+float Trainer::clipScale() const {
+  double squares = 0;
+  for (double s : chunkSquares_) squares += s;
+  return static_cast<float>(std::min(1.0, spec_.clipNorm / (std::sqrt(squares) + 1e-6)));
+}
+
+// Every replica updates its own chunks of the parameters, live ones and idle ones alike.
 void Trainer::update(Replica& replica, int device, double learningRate) {
   const std::vector<const float*> leaves = allLeaves();
-  const std::size_t live = plan_.parameters().liveSize(), all = plan_.parameters().size();
-  const auto slice = [&](const GradientLeaves& gradient, std::size_t from, std::size_t to) {
-    const int chunks = static_cast<int>((to - from + updateChunk - 1) / updateChunk);
-    const int first = chunks * device / devices(), last = chunks * (device + 1) / devices();
-    replica.team().split(last - first, [&](int begin, int end) {
-      updateRange(gradient, learningRate, from + (first + begin) * updateChunk,
-                  std::min(to, from + (first + end) * updateChunk));
-    });
+  GradientLeaves gradient{leaves.data(), static_cast<int>(leaves.size()), 1.0f};
+  if (spec_.clipNorm > 0) {
+    addSquares(replica, device, gradient);
+    barrier_.wait();
+    gradient.scale = clipScale();
+  }
+  const ParameterSpace& space = plan_.parameters();
+  const Optimizer& o = spec_.optimizer;
+  const auto range = [&](const GradientLeaves& g, float decay, std::size_t from, std::size_t to) {
+    onChunksOf(from, to, replica, device,
+               [&](int, std::size_t begin, std::size_t end) { updateRange(g, learningRate, decay, begin, end); });
   };
-  slice({leaves.data(), static_cast<int>(leaves.size())}, 0, live);
-  if (!idleAtRest_) slice({nullptr, 0}, live, all);
+  range(gradient, o.weightDecay, 0, space.vectorsBegin());
+  range(gradient, o.decayVectors ? o.weightDecay : 0.0f, space.vectorsBegin(), space.liveSize());
+  if (!idleAtRest_) range({nullptr, 0, 1.0f}, o.weightDecay, space.liveSize(), space.size());
 }
 
 bool Trainer::idleRests() const {
@@ -130,25 +161,23 @@ bool Trainer::idleRests() const {
          });
 }
 
-void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, std::size_t begin, std::size_t end) {
+void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, float decay, std::size_t begin,
+                          std::size_t end) {
   const Optimizer& o = spec_.optimizer;
-  switch (o.kind) {
-    case Optimizer::Kind::sgd:
-      plan_.kernels().sgd({parameters_.data(), slots_[0].data(), gradient,
-                           static_cast<float>(learningRate), o.momentum, o.weightDecay},
-                          begin, end);
-      return;
-    case Optimizer::Kind::adam: {
-      const double correction1 = 1.0 - std::pow(static_cast<double>(o.beta1), optimizerStep_);
-      const double correction2 = 1.0 - std::pow(static_cast<double>(o.beta2), optimizerStep_);
-      plan_.kernels().adam({parameters_.data(), slots_[0].data(), slots_[1].data(), gradient,
-                            static_cast<float>(learningRate / correction1),
-                            static_cast<float>(1.0 / std::sqrt(correction2)), o.beta1, o.beta2, o.epsilon,
-                            o.weightDecay},
-                           begin, end);
-      return;
-    }
+  if (o.kind == Optimizer::Kind::sgd) {
+    plan_.kernels().sgd({parameters_.data(), slots_[0].data(), gradient, static_cast<float>(learningRate), o.momentum,
+                         decay, o.nesterov},
+                        begin, end);
+    return;
   }
+  const bool decoupled = o.kind == Optimizer::Kind::adamW;
+  const double correction1 = 1.0 - std::pow(static_cast<double>(o.beta1), optimizerStep_);
+  const double correction2 = 1.0 - std::pow(static_cast<double>(o.beta2), optimizerStep_);
+  plan_.kernels().adam(
+      {parameters_.data(), slots_[0].data(), slots_[1].data(), gradient, static_cast<float>(learningRate / correction1),
+       static_cast<float>(1.0 / std::sqrt(correction2)), o.beta1, o.beta2, o.epsilon, decoupled ? 0.0f : decay,
+       decoupled ? static_cast<float>(1.0 - learningRate * static_cast<double>(decay)) : 1.0f},
+      begin, end);
 }
 
 // running = (1 - momentum) * running + momentum * (mean over shards, in tree order; variances unbiased).
@@ -191,13 +220,16 @@ void Trainer::onChunks(int images, F&& work) {
   });
 }
 
-LossSum Trainer::evaluate(const ImageBatch& batch) {
+LossSum Trainer::evaluate(const ImageBatch& batch, std::int32_t* predicted) {
   std::vector<LossSum> sums((batch.count + plan_.batch() - 1) / plan_.batch());
-  onChunks(batch.count, [&](Replica& r, int chunk, int begin, int end) { sums[chunk] = r.evaluate(batch, begin, end); });
+  onChunks(batch.count, [&](Replica& r, int chunk, int begin, int end) {
+    sums[chunk] = r.evaluate(batch, begin, end, predicted);
+  });
   LossSum total;
   for (const LossSum& sum : sums) {
     total.loss += sum.loss;
     total.correct += sum.correct;
+    total.correct5 += sum.correct5;
   }
   return total;
 }

@@ -12,10 +12,12 @@
 namespace trainql {
 
 struct Optimizer {
-  enum class Kind { sgd, adam } kind = Kind::sgd;
+  enum class Kind { sgd, adam, adamW } kind = Kind::sgd;
   float momentum = 0;
+  bool nesterov = false;
   float beta1 = 0, beta2 = 0, epsilon = 0;
   float weightDecay = 0;
+  bool decayVectors = true;  // whether decay applies to batch-norm scales and shifts and to biases
 };
 
 struct TrainerSpec {
@@ -24,6 +26,8 @@ struct TrainerSpec {
   int shards = 1;                            // a power of two that divides globalBatch
   std::vector<std::vector<int>> deviceCores; // a power of two of devices, at most `shards`
   Optimizer optimizer;
+  double labelSmoothing = 0;
+  double clipNorm = 0;  // largest norm of the whole gradient; 0: no limit
 };
 
 // Optimiser state in canonical parameter order: momentum (SGD), or first and second moments (Adam).
@@ -54,7 +58,8 @@ class Trainer {
   double gradients(const ImageBatch&, float* canonical);
   // Times the forward and backward steps over `repetitions` batches; changes no weights.
   std::vector<StepProfile> profile(const ImageBatch&, int repetitions);
-  LossSum evaluate(const ImageBatch&);
+  // Fills predicted (N) with classes.
+  LossSum evaluate(const ImageBatch&, std::int32_t* predicted);
   void predict(const ImageBatch&, float* logits);
 
   std::size_t stateSize() const { return plan_.parameters().stateSize(); }
@@ -76,8 +81,12 @@ class Trainer {
   std::vector<const float*> allLeaves() const;
   double meanLoss() const;
   bool idleRests() const;
+  template <class F>
+  void onChunksOf(std::size_t from, std::size_t to, Replica&, int device, F&&);
+  void addSquares(Replica&, int device, const GradientLeaves&);
+  float clipScale() const;
   void update(Replica&, int device, double learningRate);
-  void updateRange(const GradientLeaves&, double learningRate, std::size_t begin, std::size_t end);
+  void updateRange(const GradientLeaves&, double learningRate, float decay, std::size_t begin, std::size_t end);
   void updateRunningStatistics();
   void copyWeights(Replica&, int device);
   Plan::WeightCopies copies() const { return {transposed_.data(), winograd_.data()}; }
@@ -89,6 +98,7 @@ class Trainer {
   std::vector<Buffer> shardStatistics_;
   std::vector<float*> shardStatisticsAt_;
   std::vector<double> shardLosses_;
+  std::vector<double> chunkSquares_;
   double batchesTracked_ = 0;
   double optimizerStep_ = 0;
   bool idleAtRest_;  // without decay and momentum, an update leaves the idle parameters as they are

@@ -116,7 +116,8 @@ struct MaxPool {
 // The leaves of the gradient tree at one parameter range: neighbours are added first.
 struct GradientLeaves {
   const float* const* leaves;
-  int count;  // power of two; 0 where the gradient is zero (filter taps that only meet padding)
+  int count;    // power of two; 0 where the gradient is zero (filter taps that only meet padding)
+  float scale;  // multiplies the sum: below 1 where the gradient's norm is clipped
 };
 
 struct SgdUpdate {
@@ -124,6 +125,7 @@ struct SgdUpdate {
   float* momentumBuffer;
   GradientLeaves gradient;
   float learningRate, momentum, weightDecay;
+  bool nesterov;
 };
 
 struct AdamUpdate {
@@ -133,7 +135,9 @@ struct AdamUpdate {
   GradientLeaves gradient;
   float stepSize;        // learning rate / (1 - beta1^t)
   float rootCorrection;  // 1 / sqrt(1 - beta2^t)
-  float beta1, beta2, epsilon, weightDecay;
+  float beta1, beta2, epsilon;
+  float weightDecay;     // added to the gradient (Adam)
+  float keep;            // multiplies parameters first: 1 - learning rate x decay (AdamW), else 1
 };
 
 // Channels that the Winograd kernels take at most.
@@ -191,6 +195,7 @@ struct Kernels {
   void (*passGradient)(const float* dy, const float* mask, float* dx, std::size_t count, bool accumulate);
   void (*addTo)(float* sum, const float* term, std::size_t count);
   void (*sumLeaves)(GradientLeaves, std::size_t begin, std::size_t end, float* sum);
+  double (*sumSquares)(GradientLeaves, std::size_t begin, std::size_t end);
   void (*sgd)(const SgdUpdate&, std::size_t begin, std::size_t end);
   void (*adam)(const AdamUpdate&, std::size_t begin, std::size_t end);
 };

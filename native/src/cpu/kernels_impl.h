@@ -17,7 +17,7 @@ static const Kernels table = {
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
     statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
     maxPoolForward, maxPoolBackward, addRelu, passGradient, addTo,
-    sumLeaves, sgd, adam,
+    sumLeaves, sumSquares, sgd, adam,
 };
 
 }  // namespace trainql::TRAINQL_ISA

@@ -75,14 +75,25 @@ Graph graphFrom(const Napi::Object& o) {
   return graph;
 }
 
+bool flagAt(const Napi::Object& o, const char* key, bool missing) {
+  return o.Has(key) ? o.Get(key).As<Napi::Boolean>().Value() : missing;
+}
+
+double numberAt(const Napi::Object& o, const char* key, double missing) {
+  return o.Has(key) ? o.Get(key).As<Napi::Number>().DoubleValue() : missing;
+}
+
 Optimizer optimizerFrom(const Napi::Object& o) {
   Optimizer optimizer;
   optimizer.weightDecay = floatAt(o, "weightDecay");
-  if (std::string(o.Get("kind").As<Napi::String>()) == "SGD") {
+  optimizer.decayVectors = flagAt(o, "decayVectors", true);
+  const std::string kind = o.Get("kind").As<Napi::String>();
+  if (kind == "SGD") {
     optimizer.kind = Optimizer::Kind::sgd;
     optimizer.momentum = floatAt(o, "momentum");
+    optimizer.nesterov = flagAt(o, "nesterov", false);
   } else {
-    optimizer.kind = Optimizer::Kind::adam;
+    optimizer.kind = kind == "ADAMW" ? Optimizer::Kind::adamW : Optimizer::Kind::adam;
     optimizer.beta1 = floatAt(o, "beta1");
     optimizer.beta2 = floatAt(o, "beta2");
     optimizer.epsilon = floatAt(o, "epsilon");
@@ -103,6 +114,8 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
     spec.deviceCores.push_back(cores);
   });
   spec.optimizer = optimizerFrom(o.Get("optimizer").As<Napi::Object>());
+  spec.labelSmoothing = numberAt(o, "labelSmoothing", 0);
+  spec.clipNorm = numberAt(o, "clipNorm", 0);
   return spec;
 }
 

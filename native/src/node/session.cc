@@ -131,12 +131,17 @@ Napi::Value Session::evaluate(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
   const ImageBatch batch = batchFrom(info, *trainer);
   const auto sum = std::make_shared<LossSum>();
+  const auto predicted = std::make_shared<std::vector<std::int32_t>>(batch.count);
   return Work::queue(
-      info, [=] { *sum = trainer->evaluate(batch); },
+      info, [=] { *sum = trainer->evaluate(batch, predicted->data()); },
       [=](Napi::Env env) {
         auto result = Napi::Object::New(env);
+        auto classes = Napi::Int32Array::New(env, predicted->size());
+        std::copy(predicted->begin(), predicted->end(), classes.Data());
         result.Set("lossSum", sum->loss);
         result.Set("correct", sum->correct);
+        result.Set("correct5", sum->correct5);
+        result.Set("predicted", classes);
         return result;
       });
 }

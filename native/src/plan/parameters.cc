@@ -62,26 +62,28 @@ ParameterSpace::ParameterSpace(const Graph& graph, const Kernels& kernels) : gra
   };
   for (std::size_t i = 0; i < graph.layers.size(); i++) {
     const Layer& layer = graph.layers[i];
+    if (layer.kind != LayerKind::convolution && layer.kind != LayerKind::linear) continue;
     LayerParameters& p = layers_[i];
+    p.hasWeight = true;
+    p.weight = layoutOf(layer, graph, kernels);
+    p.weight.live = take(size_, p.weight.liveSize());
+    parameterCount_ += static_cast<std::size_t>(layer.outChannels) * layer.inChannels * p.weight.taps;
+  }
+  vectorsBegin_ = size_;
+  for (std::size_t i = 0; i < graph.layers.size(); i++) {
+    const Layer& layer = graph.layers[i];
     const bool linear = layer.kind == LayerKind::linear;
-    if (layer.kind == LayerKind::convolution || linear) {
-      p.hasWeight = true;
-      p.weight = layoutOf(layer, graph, kernels);
-      p.weight.live = take(size_, p.weight.liveSize());
-      parameterCount_ += static_cast<std::size_t>(layer.outChannels) * layer.inChannels * p.weight.taps;
-    }
-    if (layer.kind == LayerKind::batchNorm || linear) {
-      p.channels = layer.outChannels;
-      const std::size_t padded = paddedChannels(layer.outChannels, kernels);
-      if (!linear) p.scale = take(size_, padded);
-      p.shift = take(size_, padded);
-      parameterCount_ += static_cast<std::size_t>(layer.outChannels) * (linear ? 1 : 2);
-      if (!linear) {
-        p.runningMean = take(statisticsSize_, padded);
-        p.runningVariance = take(statisticsSize_, padded);
-        stateSize_ += 2 * static_cast<std::size_t>(layer.outChannels) + 1;
-      }
-    }
+    if (layer.kind != LayerKind::batchNorm && !linear) continue;
+    LayerParameters& p = layers_[i];
+    p.channels = layer.outChannels;
+    const std::size_t padded = paddedChannels(layer.outChannels, kernels);
+    if (!linear) p.scale = take(size_, padded);
+    p.shift = take(size_, padded);
+    parameterCount_ += static_cast<std::size_t>(layer.outChannels) * (linear ? 1 : 2);
+    if (linear) continue;
+    p.runningMean = take(statisticsSize_, padded);
+    p.runningVariance = take(statisticsSize_, padded);
+    stateSize_ += 2 * static_cast<std::size_t>(layer.outChannels) + 1;
   }
   liveSize_ = size_;
   for (LayerParameters& p : layers_) {

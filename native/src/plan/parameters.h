@@ -1,7 +1,7 @@
 // Where every parameter and running statistic lies, and how it maps to the canonical state dict.
 //
-// Parameters share one flat space. Filter taps that some output pixel uses come first (live), those that only ever
-// meet padding last (idle: their gradient is zero, but decay and momentum still apply). Weights of a convolution
+// Parameters share one flat space: weights of filter taps that some output pixel uses (live), then scales, shifts and
+// biases, then taps that only ever meet padding (idle: their gradient is zero, but decay and momentum still apply). Weights of a convolution
 // are [tap slot][panel][depth][panel width]; where the layer reads the image batch, all taps form one slot with
 // depth taps x channels. Idle panel columns are zero and stay zero.
 #pragma once
@@ -48,7 +48,8 @@ class ParameterSpace {
 
   const LayerParameters& of(int layer) const { return layers_[layer]; }
   std::size_t size() const { return size_; }
-  std::size_t liveSize() const { return liveSize_; }
+  std::size_t vectorsBegin() const { return vectorsBegin_; }  // live weights end, scales, shifts and biases begin
+  std::size_t liveSize() const { return liveSize_; }          // they end, idle weights begin
   std::size_t statisticsSize() const { return statisticsSize_; }
   // Elements of the canonical state dict, all tensors one after another in layer order.
   std::size_t stateSize() const { return stateSize_; }
@@ -67,7 +68,7 @@ class ParameterSpace {
 
   const Graph graph_;
   std::vector<LayerParameters> layers_;
-  std::size_t size_ = 0, liveSize_ = 0, statisticsSize_ = 0, stateSize_ = 0, parameterCount_ = 0;
+  std::size_t size_ = 0, vectorsBegin_ = 0, liveSize_ = 0, statisticsSize_ = 0, stateSize_ = 0, parameterCount_ = 0;
 };
 
 // Channels padded to whole panels.

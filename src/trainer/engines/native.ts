@@ -76,7 +76,12 @@ export function openNativeEngine(): Promise<Engine> {
       fix: 'Run `npm run setup` to build it, or choose the engine TFJS.',
     })
   }
-  return Promise.resolve({ name: 'native', detail: probe.detail, open: openSession })
+  return Promise.resolve({
+    name: 'native',
+    detail: probe.detail,
+    // What is refused rejects; it never throws at the caller.
+    open: (spec) => Promise.resolve().then(() => openSession(spec)),
+  })
 }
 
 function loadAddon(): Addon {
@@ -137,7 +142,8 @@ class NativeSession implements Session {
     const images = batch.labels.length
     checkEvaluationCount(images, this.spec.globalBatch)
     checkBatch(this.graph, batch, images)
-    return { images, ...(await this.open().evaluate(batch.images, batch.labels)) }
+    const { lossSum, correct } = await this.open().evaluate(batch.images, batch.labels)
+    return { images, lossSum, correct }
   }
 
   async predict(images: Float32Array): Promise<Float32Array> {
