@@ -147,6 +147,8 @@ export default tseslint.config(
       'prefer-template': 'error',
     },
   },
+  // An example prints as its reader would.
+  { files: ['examples/**/*.ts'], rules: { 'no-console': 'off' } },
   {
     files: ['**/*.{ts,tsx,mts,js,mjs}'],
     plugins: { 'import-x': importX },

@@ -93,13 +93,16 @@ export async function startEventServer({ port = 0, events = [] as ScriptedEvent[
       message: `There is no run ${id}.`,
       fix: 'List the runs.',
     }),
-    createRun: ({ input }: { input: { epochs: number } }) => ({
-      __typename: 'InvalidInputFailure',
-      code: 'INVALID_INPUT',
-      message: `Expected at least 1 epoch; got ${input.epochs}.`,
-      fix: 'Ask for 1 or more.',
-      field: 'epochs',
-    }),
+    createRun: ({ input }: { input: { epochs: number } }) =>
+      input.epochs > 0
+        ? { __typename: 'CreateRunSuccess', run: run() }
+        : {
+            __typename: 'InvalidInputFailure',
+            code: 'INVALID_INPUT',
+            message: `Expected at least 1 epoch; got ${input.epochs}.`,
+            fix: 'Ask for 1 or more.',
+            field: 'epochs',
+          },
   }
 
   const http = createServer((request, response) => {

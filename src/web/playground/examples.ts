@@ -1,0 +1,216 @@
+// The operations that stand ready in the playground's tabs, in the order in which a newcomer would run them.
+
+export interface Example {
+  query: string
+  variables?: Record<string, unknown>
+}
+
+/** @param runId run that the tabs about one run name: the newest there is, or empty */
+export function examples(runId: string): Example[] {
+  return [
+    {
+      query: `# What this server can train on, and with which engine.
+# Ctrl-Enter runs it.
+query ServerAndDevices {
+  server {
+    version
+    engines {
+      name
+      available
+      detail
+    }
+  }
+  devices(first: 20) {
+    totalCount
+    nodes {
+      name
+      kind
+      model
+      state
+      run {
+        id
+        name
+      }
+    }
+  }
+  datasets(first: 20) {
+    nodes {
+      name
+      description
+      trainImages
+      validationImages
+    }
+  }
+}
+`,
+    },
+    {
+      query: `# Queues a run. Wrong input comes back as a failure
+# that says what to do; put the run's id into FollowRun.
+mutation CreateRun($input: CreateRunInput!) {
+  createRun(input: $input) {
+    ... on CreateRunSuccess {
+      run {
+        id
+        state
+        waitingFor
+      }
+    }
+    ... on Failure {
+      code
+      message
+      fix
+    }
+    ... on InvalidInputFailure {
+      field
+    }
+  }
+}
+`,
+      variables: {
+        input: {
+          name: 'from the playground',
+          dataset: 'shapes',
+          trainImages: 2048,
+          validationImages: 512,
+          epochs: 2,
+          globalBatch: 64,
+          optimizer: { kind: 'ADAM' },
+          learningRate: 0.001,
+          devices: { count: 1, kind: 'CPU' },
+        },
+      },
+    },
+    {
+      query: `# Every event of a run, once and in order: first the
+# past ones, then each as it comes.
+subscription FollowRun($runId: ID!, $after: String) {
+  runEvents(runId: $runId, after: $after) {
+    __typename
+    ... on RunEvent {
+      cursor
+      at
+    }
+    ... on StartedEvent {
+      engine
+      devices
+      stepsPerEpoch
+    }
+    ... on StepEvent {
+      epoch
+      step
+      loss
+      imagesPerSecond
+    }
+    ... on EpochEvent {
+      metrics {
+        epoch
+        trainLoss
+        validationLoss
+        accuracy
+      }
+    }
+    ... on CheckpointEvent {
+      checkpoint {
+        path
+        sha256
+      }
+    }
+    ... on RunEndedEvent {
+      state
+      failure {
+        code
+        message
+        fix
+      }
+    }
+    ... on Failure {
+      code
+      message
+      fix
+    }
+  }
+}
+`,
+      variables: { runId },
+    },
+    {
+      query: `# The newest runs with what each epoch measured.
+query RunsWithMetrics {
+  runs(first: 10) {
+    totalCount
+    nodes {
+      id
+      name
+      state
+      architecture
+      dataset
+      deviceNames
+      engine
+      progress {
+        epoch
+        epochs
+        step
+        steps
+        imagesPerSecond
+      }
+      epochMetrics {
+        epoch
+        trainLoss
+        validationLoss
+        accuracy
+        imagesPerSecond
+        wallSeconds
+      }
+      failure {
+        message
+        fix
+      }
+    }
+  }
+}
+`,
+    },
+    {
+      query: `# Checkpoints on disk, newest first.
+query Checkpoints {
+  checkpoints(first: 10) {
+    nodes {
+      name
+      epoch
+      step
+      bytes
+      sha256
+      path
+      run {
+        id
+        name
+      }
+    }
+  }
+}
+`,
+    },
+    {
+      query: `# The run writes a checkpoint, stops, and gives
+# its devices back.
+mutation CancelRun($id: ID!) {
+  cancelRun(id: $id) {
+    ... on CancelRunSuccess {
+      run {
+        id
+        state
+      }
+    }
+    ... on Failure {
+      code
+      message
+      fix
+    }
+  }
+}
+`,
+      variables: { id: runId },
+    },
+  ]
+}
