@@ -68,19 +68,19 @@ async function setUp(report, { rebuild, strict }) {
   process.on('SIGINT', leave).on('SIGTERM', leave)
   try {
     for (const step of steps) {
-      if (!rebuild && dueReason(step) === null) {
-        const stamp = readStamp(step.name)
-        if (stamp?.outcome === 'degraded' && step.applies()) report.remind(stamp.message)
+      const anew = rebuild && step.inputs !== undefined
+      if (!anew && dueReason(step) === null) {
+        if (isDegraded(step)) report.remind(readStamp(step.name).message)
         continue
       }
       if (!step.applies()) continue
       // Taken only when there is something to do, so that ten commands at once on a ready clone do not queue.
       lock ??= await acquireLock({ onWait: wait })
       // Whoever held the lock may have done this step meanwhile.
-      if (!rebuild && dueReason(step) === null) continue
-      await runStep(step, { report, rebuild })
-      if (strict && readStamp(step.name)?.outcome === 'degraded') process.exitCode = 1
+      if (!anew && dueReason(step) === null) continue
+      await runStep(step, { report, rebuild: anew })
     }
+    if (strict && steps.some((step) => step.mustNotDegrade && isDegraded(step))) process.exitCode = 1
     report.end()
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error
@@ -91,17 +91,22 @@ async function setUp(report, { rebuild, strict }) {
   }
 }
 
+/** Whether the step could only be done in part, and that still shows. */
+function isDegraded(step) {
+  return step.applies() && readStamp(step.name)?.outcome === 'degraded' && step.missingOutput() !== null
+}
+
 async function runStep(step, { report, rebuild }) {
   const stamp = readStamp(step.name)
-  // Without its stamp an interrupted step counts as never done.
   mkdirSync(stateFolder, { recursive: true })
+  // Taken before the work: an input that changes meanwhile makes the step due again.
+  const key = step.inputs?.().key
+  // Without its stamp an interrupted step counts as never done.
   writeStamp(step.name, null)
   if (rebuild) for (const path of step.cleans ?? []) rmSync(new URL(path, root), { recursive: true, force: true })
   const progress = report.begin(step.title)
   try {
     const warning = await step.run({ fresh: rebuild || stamp === null, note: progress.note })
-    // Read again: a step may bring its own inputs (a compiler that was missing).
-    const key = step.inputs?.().key
     writeStamp(step.name, warning ? { key, outcome: 'degraded', message: warning } : { key, outcome: 'done' })
     progress.done()
     if (warning) report.warn(warning)

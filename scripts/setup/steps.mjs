@@ -5,6 +5,7 @@
 // missingOutput(): name of a result that is gone, or null
 // run():           does it; resolves to a warning when it could only be done in part
 // cleans:          what a rebuild removes first
+// mustNotDegrade:  under --strict that warning is an error
 import { existsSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { basename, dirname, join, relative } from 'node:path'
@@ -48,12 +49,30 @@ const databaseClient = {
     }),
 }
 
+/** Of its own, so that the addon's key can be taken before it is built: an installed compiler is part of it. */
+const compiler = {
+  name: 'compiler',
+  title: 'C++ compiler and CMake',
+  applies: () => exists(addonSources),
+  missingOutput: () => (isComplete(findToolchain()) ? null : missingParts(findToolchain())),
+  run: async ({ note }) => {
+    await tryInstallToolchain(note)
+    const toolchain = findToolchain()
+    if (isComplete(toolchain)) return undefined
+    return (
+      `The native engine cannot be built: ${missingParts(toolchain)} missing. Runs use TensorFlow.js, about 100 times ` +
+      `slower.\n    To get it: ${installCommand()}`
+    )
+  },
+}
+
+const addonSources = 'native/CMakeLists.txt'
 const addonFile = 'build/native/trainql.node'
 
 const nativeEngine = {
   name: 'native-engine',
   title: 'native engine',
-  applies: () => exists('native/CMakeLists.txt'),
+  applies: () => exists(addonSources) && isComplete(findToolchain()),
   inputs: () => {
     const { CXX, CXXFLAGS } = process.env
     const headers = ['node-addon-api', 'node-api-headers'].map(installedVersion)
@@ -62,48 +81,55 @@ const nativeEngine = {
   },
   missingOutput: () => firstMissing([addonFile]),
   cleans: ['build/native'],
-  run: buildAddon,
+  // The one step whose failure the rest can live with: TensorFlow.js trains instead.
+  mustNotDegrade: true,
+  run: async ({ note }) => {
+    try {
+      await buildAddon(note)
+      return undefined
+    } catch (error) {
+      if (!(error instanceof CommandFailed)) throw error
+      // An addon of other sources must not be loaded by this clone's code.
+      rmSync(inRepository(addonFile), { force: true })
+      const tail = error.log.split('\n').slice(-12).join('\n    ')
+      return (
+        `The native engine did not compile; runs use TensorFlow.js, about 100 times slower.\n    ${tail}\n` +
+        `    The whole log: ${error.logFile}. It is tried again when native/ or the compiler changes, or with --rebuild.`
+      )
+    }
+  },
 }
 
-async function buildAddon({ note }) {
-  if (!isComplete(findToolchain())) await tryInstallToolchain(note)
-  const toolchain = findToolchain()
-  if (!isComplete(toolchain)) {
-    rmSync(inRepository(addonFile), { force: true })
-    return (
-      `The native engine is not built: ${missingParts(toolchain)} is missing. Runs use TensorFlow.js, about 100 times ` +
-      `slower.\n    To get it: ${installCommand()}`
+async function buildAddon(note) {
+  const { cmake, generator } = findToolchain()
+  const log = { log: 'native-engine', fix: 'Correct what the compiler names.' }
+  const configure = () =>
+    runCommand(
+      cmake,
+      [
+        '-S',
+        'native',
+        '-B',
+        'build/native',
+        '-DCMAKE_BUILD_TYPE=Release',
+        ...(generator === 'ninja' ? ['-GNinja'] : []),
+      ],
+      log,
     )
-  }
-  // A build folder that was made elsewhere (a moved or copied clone) cannot be configured again.
-  const cache = inRepository('build/native/CMakeCache.txt')
-  if (
-    existsSync(cache) &&
-    !readFileSync(cache, 'utf8').includes(`CMAKE_HOME_DIRECTORY:INTERNAL=${inRepository('native')}\n`)
-  ) {
-    rmSync(dirname(cache), { recursive: true, force: true })
-  }
-  const generator = toolchain.generator === 'ninja' ? ['-G', 'Ninja'] : []
-  const options = { log: 'native-engine', fix: 'Correct what the compiler names.' }
   try {
-    const configure = ['-S', 'native', '-B', 'build/native', '-DCMAKE_BUILD_TYPE=Release', ...generator]
-    await runCommand(toolchain.cmake, configure, options)
-    await runCommand(toolchain.cmake, ['--build', 'build/native', '--parallel', String(availableParallelism())], {
-      ...options,
-      append: true,
-      // CMake's "[ 42%] Building …" is the progress.
-      onLine: (line) => /^\[ *\d+%\]|^\[\d+\/\d+\]/.test(line) && note(line.replace(/^(\[.*?\]).*?([^/ ]+)$/, '$1 $2')),
-    })
+    await configure()
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error
-    // An addon of other sources must not be loaded by this clone's code.
-    rmSync(inRepository(addonFile), { force: true })
-    const tail = error.log.split('\n').slice(-12).join('\n    ')
-    return (
-      `The native engine did not compile; runs use TensorFlow.js, about 100 times slower.\n    ${tail}\n` +
-      `    The whole log: ${error.logFile}. It is tried again when native/ or the compiler changes, or with --rebuild.`
-    )
+    // A build folder made elsewhere (a moved or copied clone) or by another generator cannot be configured again.
+    rmSync(inRepository('build/native'), { recursive: true, force: true })
+    await configure()
   }
+  await runCommand(cmake, ['--build', 'build/native', '--parallel', String(availableParallelism())], {
+    ...log,
+    append: true,
+    // "[ 42%] Building CXX object …/convolution.cc.o" becomes "[ 42%] convolution.cc.o".
+    onLine: (line) => /^\[[ \d%/]+\]/.test(line) && note(line.replace(/^(\[.*?\]).*?([^/ ]+)$/, '$1 $2')),
+  })
 }
 
 const server = {
@@ -173,7 +199,7 @@ const playground = {
     }),
 }
 
-export const steps = [dependencies, databaseClient, nativeEngine, server, playground]
+export const steps = [dependencies, databaseClient, compiler, nativeEngine, server, playground]
 
 /** npm as it was started with, or the one on the PATH. */
 function npmCommand() {
