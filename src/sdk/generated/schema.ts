@@ -22,9 +22,12 @@ export type Architecture =
 
 export type CancelRequestedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
 };
 
@@ -64,10 +67,13 @@ export type CheckpointEdge = {
 
 export type CheckpointEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
   checkpoint: Checkpoint;
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
 };
 
@@ -80,6 +86,7 @@ export type ConflictFailure = Failure & {
 export type CreateRunInput = {
   architecture?: InputMaybe<Architecture>;
   dataset: Scalars['String']['input'];
+  /** Default: one CPU device. */
   devices?: InputMaybe<DevicesInput>;
   engine?: InputMaybe<EngineChoice>;
   epochs?: InputMaybe<Scalars['Int']['input']>;
@@ -88,10 +95,14 @@ export type CreateRunInput = {
   learningRate?: InputMaybe<Scalars['Float']['input']>;
   name?: InputMaybe<Scalars['String']['input']>;
   onNonFinite?: InputMaybe<NonFinitePolicy>;
+  /** Default: SGD with momentum 0.9. */
   optimizer?: InputMaybe<OptimizerInput>;
+  /** Default: 0. */
   seed?: InputMaybe<Scalars['BigInt']['input']>;
   shards?: InputMaybe<Scalars['Int']['input']>;
+  /** Train on the first so many images only. Default: all. */
   trainImages?: InputMaybe<Scalars['Int']['input']>;
+  /** Validate on the first so many images only. Default: all. */
   validationImages?: InputMaybe<Scalars['Int']['input']>;
 };
 
@@ -137,6 +148,7 @@ export type Device = Node & {
   cores?: Maybe<Array<Scalars['Int']['output']>>;
   id: Scalars['ID']['output'];
   kind: DeviceKind;
+  /** The GPU's memory, or a CPU partition's even share of what this process may use. */
   memoryBytes: Scalars['BigInt']['output'];
   /** Processor or GPU model. */
   model: Scalars['String']['output'];
@@ -173,6 +185,7 @@ export type DeviceState =
 /** Name devices, or ask for a count of a kind; never both. */
 export type DevicesInput = {
   count?: InputMaybe<Scalars['Int']['input']>;
+  /** Of the devices counted. Default: CPU. */
   kind?: InputMaybe<DeviceKind>;
   names?: InputMaybe<Array<Scalars['String']['input']>>;
 };
@@ -190,10 +203,13 @@ export type EngineInfo = {
 
 export type EpochEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   metrics: EpochMetrics;
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
 };
 
@@ -217,11 +233,14 @@ export type EpochMetrics = Node & {
 
 export type FailedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   failure: RunFailure;
   lastCheckpoint?: Maybe<Scalars['String']['output']>;
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
 };
 
@@ -234,10 +253,13 @@ export type Failure = {
 
 export type FinishedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   epochs: Scalars['Int']['output'];
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   step: Scalars['Int']['output'];
   wallSeconds: Scalars['Float']['output'];
@@ -253,10 +275,13 @@ export type InvalidInputFailure = Failure & {
 
 export type LeasedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   devices: Array<Scalars['String']['output']>;
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   toAttempt: Scalars['Int']['output'];
 };
@@ -300,11 +325,16 @@ export type Optimizer = {
 };
 
 export type OptimizerInput = {
+  /** Adam only. Default: 0.9. */
   beta1?: InputMaybe<Scalars['Float']['input']>;
+  /** Adam only. Default: 0.999. */
   beta2?: InputMaybe<Scalars['Float']['input']>;
+  /** Adam only. Default: 1e-8. */
   epsilon?: InputMaybe<Scalars['Float']['input']>;
   kind?: OptimizerKind;
+  /** SGD only. Default: 0.9. */
   momentum?: InputMaybe<Scalars['Float']['input']>;
+  /** Default: 0. */
   weightDecay?: InputMaybe<Scalars['Float']['input']>;
 };
 
@@ -321,11 +351,13 @@ export type PageInfo = {
 
 export type Query = {
   checkpoint?: Maybe<Checkpoint>;
+  /** Newest run first, in it oldest first. */
   checkpoints: CheckpointConnection;
   dataset?: Maybe<Dataset>;
   datasets: DatasetConnection;
   device?: Maybe<Device>;
   devices: DeviceConnection;
+  /** By attempt and epoch; none for an unknown run. */
   epochMetrics: Array<EpochMetrics>;
   node?: Maybe<Node>;
   run?: Maybe<Run>;
@@ -409,18 +441,24 @@ export type QueryRunsArgs = {
 
 export type QueuedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
 };
 
 export type ReleasedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   devices: Array<Scalars['String']['output']>;
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   toAttempt: Scalars['Int']['output'];
 };
@@ -428,6 +466,7 @@ export type ReleasedEvent = RunEvent & {
 export type Run = Node & {
   architecture: Architecture;
   attempt: Scalars['Int']['output'];
+  /** Oldest first. */
   checkpoints: CheckpointConnection;
   createdAt: Scalars['DateTime']['output'];
   dataset: Scalars['String']['output'];
@@ -442,6 +481,7 @@ export type Run = Node & {
   engineDetail?: Maybe<Scalars['String']['output']>;
   epochMetrics: Array<EpochMetrics>;
   epochs: Scalars['Int']['output'];
+  /** In order. */
   events: RunEventConnection;
   failure?: Maybe<RunFailure>;
   finishedAt?: Maybe<Scalars['DateTime']['output']>;
@@ -493,10 +533,13 @@ export type RunEdge = {
 
 export type RunEndedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   failure?: Maybe<RunFailure>;
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   state: RunState;
 };
@@ -539,6 +582,7 @@ export type RunProgress = {
   imagesPerSecond?: Maybe<Scalars['Float']['output']>;
   loss?: Maybe<Scalars['Float']['output']>;
   step: Scalars['Int']['output'];
+  /** Of all epochs; null before the trainer has opened the dataset. */
   steps?: Maybe<Scalars['Int']['output']>;
 };
 
@@ -556,6 +600,7 @@ export type ScheduleKind =
 
 export type Server = {
   dataDirectory: Scalars['String']['output'];
+  /** Best first. */
   engines: Array<EngineInfo>;
   startedAt: Scalars['DateTime']['output'];
   version: Scalars['String']['output'];
@@ -563,7 +608,9 @@ export type Server = {
 
 export type StartedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   devices: Array<Scalars['String']['output']>;
   engine: Scalars['String']['output'];
@@ -572,6 +619,7 @@ export type StartedEvent = RunEvent & {
   globalBatch: Scalars['Int']['output'];
   parameters: Scalars['BigInt']['output'];
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   shards: Scalars['Int']['output'];
   stepsPerEpoch: Scalars['Int']['output'];
@@ -581,7 +629,9 @@ export type StartedEvent = RunEvent & {
 
 export type StepEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   epoch: Scalars['Int']['output'];
   imagesPerSecond: Scalars['Float']['output'];
@@ -589,16 +639,20 @@ export type StepEvent = RunEvent & {
   loss?: Maybe<Scalars['Float']['output']>;
   nonFinite: Scalars['Boolean']['output'];
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   step: Scalars['Int']['output'];
 };
 
 export type StoppedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   lastCheckpoint?: Maybe<Scalars['String']['output']>;
   runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   step: Scalars['Int']['output'];
 };
