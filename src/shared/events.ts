@@ -110,6 +110,11 @@ export type ServerEvent = z.output<typeof serverEventSchema>
 export type RunEvent = TrainerEvent | ServerEvent
 export type RunEventType = RunEvent['type']
 
+/** Attempts count from 1; 0 is the server. */
+export function isTrainerEvent(event: RunEvent): event is TrainerEvent {
+  return event.attempt > 0
+}
+
 /** An event as its author states it, before identity and time are added. */
 export type Unidentified<E extends RunEvent> = E extends RunEvent
   ? Omit<E, 'run' | 'attempt' | 'seq' | 'at' | 'behind'>

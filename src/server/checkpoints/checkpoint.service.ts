@@ -9,6 +9,8 @@ export interface CheckpointService {
   /** Newest run first, in it oldest first; of one run where `runId` is given. Up to `limit + 1` rows. */
   page(page: PageRequest<CheckpointPosition>, runId: string | null): Promise<CheckpointRecord[]>
   count(runId: string | null): Promise<number>
+  /** The one written last. */
+  findLast(runId: string): Promise<CheckpointRecord | null>
 }
 
 export function createCheckpointService(store: CheckpointStore): CheckpointService {
@@ -18,6 +20,7 @@ export function createCheckpointService(store: CheckpointStore): CheckpointServi
       return parts === null ? null : store.find(parts)
     },
     page: (page, runId) => store.page(page, runId),
+    findLast: (runId) => store.findLast(runId),
     count: (runId) => store.count(runId),
   }
 }

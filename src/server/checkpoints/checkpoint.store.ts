@@ -7,6 +7,8 @@ export interface CheckpointStore {
   find(key: { runId: string; name: string }): Promise<CheckpointRecord | null>
   page(page: PageRequest<CheckpointPosition>, runId: string | null): Promise<CheckpointRecord[]>
   count(runId: string | null): Promise<number>
+  /** The one written last. */
+  findLast(runId: string): Promise<CheckpointRecord | null>
 }
 
 export function createCheckpointStore({ prisma }: Database): CheckpointStore {
@@ -31,6 +33,7 @@ export function createCheckpointStore({ prisma }: Database): CheckpointStore {
       })
       return front ? rows : rows.reverse()
     },
+    findLast: (runId) => prisma.checkpoint.findFirst({ where: { runId }, orderBy: { cursor: 'desc' } }),
     count: (runId) => prisma.checkpoint.count(runId === null ? undefined : { where: { runId } }),
   }
 }

@@ -10,6 +10,8 @@ export interface RunEventStore {
   find(runId: string, cursor: number): Promise<StoredEvent | null>
   listAfter(runId: string, after: number, limit: number): Promise<StoredEvent[]>
   page(runId: string, page: PageRequest<number>): Promise<StoredEvent[]>
+  /** The newest event that an attempt wrote; 0 for the server. */
+  findLast(runId: string, attempt: number): Promise<StoredEvent | null>
 }
 
 const eventSchema = z.union([trainerEventSchema, serverEventSchema])
@@ -23,6 +25,10 @@ export function createRunEventStore({ prisma }: Database): RunEventStore {
     async listAfter(runId, after, limit) {
       const where = { runId, cursor: { gt: after } }
       return (await prisma.event.findMany({ where, orderBy: { cursor: 'asc' }, take: limit })).map(stored)
+    },
+    async findLast(runId, attempt) {
+      const row = await prisma.event.findFirst({ where: { runId, attempt }, orderBy: { seq: 'desc' } })
+      return row === null ? null : stored(row)
     },
     async page(runId, { limit, from, after, before }) {
       const front = from === 'front'

@@ -1,0 +1,195 @@
+// The transport: GraphQL over HTTP and WebSocket on one port, the playground's files, and a health check.
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { existsSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { ApolloServer } from '@apollo/server'
+import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/disabled'
+import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer'
+import { expressMiddleware } from '@as-integrations/express5'
+import express, { type ErrorRequestHandler, type Express } from 'express'
+import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql'
+import { useServer } from 'graphql-ws/use/ws'
+import { WebSocketServer } from 'ws'
+import { TrainqlError } from '../shared/errors.ts'
+import { type Context, type ContextSources, createContext } from './context.ts'
+import { createFormatError } from './format-error.ts'
+import type { Log } from './log.ts'
+import { isAllowedOrigin } from './origin-check.ts'
+
+export interface AppOptions {
+  schema: GraphQLSchema
+  sources: ContextSources
+  host: string
+  /** 0: any free one. */
+  port: number
+  log: Log
+}
+
+export interface App {
+  /** Port it listens on. */
+  port: number
+  /** Tells WebSocket clients to come back in a moment, lets requests under way finish, and closes the port. */
+  close(): Promise<void>
+}
+
+const graphqlPath = '/graphql'
+const largestBodyBytes = 1024 * 1024
+/** WebSocket close code "service restart": clients take it as an invitation to come back. */
+const serviceRestart = 1012
+
+/** @throws TrainqlError `CONFIG_INVALID` where the address cannot be listened on */
+export async function startApp({ schema, sources, host, port, log }: AppOptions): Promise<App> {
+  const formatError = createFormatError(log)
+  const app = express()
+  const httpServer = createServer(app)
+  const apollo = new ApolloServer<Context>({
+    schema,
+    introspection: true,
+    formatError,
+    stopOnTerminationSignals: false,
+    includeStacktraceInErrorResponses: false,
+    plugins: [ApolloServerPluginLandingPageDisabled(), ApolloServerPluginDrainHttpServer({ httpServer })],
+  })
+  await apollo.start()
+
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: largestBodyBytes })
+  const disposable = useServer(
+    {
+      schema,
+      // A subscription may live for days: it batches look-ups and remembers none.
+      context: () => createContext(sources, { cache: false }),
+      onError: (_context, _id, _payload, errors) => errors.map((error) => formatSocketError(error, formatError)),
+      onNext: (_context, _id, _payload, _args, result) =>
+        result.errors === undefined
+          ? undefined
+          : { ...result, errors: result.errors.map((error) => asError(formatSocketError(error, formatError))) },
+    },
+    sockets,
+  )
+  httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const refusal = refuseUpgrade(request, host)
+    if (refusal === null)
+      sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request))
+    else socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`)
+  })
+
+  addRoutes(app, { apollo, sources, host, log })
+  await listen(httpServer, host, port)
+  return {
+    port: (httpServer.address() as AddressInfo).port,
+    async close() {
+      for (const client of sockets.clients) client.close(serviceRestart, 'The server restarts: retry in 1 s')
+      await disposable.dispose()
+      await apollo.stop()
+    },
+  }
+}
+
+interface RouteOptions {
+  apollo: ApolloServer<Context>
+  sources: ContextSources
+  host: string
+  log: Log
+}
+
+function addRoutes(app: Express, { apollo, sources, host, log }: RouteOptions): void {
+  app.disable('x-powered-by')
+  app.use((request, response, next) => {
+    if (isAllowedOrigin(request, host)) next()
+    else response.status(403).type('text').send('This server answers only to its own address.\n')
+  })
+  app.get('/', (_request, response) => response.redirect('/playground'))
+  app.get('/healthz', (_request, response) => {
+    response.json({ status: 'ok' })
+  })
+  app.use('/playground', ...playground())
+  app.use(
+    graphqlPath,
+    express.json({ limit: largestBodyBytes }),
+    expressMiddleware(apollo, { context: () => Promise.resolve(createContext(sources, { cache: true })) }),
+  )
+  app.use((_request, response) => {
+    response.status(404).type('text').send('Nothing is here. The API is at /graphql, the playground at /playground.\n')
+  })
+  app.use(createErrorHandler(log))
+}
+
+/** The built playground's folder, from source and from built code alike. */
+const playgroundFolder = fileURLToPath(new URL('../../dist/web/playground/', import.meta.url))
+
+function playground(): express.RequestHandler[] {
+  const files = express.static(playgroundFolder, { fallthrough: true })
+  return [
+    (request, response, next) => {
+      if (existsSync(`${playgroundFolder}index.html`)) files(request, response, next)
+      else response.status(404).type('text').send('The playground is not built. Build it with: npm run build\n')
+    },
+  ]
+}
+
+/** Errors before GraphQL sees a request: a body too large, or no JSON. */
+function createErrorHandler(log: Log): ErrorRequestHandler {
+  return (error: Error & { status?: number }, _request, response, next) => {
+    if (response.headersSent) {
+      next(error)
+      return
+    }
+    const status = error.status ?? 500
+    if (status >= 500) log.error('A request failed before it reached GraphQL.', error)
+    const message = status >= 500 ? 'Unexpected error.' : error.message
+    const code = status >= 500 ? 'INTERNAL_SERVER_ERROR' : 'BAD_REQUEST'
+    response.status(status).json({ errors: [{ message, extensions: { code } }] })
+  }
+}
+
+function refuseUpgrade(request: IncomingMessage, host: string): string | null {
+  const path = URL.canParse(request.url ?? '', 'http://localhost')
+    ? new URL(request.url ?? '', 'http://localhost').pathname
+    : ''
+  if (path !== graphqlPath) return '404 Not Found'
+  return isAllowedOrigin(request, host) ? null : '403 Forbidden'
+}
+
+type FormatError = ReturnType<typeof createFormatError>
+
+/** Over WebSocket no library gives errors in the request a code: they are those without a path into the data. */
+function formatSocketError(error: GraphQLError | GraphQLFormattedError, format: FormatError): GraphQLFormattedError {
+  const formatted = error instanceof GraphQLError ? error.toJSON() : error
+  if (formatted.path !== undefined || formatted.extensions?.['code'] !== undefined) return format(formatted, error)
+  return format({ ...formatted, extensions: { code: 'BAD_USER_INPUT' } }, error)
+}
+
+function asError({ message, path, extensions }: GraphQLFormattedError): GraphQLError {
+  return new GraphQLError(message, { path, extensions })
+}
+
+function listen(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => reject(listenError(error, host, port)))
+    server.listen(port, host, () => {
+      server.removeAllListeners('error')
+      resolve()
+    })
+  })
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
+  const why: Record<string, string> = {
+    EADDRINUSE: 'another program listens there',
+    EACCES: 'this user may not listen there',
+    EADDRNOTAVAIL: 'this machine has no such address',
+    ENOTFOUND: 'no such host is known',
+  }
+  const reason = why[error.code ?? '']
+  if (reason === undefined) return error
+  return new TrainqlError(
+    {
+      code: 'CONFIG_INVALID',
+      message: `The server cannot listen on ${host}:${port}: ${reason}.`,
+      fix: 'Stop that program, or set TRAINQL_PORT to another port (0 for any free one) or TRAINQL_HOST to another address.',
+    },
+    { cause: error },
+  )
+}

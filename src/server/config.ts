@@ -1,0 +1,82 @@
+// The server's settings, parsed once from the environment.
+import { delimiter, resolve } from 'node:path'
+import { z } from 'zod'
+import { TrainqlError } from '../shared/errors.ts'
+
+export interface ServerConfig {
+  /** Data directory: database, runs, lock. Absolute. */
+  home: string
+  /** Folders searched for datasets, in order. Absolute. */
+  dataRoots: string[]
+  host: string
+  /** 0: any free one. */
+  port: number
+  /** Number of CPU partitions; null: one a core. */
+  cpuDevices: number | null
+  /** A PostgreSQL server in place of the embedded database. */
+  databaseUrl: string | null
+  /** From SIGTERM to SIGKILL when a run is canceled. */
+  cancelGraceMs: number
+  /** Cancel every run when the server ends, rather than leave its trainers running. */
+  stopTrainersOnExit: boolean
+}
+
+const flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true')
+const wholeNumber = (from: number, to: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'expected a whole number')
+    .transform(Number)
+    .refine((value) => value >= from && value <= to, `expected a number from ${from} to ${to}`)
+
+const environmentSchema = z.object({
+  TRAINQL_HOME: z.string().default('.trainql'),
+  TRAINQL_DATA: z.string().default(''),
+  TRAINQL_HOST: z.string().default('127.0.0.1'),
+  TRAINQL_PORT: wholeNumber(0, 65_535).optional(),
+  PORT: wholeNumber(0, 65_535).optional(),
+  TRAINQL_CPU_DEVICES: wholeNumber(1, 1024).optional(),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//, 'expected a postgresql:// URL')
+    .optional(),
+  TRAINQL_CANCEL_GRACE_SECONDS: wholeNumber(0, 86_400).default(30),
+  TRAINQL_STOP_TRAINERS_ON_EXIT: flag.default(false),
+})
+
+const defaultPort = 4000
+
+/**
+ * Reads the settings from the environment; a variable that is set and empty counts as not set.
+ * @throws TrainqlError `CONFIG_INVALID` naming the variable
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
+  const parsed = environmentSchema.safeParse(given)
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]
+    const variable = issue?.path.join('.') ?? ''
+    throw new TrainqlError({
+      code: 'CONFIG_INVALID',
+      field: variable,
+      message: `${variable}: ${issue?.message ?? 'invalid'}; got ${shown(variable, environment[variable])}.`,
+      fix: `Correct or unset ${variable}.`,
+    })
+  }
+  const values = parsed.data
+  return {
+    home: resolve(values.TRAINQL_HOME),
+    dataRoots: values.TRAINQL_DATA.split(delimiter).flatMap((path) => (path === '' ? [] : [resolve(path)])),
+    host: values.TRAINQL_HOST,
+    port: values.TRAINQL_PORT ?? values.PORT ?? defaultPort,
+    cpuDevices: values.TRAINQL_CPU_DEVICES ?? null,
+    databaseUrl: values.DATABASE_URL ?? null,
+    cancelGraceMs: values.TRAINQL_CANCEL_GRACE_SECONDS * 1000,
+    stopTrainersOnExit: values.TRAINQL_STOP_TRAINERS_ON_EXIT,
+  }
+}
+
+/** A database URL holds a password. */
+function shown(variable: string, value: string | undefined): string {
+  return variable === 'DATABASE_URL' ? 'something else' : JSON.stringify(value)
+}

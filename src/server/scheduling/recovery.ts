@@ -1,0 +1,96 @@
+// Takes everything up after a restart: rows that the run directories say more about, trainers that run on or have
+// ended meanwhile, runs that were queued.
+import { stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { existsSync } from 'node:fs'
+import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
+import { exitFile, specFile } from '../../shared/run-directory.ts'
+import { isTerminal } from '../../shared/run-state.ts'
+import type { Log } from '../log.ts'
+import { findRunIdTime } from '../runs/run-id.ts'
+import type { RunStore } from '../runs/run.store.ts'
+import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
+import { listRunDirectories, readSpec } from './run-files.ts'
+import type { RunLog } from './run-log.ts'
+import type { Scheduler } from './scheduler.ts'
+import type { Launcher } from './trainer-process.ts'
+
+export interface RecoveryDeps extends AttemptEndDeps {
+  store: RunStore
+  scheduler: Scheduler
+  launcher: Launcher
+  runsDirectory: string
+  log: Log
+}
+
+/** Called once, before the first request. Runs in order of age, so that leases fall to those that took them first. */
+export async function recoverRuns(deps: RecoveryDeps): Promise<void> {
+  const { store, scheduler, log, runsDirectory } = deps
+  await readUnknownDirectories(deps)
+  for (const { id } of await store.listInStates(['QUEUED', 'STARTING', 'RUNNING', 'CANCELING'])) {
+    if (!existsSync(specFile(join(runsDirectory, id)))) {
+      log.warn(`The directory of run ${id} is gone, and with it the run.`)
+      await store.delete(id)
+      continue
+    }
+    try {
+      await recoverRun(deps, await scheduler.open(id))
+    } catch (error) {
+      log.error(`Run ${id} could not be taken up again; its directory is left as it is.`, error)
+    }
+  }
+  await scheduler.schedule()
+}
+
+/** Directories without a row: the database is younger than they are, or the server died between the two. */
+async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDeps): Promise<void> {
+  const known = new Set(await store.listIds())
+  for (const name of await listRunDirectories(runsDirectory)) {
+    if (known.has(name)) continue
+    const directory = join(runsDirectory, name)
+    try {
+      const spec = await readSpec(directory)
+      if (spec.runId !== name) throw new Error(`its spec.json names the run ${spec.runId}`)
+      await store.insert(spec, findRunIdTime(name) ?? (await stat(specFile(directory))).mtime)
+    } catch (error) {
+      log.error(`${directory} is no run directory that can be read; it is left as it is.`, error)
+    }
+  }
+}
+
+async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<void> {
+  const { runId, directory } = runLog
+  const invalid = await takeOver(runLog)
+  const { state, attempt } = runLog.run
+  if (isTerminal(state)) return deps.scheduler.forget(runId)
+  const lastOwn = (await deps.events.findLast(runId, 0))?.event.type
+  if (state === 'QUEUED') {
+    // Died between the wish to cancel and its fulfilment.
+    if (lastOwn !== 'cancelRequested') return
+    await runLog.append({ type: 'canceled' })
+    return deps.scheduler.forget(runId)
+  }
+  const holder = lastOwn === 'released' ? null : await deps.launcher.findHolder(directory, attempt)
+  if (holder !== null) {
+    const supervision = deps.scheduler.supervise(runLog, holder)
+    if (state === 'CANCELING') supervision.stop()
+    return
+  }
+  // Leased and, as far as the directory says, never started. Should a process be about to take the attempt after
+  // all, it or ours finds the attempt taken and leaves.
+  const neverStarted = state === 'STARTING' && lastOwn !== 'released' && !existsSync(exitFile(directory, attempt))
+  if (neverStarted && invalid === null) return deps.scheduler.launch(runLog)
+  await endAttempt(deps, runLog, { exit: null, invalid })
+  deps.scheduler.forget(runId)
+}
+
+/** Takes over what the files hold; an error where they hold what no trainer writes. */
+async function takeOver(runLog: RunLog): Promise<TrainqlError | null> {
+  try {
+    await runLog.takeOver()
+    return null
+  } catch (error) {
+    if (isTrainqlError(error) && error.code === 'RUN_DIRECTORY_INVALID') return error
+    throw error
+  }
+}

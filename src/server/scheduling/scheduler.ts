@@ -1,0 +1,255 @@
+// Carries runs out: queues them, leases devices by age, starts trainers, ends what has ended, and takes everything up
+// again after a restart.
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
+import type { AssignedDevice, RunSpec } from '../../shared/run-spec.ts'
+import { isTerminal } from '../../shared/run-state.ts'
+import type { DeviceRecord } from '../devices/device.record.ts'
+import type { DeviceService } from '../devices/device.service.ts'
+import type { Log } from '../log.ts'
+import type { RunFeed } from '../runs/run-feed.ts'
+import type { RunCarrier } from '../runs/run.service.ts'
+import type { RunStore } from '../runs/run.store.ts'
+import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
+import { planLeases } from './plan-leases.ts'
+import { createRunDirectory, writeAttempt } from './run-files.ts'
+import { openRunLog, type RunLog } from './run-log.ts'
+import { type AttemptEnd, superviseAttempt, type Supervision } from './supervision.ts'
+import type { Launcher, TrainerProcess } from './trainer-process.ts'
+
+export interface SchedulerDeps extends AttemptEndDeps {
+  store: RunStore
+  feed: RunFeed
+  devices: DeviceService
+  launcher: Launcher
+  runsDirectory: string
+  datasetRoots: readonly string[]
+  /** From SIGTERM to SIGKILL when a run is canceled. */
+  cancelGraceMs: number
+  log: Log
+  now: () => Date
+}
+
+export interface Scheduler extends RunCarrier {
+  /** Opens the log of a run that has a row and has not ended. */
+  open(runId: string): Promise<RunLog>
+  /** Frees what is held of a run that has ended. */
+  forget(runId: string): void
+  /** Takes a trainer process that runs, or has just ended, into care. */
+  supervise(runLog: RunLog, process: TrainerProcess): Supervision
+  /** Starts the process of the run's latest attempt. */
+  launch(runLog: RunLog): Promise<void>
+  /** Gives free devices to queued runs; returns when nothing more can start now. */
+  schedule(): Promise<void>
+  /** Takes no more runs from now on. */
+  refuse(): void
+  /** Lets go of every run, or ends it: trainers run on, or with `stopTrainers` are canceled and waited for. */
+  close(options: { stopTrainers: boolean }): Promise<void>
+}
+
+export function createScheduler(deps: SchedulerDeps): Scheduler {
+  const { store, feed, devices, launcher, runsDirectory, datasetRoots, cancelGraceMs, log, now } = deps
+  /** Runs that have not ended. */
+  const runLogs = new Map<string, RunLog>()
+  const supervisions = new Map<string, Supervision>()
+  /** Ends under way, to be waited for at close. */
+  const endings = new Set<Promise<void>>()
+  let waiting = new Map<string, string>()
+  let closing = false
+  let scheduling: Promise<void> = Promise.resolve()
+
+  const directoryOf = (runId: string): string => join(runsDirectory, runId)
+
+  async function open(runId: string): Promise<RunLog> {
+    const runLog = await openRunLog({ store, feed, now }, { runId, directory: directoryOf(runId) })
+    runLogs.set(runId, runLog)
+    return runLog
+  }
+
+  function forget(runId: string): void {
+    runLogs.delete(runId)
+    supervisions.delete(runId)
+    waiting.delete(runId)
+    feed.forget(runId)
+  }
+
+  function supervise(runLog: RunLog, process: TrainerProcess): Supervision {
+    const { runId, run } = runLog
+    const attempt = run.attempt
+    const supervision = superviseAttempt({ runLog, attempt, process, stopGraceMs: cancelGraceMs, log })
+    supervisions.set(runId, supervision)
+    void supervision.ended.then((end) => (end === null ? undefined : finish(runLog, end)))
+    return supervision
+  }
+
+  function finish(runLog: RunLog, end: AttemptEnd): void {
+    const { runId } = runLog
+    const ending = endAttempt(deps, runLog, end)
+      .then(() => {
+        forget(runId)
+        void schedule()
+      })
+      .catch((error: unknown) => log.error(`Ending run ${runId} failed; a restart of the server ends it.`, error))
+      .finally(() => endings.delete(ending))
+    endings.add(ending)
+  }
+
+  async function launch(runLog: RunLog): Promise<void> {
+    const { directory, run } = runLog
+    try {
+      supervise(runLog, await launcher.launch(directory, run.attempt))
+    } catch (error) {
+      log.error(`The trainer of run ${runLog.runId} could not be started.`, error)
+      const why = error instanceof Error ? error.message : String(error)
+      const invalid = new TrainqlError({
+        code: 'TRAINER_DIED',
+        message: `The trainer process could not be started: ${why}.`,
+        fix: 'Free processes or memory on this machine, then create the run again.',
+      })
+      finish(runLog, { exit: null, invalid })
+    }
+  }
+
+  async function start(runId: string, leased: readonly DeviceRecord[]): Promise<void> {
+    const runLog = runLogs.get(runId)
+    if (runLog === undefined) return
+    await runLog.exclusively(async (own) => {
+      // It may have been canceled since the plan was made.
+      if (own.run.state !== 'QUEUED') return
+      const attempt = own.run.attempt + 1
+      await writeAttempt(runLog.directory, {
+        formatVersion: 1,
+        runId,
+        attempt,
+        devices: leased.map(assignedDevice),
+        datasetRoots: [...datasetRoots],
+        resumeFrom: null,
+      })
+      await own.append({ type: 'leased', toAttempt: attempt, devices: leased.map(({ name }) => name) })
+      await launch(runLog)
+    })
+  }
+
+  async function plan(): Promise<void> {
+    if (closing) return
+    const queue = await store.listInStates(['QUEUED'])
+    const requests = queue.map(({ id, spec }) => ({ runId: id, request: spec.devices }))
+    const { grants, waiting: reasons } = planLeases(requests, await devices.list())
+    waiting = reasons
+    for (const grant of grants) {
+      await start(grant.runId, grant.devices).catch((error: unknown) =>
+        log.error(`Starting run ${grant.runId} failed; it stays queued.`, error),
+      )
+    }
+  }
+
+  /** One pass at a time: two would see the same devices free. */
+  function schedule(): Promise<void> {
+    scheduling = scheduling.then(plan).catch((error: unknown) => log.error('Scheduling failed.', error))
+    return scheduling
+  }
+
+  async function submit(spec: RunSpec, createdAt: Date): Promise<void> {
+    if (closing) throw stopping()
+    const { runId } = spec
+    const at = createdAt.toISOString()
+    const identity = { run: runId, attempt: 0, seq: 1, at, behind: { attempt: 0, seq: 0 } }
+    try {
+      await createRunDirectory(directoryOf(runId), spec, { ...identity, type: 'queued' })
+      await store.insert(spec, createdAt)
+      await (await open(runId)).takeOver()
+    } catch (error) {
+      await rm(directoryOf(runId), { recursive: true, force: true })
+      await store.delete(runId)
+      forget(runId)
+      throw diskFullOr(error)
+    }
+    await schedule()
+  }
+
+  async function cancel(runId: string): Promise<void> {
+    const runLog = runLogs.get(runId)
+    if (runLog === undefined) throw endedMeanwhile(runId)
+    await runLog.exclusively(async (own) => {
+      const { state } = own.run
+      if (isTerminal(state)) throw endedMeanwhile(runId)
+      if (state === 'CANCELING') return
+      await own.append({ type: 'cancelRequested' })
+      if (state === 'QUEUED') await own.append({ type: 'canceled' })
+      else supervisions.get(runId)?.stop()
+    })
+    if (!isTerminal(runLog.run.state)) return
+    forget(runId)
+    await schedule()
+  }
+
+  function refuse(): void {
+    closing = true
+  }
+
+  async function close({ stopTrainers }: { stopTrainers: boolean }): Promise<void> {
+    refuse()
+    await scheduling
+    if (stopTrainers) {
+      await Promise.all(
+        [...runLogs.keys()].map((runId) =>
+          cancel(runId).catch((error: unknown) => {
+            if (!isTrainqlError(error)) throw error
+          }),
+        ),
+      )
+    } else {
+      for (const supervision of supervisions.values()) supervision.detach()
+    }
+    await Promise.all([...supervisions.values()].map(({ ended }) => ended))
+    await Promise.all(endings)
+    await scheduling
+  }
+
+  return {
+    submit,
+    cancel,
+    waitingFor: (runId) => waiting.get(runId) ?? null,
+    refuse,
+    open,
+    forget,
+    supervise,
+    launch,
+    schedule,
+    close,
+  }
+}
+
+function assignedDevice({ name, kind, cores, uuid }: DeviceRecord): AssignedDevice {
+  return kind === 'CPU' ? { kind, name, cores } : { kind, name, uuid: uuid ?? '' }
+}
+
+function stopping(): TrainqlError {
+  return new TrainqlError({
+    code: 'CONFLICT',
+    message: 'The server is stopping and takes no more runs.',
+    fix: 'Create the run again once the server has been started again.',
+  })
+}
+
+function endedMeanwhile(runId: string): TrainqlError {
+  return new TrainqlError({
+    code: 'CONFLICT',
+    message: `The run ${runId} has ended; there is nothing to cancel.`,
+    fix: 'Cancel runs that are queued, starting or running.',
+  })
+}
+
+function diskFullOr(error: unknown): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
+  return new TrainqlError(
+    {
+      code: 'DISK_FULL',
+      message: 'The disk that holds the data directory is full.',
+      fix: 'Free space there, or set TRAINQL_HOME to a folder on another disk.',
+    },
+    { cause: error },
+  )
+}

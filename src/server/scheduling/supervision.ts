@@ -1,0 +1,111 @@
+// Looks after one attempt while its trainer runs: takes its events over, has it leave when asked, and sees it end.
+import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
+import { eventsFile } from '../../shared/run-directory.ts'
+import type { Log } from '../log.ts'
+import { followFile } from './follow-file.ts'
+import type { RunLog } from './run-log.ts'
+import type { TrainerExit, TrainerProcess } from './trainer-process.ts'
+
+/** How long a trainer may take from its last event to its exit. */
+const exitPatienceMs = 15_000
+
+/** A trainer that is gone, and what its log was found to hold that no trainer writes. */
+export interface AttemptEnd {
+  exit: TrainerExit | null
+  invalid: TrainqlError | null
+}
+
+export interface Supervision {
+  /** Resolves when the process is gone and its log taken over; null where the server let go of it before. */
+  readonly ended: Promise<AttemptEnd | null>
+  /** SIGTERM now, SIGKILL after the grace time. */
+  stop(): void
+  /** Lets go of the process, which runs on. */
+  detach(): void
+}
+
+export interface SupervisionOptions {
+  runLog: RunLog
+  attempt: number
+  process: TrainerProcess
+  stopGraceMs: number
+  log: Log
+}
+
+export function superviseAttempt(options: SupervisionOptions): Supervision {
+  const { runLog, attempt, process, stopGraceMs, log } = options
+  let killTimer: NodeJS.Timeout | undefined
+  let invalid: TrainqlError | null = null
+  let letGo: () => void = () => undefined
+  const detached = new Promise<'detached'>((resolve) => {
+    letGo = () => resolve('detached')
+  })
+
+  const killAfter = (ms: number): void => {
+    clearTimeout(killTimer)
+    killTimer = setTimeout(() => process.signal('SIGKILL'), ms).unref()
+  }
+
+  async function takeOver(): Promise<void> {
+    if (invalid !== null) return
+    try {
+      const events = await runLog.takeOver()
+      if (events.some(({ type }) => lastWords.has(type))) killAfter(exitPatienceMs)
+    } catch (error) {
+      if (!isTrainqlError(error) || error.code !== 'RUN_DIRECTORY_INVALID') throw error
+      // Nothing it writes can be believed any more.
+      invalid = error
+      process.signal('SIGKILL')
+    }
+  }
+
+  const pump = coalesce(() =>
+    takeOver().catch((error: unknown) =>
+      log.error(`Taking over events of run ${runLog.runId} failed; trying on.`, error),
+    ),
+  )
+  const follower = followFile(eventsFile(runLog.directory, attempt), pump.run)
+  pump.run()
+
+  async function watchToEnd(): Promise<AttemptEnd | null> {
+    const exit = await Promise.race([process.exited, detached])
+    follower.stop()
+    clearTimeout(killTimer)
+    process.unwatch()
+    await pump.settled()
+    if (exit === 'detached') return null
+    await takeOver()
+    return { exit, invalid }
+  }
+
+  return {
+    ended: watchToEnd(),
+    stop() {
+      process.signal('SIGTERM')
+      killAfter(stopGraceMs)
+    },
+    detach: letGo,
+  }
+}
+
+const lastWords: ReadonlySet<string> = new Set(['finished', 'failed', 'stopped'])
+
+/** Runs an action that must not overlap itself; calls while it runs lead to one more run. */
+function coalesce(action: () => Promise<void>): { run: () => void; settled: () => Promise<void> } {
+  let running: Promise<void> | null = null
+  let again = false
+  const loop = async (): Promise<void> => {
+    do {
+      again = false
+      await action()
+    } while (again)
+    running = null
+  }
+  return {
+    run() {
+      again = true
+      running ??= loop()
+    },
+    settled: () => running ?? Promise.resolve(),
+  }
+}

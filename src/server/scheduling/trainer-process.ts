@@ -1,0 +1,125 @@
+// The trainer's process as the server holds it: one it has started, or one it has found running after a restart.
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { entryCommand } from '../../shared/entry.ts'
+import { exitCodes } from '../../shared/exit-codes.ts'
+import { ownIdentity, type ProcessIdentity, processState } from '../../shared/process-identity.ts'
+import { heartbeatFile, lockFile, parseHeartbeat, parseLockRecord } from '../../shared/run-directory.ts'
+import { trainerOutputFile } from './run-files.ts'
+
+export interface TrainerExit {
+  code: number | null
+  signal: string | null
+}
+
+export interface TrainerProcess {
+  readonly pid: number
+  /** Resolves when the process is gone; null where this server did not start it and cannot know how. */
+  readonly exited: Promise<TrainerExit | null>
+  /** Does nothing where the process is gone already. */
+  signal(signal: 'SIGTERM' | 'SIGKILL'): void
+  /** Stops watching the process; `exited` then stays open. */
+  unwatch(): void
+}
+
+/** Starts trainers on this machine, one process a run. */
+export interface Launcher {
+  /** @throws Error where the process cannot be started */
+  launch(directory: string, attempt: number): Promise<TrainerProcess>
+  /** The process that holds the attempt; null where none ever did. One that is gone counts: its `exited` is resolved. */
+  findHolder(directory: string, attempt: number): Promise<TrainerProcess | null>
+}
+
+/** Well under the five seconds in which a death must be known. */
+const pollMs = 500
+/** A process on another host, boot or container is judged by its heartbeat, renewed each second. */
+const heartbeatPatienceMs = 15_000
+
+/** `entry` is the trainer's: started detached, in a session of its own, so that it outlives this server. */
+export function createLocalLauncher(entry: URL): Launcher {
+  return {
+    async launch(directory, attempt) {
+      const [command, ...args] = entryCommand(entry)
+      const output = openSync(trainerOutputFile(directory), 'a')
+      try {
+        const child = spawn(command, [...args, directory, String(attempt)], {
+          detached: true,
+          stdio: ['ignore', output, output],
+        })
+        const exited = new Promise<TrainerExit>((resolve) => {
+          child.once('exit', (code, signal) => resolve({ code, signal }))
+        })
+        await new Promise<void>((resolve, reject) => {
+          child.once('spawn', resolve)
+          child.once('error', reject)
+        })
+        child.unref()
+        let holder: TrainerProcess | null = null
+        return {
+          pid: child.pid ?? 0,
+          exited: exited.then(async (exit) => {
+            // A second process of one attempt leaves at once: then the first one is the run's.
+            if (exit.code === exitCodes.notOwner) holder = await findHolder(directory, attempt)
+            return holder === null ? exit : holder.exited
+          }),
+          signal: (signal) => {
+            if (holder === null) child.kill(signal)
+            else holder.signal(signal)
+          },
+          unwatch: () => holder?.unwatch(),
+        }
+      } finally {
+        closeSync(output)
+      }
+    },
+    findHolder,
+  }
+}
+
+async function findHolder(directory: string, attempt: number): Promise<TrainerProcess | null> {
+  const text = await readFile(lockFile(directory, attempt), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+  if (text === null) return null
+  const holder = parseLockRecord(JSON.parse(text))
+  return watchProcess(holder, () => readHeartbeatTime(directory, attempt))
+}
+
+function watchProcess(identity: ProcessIdentity, heartbeatAt: () => Promise<number>): TrainerProcess {
+  let timer: NodeJS.Timeout | undefined
+  let watched = true
+  const isGone = async (): Promise<boolean> => {
+    const state = processState(identity)
+    return state === 'unknown' ? Date.now() - (await heartbeatAt()) > heartbeatPatienceMs : state === 'dead'
+  }
+  const exited = new Promise<null>((resolve) => {
+    const look = async (): Promise<void> => {
+      if (await isGone()) resolve(null)
+      else if (watched) timer = setTimeout(() => void look(), pollMs).unref()
+    }
+    void look()
+  })
+  return {
+    pid: identity.pid,
+    exited,
+    signal(signal) {
+      // Looked at once more: the number may belong to another process by now.
+      if (processState(identity) === 'alive' && identity.pid !== ownIdentity().pid) process.kill(identity.pid, signal)
+    },
+    unwatch() {
+      watched = false
+      clearTimeout(timer)
+    },
+  }
+}
+
+async function readHeartbeatTime(directory: string, attempt: number): Promise<number> {
+  try {
+    return Date.parse(parseHeartbeat(JSON.parse(await readFile(heartbeatFile(directory, attempt), 'utf8'))).at)
+  } catch {
+    // None yet, or one that is being replaced: as good as silent.
+    return 0
+  }
+}

@@ -1,0 +1,151 @@
+// The composition root: makes every part of the server, wires them together and starts them in order.
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type App, startApp } from './app.ts'
+import { CheckpointResolver, RunCheckpointsResolver } from './checkpoints/checkpoint.resolver.ts'
+import { createCheckpointService } from './checkpoints/checkpoint.service.ts'
+import { createCheckpointStore } from './checkpoints/checkpoint.store.ts'
+import type { ServerConfig } from './config.ts'
+import { openDatabase } from './database/database.ts'
+import { lockHome } from './database/home-lock.ts'
+import { DatasetResolver } from './datasets/dataset.resolver.ts'
+import { createDatasetService } from './datasets/dataset.service.ts'
+import { DeviceResolver } from './devices/device.resolver.ts'
+import { createDeviceService } from './devices/device.service.ts'
+import { createDeviceStore } from './devices/device.store.ts'
+import { discoverDevices } from './devices/discovery.ts'
+import { ServerResolver } from './engines/engine.resolver.ts'
+import { createEngineService } from './engines/engine.service.ts'
+import { createLog, type Log } from './log.ts'
+import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
+import { createEpochMetricsService } from './metrics/epoch-metrics.service.ts'
+import { createEpochMetricsStore } from './metrics/epoch-metrics.store.ts'
+import { NodeResolver } from './node.resolver.ts'
+import { RunEventResolver } from './runs/run-event.resolver.ts'
+import { createRunEventService } from './runs/run-event.service.ts'
+import { createRunEventStore } from './runs/run-event.store.ts'
+import { createRunFeed } from './runs/run-feed.ts'
+import { RunResolver } from './runs/run.resolver.ts'
+import { createRunService } from './runs/run.service.ts'
+import { createRunStore } from './runs/run.store.ts'
+import { recoverRuns } from './scheduling/recovery.ts'
+import { createScheduler } from './scheduling/scheduler.ts'
+import { createLocalLauncher } from './scheduling/trainer-process.ts'
+import { createSchema } from './schema.ts'
+
+export interface ServerOptions extends ServerConfig {
+  log?: Log
+  /** Entry of the trainer process; another one only to test how its deeds are followed. */
+  trainerEntry?: URL
+  /** Entry that prints the machine's engines. */
+  probeEntry?: URL
+}
+
+export interface RunningServer {
+  /** `http://host:port`; the API is at `/graphql` below it. */
+  url: string
+  host: string
+  port: number
+  /**
+   * Stops in order: no more runs taken, clients told to come back, trainers left running or, where the options say so,
+   * canceled and waited for, database closed, lock released. Safe to call twice.
+   */
+  close(): Promise<void>
+}
+
+const trainerEntry = new URL('../trainer/main.ts', import.meta.url)
+const probeEntry = new URL('../trainer/probe.ts', import.meta.url)
+
+/**
+ * Starts a server in this process; every run that the data directory knows is taken up again before it answers.
+ * @throws TrainqlError `DATABASE_LOCKED`, `CONFIG_INVALID`, `NETWORK` or `CONFLICT`, each with what to do; nothing of
+ * a server that did not start is left behind.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { home, host, log = createLog() } = options
+  const startedAt = new Date()
+  /** What to undo, newest last. */
+  const undo: (() => Promise<void>)[] = []
+  const close = once(async () => {
+    for (const step of undo.reverse()) await step()
+  })
+  try {
+    await mkdir(home, { recursive: true })
+    const lock = await lockHome(home)
+    undo.push(() => lock.release())
+    const database = await openDatabase({ folder: join(home, 'db'), url: options.databaseUrl, log })
+    undo.push(() => database.close())
+    const { schema, sources, scheduler, recover } = await assemble(options, { log, database, startedAt })
+    undo.push(() => scheduler.close({ stopTrainers: options.stopTrainersOnExit }))
+    await recover()
+    const app: App = await startApp({ schema, sources, host, port: options.port, log })
+    undo.push(
+      () => app.close(),
+      () => Promise.resolve(scheduler.refuse()),
+    )
+    return { url: `http://${host.includes(':') ? `[${host}]` : host}:${app.port}`, host, port: app.port, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+interface Foundation {
+  log: Log
+  database: Awaited<ReturnType<typeof openDatabase>>
+  startedAt: Date
+}
+
+async function assemble(options: ServerOptions, { log, database, startedAt }: Foundation) {
+  const { home } = options
+  const runsDirectory = join(home, 'runs')
+  const now = (): Date => new Date()
+
+  const deviceStore = createDeviceStore(database)
+  await deviceStore.replace(await discoverDevices({ cpuDevices: options.cpuDevices, log }))
+  const devices = createDeviceService(deviceStore)
+  const datasets = createDatasetService(options.dataRoots)
+  const engines = createEngineService({ probe: options.probeEntry ?? probeEntry, log })
+  const store = createRunStore(database)
+  const events = createRunEventStore(database)
+  const feed = createRunFeed()
+  const checkpoints = createCheckpointService(createCheckpointStore(database))
+  const metrics = createEpochMetricsService(createEpochMetricsStore(database))
+  const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
+  const datasetRoots = options.dataRoots
+  const { cancelGraceMs } = options
+  const carrying = { store, events, checkpoints, launcher, runsDirectory, log }
+  const scheduler = createScheduler({ ...carrying, feed, devices, datasetRoots, cancelGraceMs, now })
+  const runs = createRunService({ store, devices, datasets, engines, carrier: scheduler, now })
+  const runEvents = createRunEventService({ runs: store, events, feed })
+
+  const facts = { version: await readVersion(), dataDirectory: home, startedAt }
+  const schema = createSchema({
+    node: new NodeResolver({ devices, datasets, runs, metrics, checkpoints, runsDirectory }),
+    server: new ServerResolver(engines, facts),
+    devices: new DeviceResolver(devices, runsDirectory),
+    datasets: new DatasetResolver(datasets),
+    runs: new RunResolver(runs, runsDirectory),
+    runEvents: new RunEventResolver(runEvents, runsDirectory),
+    epochMetrics: new EpochMetricsResolver(),
+    checkpoints: new CheckpointResolver(checkpoints, runsDirectory),
+    runCheckpoints: new RunCheckpointsResolver(checkpoints, runsDirectory),
+  })
+  const sources = {
+    runEvents,
+    findRuns: (keys: readonly string[]) => runs.findMany(keys),
+    listEpochMetrics: (keys: readonly string[]) => metrics.list(keys),
+    listDevices: () => devices.list(),
+  }
+  return { schema, sources, scheduler, recover: () => recoverRuns({ ...carrying, scheduler }) }
+}
+
+async function readVersion(): Promise<string> {
+  const manifest = await readFile(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(manifest) as { version: string }).version
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let result: Promise<void> | undefined
+  return () => (result ??= action())
+}
