@@ -1,4 +1,5 @@
 // The composition root: makes every part of the server, wires them together and starts them in order.
+import 'reflect-metadata'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type App, startApp } from './app.ts'
