@@ -84,6 +84,11 @@ async function launch(
     TRAINQL_DATA: roots.join(delimiter),
     // More devices than cores share them.
     TRAINQL_CPU_DEVICES: String(Math.max(plan.devices, cores)),
+    // Whatever ends this server ends its trainers: nobody would look for them in the demo's folder.
+    TRAINQL_STOP_TRAINERS_ON_EXIT: '1',
+    TRAINQL_CANCEL_GRACE_SECONDS: '10',
+    // Its own embedded database, also where a server of ours has another.
+    DATABASE_URL: '',
   }
   const server = await startServerProcess({ home, host, port, environment }, signal)
   screen.status()

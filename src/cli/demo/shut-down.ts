@@ -7,7 +7,8 @@ import { parseLockRecord } from '../../shared/run-directory.ts'
 import type { ServerProcess } from '../server-process.ts'
 
 const unfinished: RunState[] = ['QUEUED', 'STARTING', 'RUNNING', 'CANCELING']
-const cancelTimeoutMs = 30_000
+/** Twice the grace that the demo's server gives its trainers. */
+const cancelTimeoutMs = 20_000
 
 /** Cancels every unfinished run of this server and waits until they have ended. Returns them. */
 export async function cancelUnfinished(client: Client, signal: AbortSignal): Promise<Run[]> {
