@@ -1,7 +1,11 @@
-// The server's process entry: settings from the environment, a clean end on SIGTERM and SIGINT.
+// The server's process entry: settings from the environment, a clean end on SIGTERM, SIGINT and with who started it.
+import { inspect } from 'node:util'
 import { isTrainqlError } from '../shared/errors.ts'
 import { readConfig } from './config.ts'
 import { type RunningServer, startServer } from './start.ts'
+
+// Whoever read this may be gone; that is no reason to end.
+for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
 
 try {
   const server = await startServer(readConfig(process.env))
@@ -14,17 +18,19 @@ try {
 }
 
 function closeOnSignal(server: RunningServer): void {
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    // Once: a second signal ends the process at once.
-    process.once(signal, () => {
-      process.stderr.write(`${signal}: stopping\n`)
-      server.close().then(
-        () => process.exit(0),
-        (error: unknown) => {
-          process.stderr.write(`${String(error)}\n`)
-          process.exit(1)
-        },
-      )
-    })
+  const close = (why: string): void => {
+    process.stderr.write(`${why}: stopping\n`)
+    server.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        process.stderr.write(`${inspect(error)}\n`)
+        process.exit(1)
+      },
+    )
   }
+  // Once: a second signal ends the process at once.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => close(signal))
+  // A program that started this server for itself holds a channel to it; when it is gone, so is the need for us.
+  if (process.channel !== undefined)
+    process.once('disconnect', () => close('The program that started this server is gone'))
 }

@@ -71,11 +71,7 @@ async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<void> {
     return deps.scheduler.forget(runId)
   }
   const holder = lastOwn === 'released' ? null : await deps.launcher.findHolder(directory, attempt)
-  if (holder !== null) {
-    const supervision = deps.scheduler.supervise(runLog, holder)
-    if (state === 'CANCELING') supervision.stop()
-    return
-  }
+  if (holder !== null) return deps.scheduler.supervise(runLog, holder)
   // Leased and, as far as the directory says, never started. Should a process be about to take the attempt after
   // all, it or ours finds the attempt taken and leaves.
   const neverStarted = state === 'STARTING' && lastOwn !== 'released' && !existsSync(exitFile(directory, attempt))

@@ -107,11 +107,16 @@ export async function openRunLog(
     if (seq >= upTo) return []
     const file = eventsFile(directory, attempt)
     const batch: PlacedEvent[] = []
-    for (const line of await readEventLines(file, offset, batchBytes)) {
-      const event = parseEvent(line, parseTrainerEvent, { file, runId })
-      if (!checkSeq(event, { attempt, last: batch.at(-1)?.event.seq ?? seq, file })) continue
-      if (event.seq > upTo) break
-      batch.push({ event, end: line.end })
+    try {
+      for (const line of await readEventLines(file, offset, batchBytes)) {
+        const event = parseEvent(line, parseTrainerEvent, { file, runId })
+        if (!checkSeq(event, { attempt, last: batch.at(-1)?.event.seq ?? seq, file })) continue
+        if (event.seq > upTo) break
+        batch.push({ event, end: line.end })
+      }
+    } catch (error) {
+      // What came before the bad line counts; the line itself is met again, as the first.
+      if (batch.length === 0 || !isTrainqlError(error)) throw error
     }
     return batch
   }
@@ -186,16 +191,17 @@ function projectionOf(record: RunProjection): RunProjection {
 }
 
 function parseEvent<E extends RunEvent>(
-  { value, end }: EventLine,
+  { text, end }: EventLine,
   parse: (input: unknown) => E,
   { file, runId }: { file: string; runId: string },
 ): E {
   let event: E
   try {
-    event = parse(value)
+    event = parse(JSON.parse(text))
   } catch (error) {
-    if (!isTrainqlError(error)) throw error
-    throw invalid(`${basename(file)}, line that ends at byte ${end}: ${error.message}`)
+    const why = error instanceof Error ? error.message : String(error)
+    const found = JSON.stringify(text.slice(0, 80))
+    throw invalid(`${basename(file)}: expected an event in the line that ends at byte ${end}; found ${found} (${why}).`)
   }
   if (event.run === runId) return event
   throw invalid(`${basename(file)}: expected an event of run ${runId}; found one of run ${event.run}.`)

@@ -36,8 +36,8 @@ export interface Scheduler extends RunCarrier {
   open(runId: string): Promise<RunLog>
   /** Frees what is held of a run that has ended. */
   forget(runId: string): void
-  /** Takes a trainer process that runs, or has just ended, into care. */
-  supervise(runLog: RunLog, process: TrainerProcess): Supervision
+  /** Takes a trainer process that runs, or has just ended, into care; it is told to leave where the run is being canceled. */
+  supervise(runLog: RunLog, process: TrainerProcess): void
   /** Starts the process of the run's latest attempt. */
   launch(runLog: RunLog): Promise<void>
   /** Gives free devices to queued runs; returns when nothing more can start now. */
@@ -47,6 +47,9 @@ export interface Scheduler extends RunCarrier {
   /** Lets go of every run, or ends it: trainers run on, or with `stopTrainers` are canceled and waited for. */
   close(options: { stopTrainers: boolean }): Promise<void>
 }
+
+/** Whoever stops the server waits: a trainer gets less time than where only its run is canceled. */
+const closeGraceMs = 8_000
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
   const { store, feed, devices, launcher, runsDirectory, datasetRoots, cancelGraceMs, log, now } = deps
@@ -74,13 +77,13 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     feed.forget(runId)
   }
 
-  function supervise(runLog: RunLog, process: TrainerProcess): Supervision {
+  function supervise(runLog: RunLog, process: TrainerProcess): void {
     const { runId, run } = runLog
     const attempt = run.attempt
-    const supervision = superviseAttempt({ runLog, attempt, process, stopGraceMs: cancelGraceMs, log })
+    const supervision = superviseAttempt({ runLog, attempt, process, log })
     supervisions.set(runId, supervision)
+    if (run.state === 'CANCELING') supervision.stop(cancelGraceMs)
     void supervision.ended.then((end) => (end === null ? undefined : finish(runLog, end)))
-    return supervision
   }
 
   function finish(runLog: RunLog, end: AttemptEnd): void {
@@ -177,7 +180,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
       if (state === 'CANCELING') return
       await own.append({ type: 'cancelRequested' })
       if (state === 'QUEUED') await own.append({ type: 'canceled' })
-      else supervisions.get(runId)?.stop()
+      else supervisions.get(runId)?.stop(cancelGraceMs)
     })
     if (!isTerminal(runLog.run.state)) return
     forget(runId)
@@ -199,6 +202,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
           }),
         ),
       )
+      for (const supervision of supervisions.values()) supervision.stop(Math.min(cancelGraceMs, closeGraceMs))
     } else {
       for (const supervision of supervisions.values()) supervision.detach()
     }

@@ -19,7 +19,7 @@ export interface Supervision {
   /** Resolves when the process is gone and its log taken over; null where the server let go of it before. */
   readonly ended: Promise<AttemptEnd | null>
   /** SIGTERM now, SIGKILL after the grace time. */
-  stop(): void
+  stop(graceMs: number): void
   /** Lets go of the process, which runs on. */
   detach(): void
 }
@@ -28,12 +28,11 @@ export interface SupervisionOptions {
   runLog: RunLog
   attempt: number
   process: TrainerProcess
-  stopGraceMs: number
   log: Log
 }
 
 export function superviseAttempt(options: SupervisionOptions): Supervision {
-  const { runLog, attempt, process, stopGraceMs, log } = options
+  const { runLog, attempt, process, log } = options
   let killTimer: NodeJS.Timeout | undefined
   let invalid: TrainqlError | null = null
   let letGo: () => void = () => undefined
@@ -80,9 +79,9 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
 
   return {
     ended: watchToEnd(),
-    stop() {
+    stop(graceMs) {
       process.signal('SIGTERM')
-      killAfter(stopGraceMs)
+      killAfter(graceMs)
     },
     detach: letGo,
   }
