@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createClient } from '../sdk/index.ts'
 import { entryCommand } from '../shared/entry.ts'
 import { CliFailure } from './failure.ts'
@@ -98,8 +99,7 @@ async function ready(url: string, signal: AbortSignal, logFile: string): Promise
         })
       }
     }
-    await Promise.race([new Promise((resolve) => setTimeout(resolve, 100)), aborted(signal)])
-    signal.throwIfAborted()
+    await sleep(100, undefined, { signal }).catch(() => signal.throwIfAborted())
   }
 }
 

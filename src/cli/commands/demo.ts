@@ -66,6 +66,7 @@ export async function demo(plan: DemoPlan, { stdout, stderr }: Streams): Promise
       screen.line(screen.style.dim('Stopping; once more Ctrl-C stops by force …'))
     }
     if (session !== undefined) await shutDown(session, interruption.forced)
+    if (interruption.asked.aborted) screen.line(screen.style.dim('Stopped: nothing is left running.'))
     interruption.dispose()
   }
 }

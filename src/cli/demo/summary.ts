@@ -46,8 +46,9 @@ export function showResult(trained: TrainedRun, screen: Screen): void {
 
 export function showCheckpoint({ path, bytes, sha256 }: Checkpoint, screen: Screen): void {
   const { style } = screen
-  screen.line(`${style.bold('checkpoint')}  ${displayPath(path, process.cwd())}`)
-  screen.line(`${style.bold('sha-256')}     ${sha256}  ${style.dim(formatBytes(Number(bytes)))}`)
+  const size = style.dim(`(${formatBytes(Number(bytes))} with the optimizer's state)`)
+  screen.line(`${style.bold('checkpoint')}  ${displayPath(path, process.cwd())} ${size}`)
+  screen.line(`${style.bold('sha-256')}     ${sha256}  ${style.dim('model.safetensors')}`)
 }
 
 export function showComparison({ single, multiple, speedUp, efficiency, bitEqual }: Comparison, screen: Screen): void {
