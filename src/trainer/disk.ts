@@ -69,8 +69,8 @@ export function isDiskFull(error: unknown): boolean {
 }
 
 /** The error itself, or, where the disk or the quota is full, the typed one. */
-export function diskFullOr(error: unknown, folder: string): unknown {
-  if (!isDiskFull(error)) return error
+export function diskFullOr(error: unknown, folder: string): Error {
+  if (!isDiskFull(error)) return error instanceof Error ? error : new Error(String(error), { cause: error })
   return new TrainqlError(
     {
       code: 'DISK_FULL',

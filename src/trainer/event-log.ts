@@ -38,7 +38,7 @@ export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): 
   let flushedAt = -Infinity
   let timer: NodeJS.Timeout | undefined
   /** Set when the disk was found full; thrown at each later call that is not for the last words. */
-  let failure: unknown
+  let failure: Error | undefined
 
   function writePending(): void {
     while (pending.length > 0) {
@@ -82,7 +82,7 @@ export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): 
       const isLast = lastWords.has(event.type)
       if (failure !== undefined && !isLast) throw failure
       seq += 1
-      const line = { run, attempt, seq, at: new Date().toISOString(), ...event } as TrainerEvent
+      const line: TrainerEvent = { run, attempt, seq, at: new Date().toISOString(), ...event }
       pending.push(Buffer.from(`${JSON.stringify(line)}\n`))
       if (isLast) flush()
       else flushSoon()

@@ -18,7 +18,7 @@ export interface JobRequest {
   attempt: number
   /** Told the checkpoint that the run goes on from. */
   progress: Progress
-  say(line: string): void
+  say: (line: string) => void
 }
 
 export type OpenedJob = Pick<TrainingJob, 'spec' | 'attempt' | 'dataset' | 'engine' | 'resume' | 'checkpoints'>

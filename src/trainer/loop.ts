@@ -31,7 +31,7 @@ export interface TrainingJob {
   progress: Progress
   control: Control
   /** For a line of text that people read. */
-  say(line: string): void
+  say: (line: string) => void
 }
 
 /** What is asked of a loop from outside, looked at after every step and every evaluation batch. */

@@ -1,8 +1,8 @@
 // The trainer's process entry: `main.ts <runDirectory> <attempt>`. Takes the attempt for itself, trains, and leaves
 // an exit record as its last act. Its exit codes are in `src/shared/exit-codes.ts`.
-import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
+import { inspect } from 'node:util'
 import { TrainqlError, isTrainqlError } from '../shared/errors.ts'
 import { exitCodeOf, exitCodes, type ExitCode } from '../shared/exit-codes.ts'
 import { eventsFile, exitFile, type ExitRecord } from '../shared/run-directory.ts'
@@ -19,10 +19,17 @@ const usage = 'Usage: main <runDirectory> <attempt>, with spec.json and attempt.
 
 process.exitCode = await main(process.argv.slice(2))
 // Engines may leave threads behind; everything that matters is on the disk.
-await Promise.all(
-  [process.stdout, process.stderr].map((stream) => (stream.writableLength > 0 ? once(stream, 'drain') : null)),
-)
+await Promise.all([process.stdout, process.stderr].map(written))
 process.exit()
+
+/** Returns when all lines are written, or cannot be. */
+function written(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write('', () => {
+      resolve()
+    })
+  })
+}
 
 async function main(argv: readonly string[]): Promise<ExitCode> {
   // The log is for people: not being able to write it must not end the run.
@@ -30,7 +37,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   const [path, number] = argv
   const attempt = Number(number)
   if (argv.length !== 2 || path === undefined || !Number.isSafeInteger(attempt) || attempt < 1 || !existsSync(path)) {
-    console.error(usage)
+    process.stderr.write(`${usage}\n`)
     return exitCodes.badInput
   }
   const control = listenToSignals(say)
@@ -131,10 +138,10 @@ function codeOf(error: unknown): ExitCode {
 }
 
 function explain(error: unknown): void {
-  if (isTrainqlError(error) && error.code !== 'INTERNAL') console.error(`${error.code}: ${error.message} ${error.fix}`)
-  else console.error(error)
+  const expected = isTrainqlError(error) && error.code !== 'INTERNAL'
+  process.stderr.write(`${expected ? `${error.code}: ${error.message} ${error.fix}` : inspect(error)}\n`)
 }
 
 function say(line: string): void {
-  console.log(`${new Date().toISOString()} ${line}`)
+  process.stdout.write(`${new Date().toISOString()} ${line}\n`)
 }

@@ -44,7 +44,10 @@ export function normalisationOf({ count, images }: Split, shape: ImageShape): No
     const histogram = new Float64Array(256)
     for (let image = 0; image < count; image += 1) {
       const start = (image * shape.channels + channel) * plane
-      for (let pixel = start; pixel < start + plane; pixel += 1) histogram[images[pixel] as number]! += 1
+      for (let pixel = start; pixel < start + plane; pixel += 1) {
+        const level = images[pixel] as number
+        histogram[level] = (histogram[level] as number) + 1
+      }
     }
     let sum = 0n
     let squares = 0n
