@@ -1,0 +1,198 @@
+// Deaths: of the trainer, and of the server with a run under way. No event is lost or doubled by any of them.
+import { readdirSync, readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { lockFile } from '../../src/shared/run-directory.ts'
+import {
+  collectEvents,
+  connect,
+  createRun,
+  type CreatedRun,
+  instruct,
+  makeFolder,
+  query,
+  removeFolder,
+  type ServerProcess,
+  startServerProcess,
+  startTestServer,
+  subscribe,
+  type SubscribedEvent,
+  waitForEvent,
+} from './server.ts'
+
+let home: string
+let server: ServerProcess | undefined
+
+beforeEach(async () => {
+  home = await makeFolder()
+})
+afterEach(async () => {
+  await server?.kill('SIGKILL')
+  await removeFolder(home)
+})
+
+const trainerPid = ({ directory }: CreatedRun): number =>
+  (JSON.parse(readFileSync(lockFile(directory, 1), 'utf8')) as { pid: number }).pid
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+const steps = (events: SubscribedEvent[]): number[] =>
+  events.flatMap(({ __typename, step }) => (__typename === 'StepEvent' && step !== undefined ? [step] : []))
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, index) => index + 1)
+
+test('kill -9 of the real trainer: FAILED with a reason within 5 s, and its devices free', async () => {
+  const running = await startTestServer(home, { cpuDevices: 2 })
+  try {
+    const run = await createRun(running.url, { epochs: 1000, trainImages: 512, globalBatch: 64, devices: { count: 2 } })
+    const last = await waitForEvent(running.url, run.id, 'StepEvent', 3)
+    const ended = collectEvents(running.url, run.id, last.cursor)
+    const killedAt = Date.now()
+    process.kill(trainerPid(run), 'SIGKILL')
+    const end = (await ended).at(-1)
+    expect(end).toMatchObject({
+      __typename: 'RunEndedEvent',
+      state: 'FAILED',
+      failure: { code: 'TRAINER_DIED', nonFinite: false, fix: expect.stringContaining('memory') as string },
+    })
+    expect(end?.failure?.message).toMatch(/^The trainer process was killed by SIGKILL after step \d+, with /)
+    expect(Date.parse(end?.at ?? '') - killedAt).toBeLessThan(5_000)
+    const { devices } = await query<{ devices: unknown }>(running.url, '{ devices { nodes { state run { id } } } }')
+    expect(devices).toEqual({ nodes: [1, 2].map(() => ({ state: 'FREE', run: null })) })
+  } finally {
+    await running.close()
+  }
+})
+
+test('kill -9 of the server: the run goes on, and a subscriber that comes back sees each event once', async () => {
+  server = await startServerProcess(home, { scripted: true })
+  const run = await createRun(server.url, { epochs: 2 })
+  instruct(run, 'started', 'steps 20')
+  const client = connect(server.url)
+  const seen: SubscribedEvent[] = []
+  for await (const event of subscribe(client, run.id)) {
+    seen.push(event)
+    if (event.step === 10) break
+  }
+  await server.kill('SIGKILL')
+  const pid = trainerPid(run)
+  expect(isAlive(pid)).toBe(true)
+  instruct(run, 'steps 30', 'epoch 1')
+
+  server = await startServerProcess(home, { scripted: true })
+  const rest = collectEvents(server.url, run.id, seen.at(-1)?.cursor)
+  instruct(run, 'steps 5', 'epoch 2', 'finish')
+  const events = [...seen, ...(await rest)]
+  expect(steps(events)).toEqual(upTo(55))
+  expect(new Set(events.map(({ cursor }) => cursor)).size).toBe(events.length)
+  expect(events.at(-1)).toMatchObject({ state: 'SUCCEEDED' })
+  expect(await collectEvents(server.url, run.id)).toEqual(events)
+  expect(isAlive(pid)).toBe(false)
+})
+
+test('a trainer that ended while no server ran: its run is ended at the start, and the queue goes on', async () => {
+  server = await startServerProcess(home, { scripted: true })
+  const [first, second, queued] = [
+    await createRun(server.url, { devices: { names: ['cpu:0'] } }),
+    await createRun(server.url, { devices: { names: ['cpu:1'] } }),
+    await createRun(server.url, { devices: { count: 2 } }),
+  ]
+  instruct(first, 'started', 'steps 3')
+  instruct(second, 'started', 'steps 3')
+  await Promise.all([first, second].map(({ id }) => waitForEvent(server?.url ?? '', id, 'StepEvent', 3)))
+  const [firstPid, secondPid] = [trainerPid(first), trainerPid(second)]
+  await server.kill('SIGKILL')
+  instruct(first, 'steps 1', 'finish')
+  process.kill(secondPid, 'SIGKILL')
+  await expect.poll(() => isAlive(firstPid) || isAlive(secondPid)).toBe(false)
+
+  server = await startServerProcess(home, { scripted: true })
+  const ends = await Promise.all([first, second].map(({ id }) => collectEvents(server?.url ?? '', id)))
+  expect(steps(ends[0] ?? [])).toEqual(upTo(4))
+  expect(ends[0]?.at(-1)).toMatchObject({ state: 'SUCCEEDED' })
+  expect(ends[1]?.at(-1)).toMatchObject({
+    state: 'FAILED',
+    failure: {
+      code: 'TRAINER_DIED',
+      message: expect.stringMatching(/died without an exit record .* after step 3/) as string,
+    },
+  })
+  await waitForEvent(server.url, queued.id, 'LeasedEvent')
+  instruct(queued, 'started', 'finish')
+  expect((await collectEvents(server.url, queued.id)).at(-1)).toMatchObject({ state: 'SUCCEEDED' })
+})
+
+test('SIGTERM leaves trainers running, and a new server takes them up; a cancel under way is carried on', async () => {
+  server = await startServerProcess(home, { scripted: true })
+  const run = await createRun(server.url)
+  instruct(run, 'started', 'deaf', 'steps 2')
+  await waitForEvent(server.url, run.id, 'StepEvent', 2)
+  await query(server.url, 'mutation ($id: ID!) { cancelRun(id: $id) { __typename } }', { id: run.id })
+  await server.kill('SIGTERM')
+  expect(readdirSync(home).sort()).toEqual(['db', 'runs'])
+  const pid = trainerPid(run)
+  expect(isAlive(pid)).toBe(true)
+
+  const again = await startTestServer(home, { cancelGraceMs: 200 })
+  try {
+    expect((await collectEvents(again.url, run.id)).at(-1)).toMatchObject({ state: 'CANCELED' })
+    expect(isAlive(pid)).toBe(false)
+  } finally {
+    await again.close()
+  }
+})
+
+test('a server told to stop its trainers leaves none, queued runs included', async () => {
+  const running = await startTestServer(home, {
+    stopTrainersOnExit: true,
+    trainerEntry: new URL('./fixtures/scripted-trainer.ts', import.meta.url),
+  })
+  const [first, second] = [await createRun(running.url), await createRun(running.url, { devices: { count: 2 } })]
+  instruct(first, 'started', 'steps 1')
+  await waitForEvent(running.url, first.id, 'StepEvent')
+  const pid = trainerPid(first)
+  await running.close()
+  expect(isAlive(pid)).toBe(false)
+
+  const again = await startTestServer(home)
+  try {
+    for (const { id } of [first, second]) {
+      expect((await collectEvents(again.url, id)).at(-1)).toMatchObject({ state: 'CANCELED' })
+    }
+  } finally {
+    await again.close()
+  }
+})
+
+test('a database lost is read back from the run directories, cursors and all', async () => {
+  server = await startServerProcess(home, { scripted: true })
+  const ended = await createRun(server.url, { name: 'ended', devices: { names: ['cpu:0'] } })
+  instruct(ended, 'started', 'steps 10', 'epoch 1', 'finish')
+  const running = await createRun(server.url, { name: 'running', devices: { names: ['cpu:0'] } })
+  const text = `{ runs { nodes { id name state createdAt startedAt finishedAt progress { epoch step loss } deviceNames
+    epochMetrics { epoch accuracy } checkpoints { nodes { id name createdAt } } lastCursor } } }`
+  const endedEvents = await collectEvents(server.url, ended.id)
+  instruct(running, 'started', 'steps 3')
+  await waitForEvent(server.url, running.id, 'StepEvent', 3)
+  const before = await query(server.url, text)
+  const client = connect(server.url)
+  const seen: SubscribedEvent[] = []
+  for await (const event of subscribe(client, running.id)) if (seen.push(event) === 6) break
+  await server.kill('SIGKILL')
+  await rm(join(home, 'db'), { recursive: true })
+
+  server = await startServerProcess(home, { scripted: true })
+  expect(await query(server.url, text)).toEqual(before)
+  expect(await collectEvents(server.url, ended.id)).toEqual(endedEvents)
+  instruct(running, 'steps 1', 'finish')
+  const events = await collectEvents(server.url, running.id)
+  expect(events.slice(0, 6)).toEqual(seen)
+  expect(steps(events)).toEqual(upTo(4))
+  expect(events.at(-1)).toMatchObject({ state: 'SUCCEEDED' })
+})
