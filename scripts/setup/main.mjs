@@ -107,9 +107,14 @@ async function runStep(step, { report, rebuild }) {
   const progress = report.begin(step.title)
   try {
     const warning = await step.run({ fresh: rebuild || stamp === null, note: progress.note })
-    writeStamp(step.name, warning ? { key, outcome: 'degraded', message: warning } : { key, outcome: 'done' })
-    progress.done()
-    if (warning) report.warn(warning)
+    if (warning) {
+      writeStamp(step.name, { key, outcome: 'degraded', message: warning.summary })
+      progress.degraded()
+      report.warn([warning.summary, warning.detail].filter(Boolean).join('\n'))
+    } else {
+      writeStamp(step.name, { key, outcome: 'done' })
+      progress.done()
+    }
   } catch (error) {
     progress.failed()
     throw error

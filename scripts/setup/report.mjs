@@ -34,6 +34,11 @@ export function createReport({ quiet }) {
         done += 1
         end('✓')
       },
+      /** Done in part; a warning follows. */
+      degraded: () => {
+        done += 1
+        end('!')
+      },
       failed: () => end('✗'),
     }
   }
@@ -41,9 +46,9 @@ export function createReport({ quiet }) {
   return {
     begin,
     line: (text) => stdout.write(`${text}\n`),
-    warn: (text) => stderr.write(`  ! ${text}\n`),
+    warn: (text) => stderr.write(`${warning(text)}\n`),
     /** A warning of an earlier set-up that still holds. */
-    remind: (text) => quiet || stderr.write(`  ! ${text}\n`),
+    remind: (text) => quiet || stderr.write(`${warning(text)}\n`),
     failed: (error) => {
       if (error.log !== '') stderr.write(`\n${error.log}\n\n`)
       stderr.write(`${error.message}\n${error.fix}\n`)
@@ -56,6 +61,10 @@ export function createReport({ quiet }) {
       else if (!quiet) stdout.write(`set-up: up to date (${took})\n`)
     },
   }
+}
+
+function warning(text) {
+  return `  ! ${text.replaceAll('\n', '\n    ')}`
 }
 
 function duration(ms) {

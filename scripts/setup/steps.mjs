@@ -3,7 +3,7 @@
 // applies():       whether this clone has what the step works on
 // inputs().key:    hash of everything that decides the result; none where the outputs tell by themselves
 // missingOutput(): name of a result that is gone, or null
-// run():           does it; resolves to a warning when it could only be done in part
+// run():           does it; resolves to a warning ({summary, detail}) when it could only be done in part
 // cleans:          what a rebuild removes first
 // mustNotDegrade:  under --strict that warning is an error
 import { existsSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
@@ -59,10 +59,11 @@ const compiler = {
     await tryInstallToolchain(note)
     const toolchain = findToolchain()
     if (isComplete(toolchain)) return undefined
-    return (
-      `The native engine cannot be built: ${missingParts(toolchain)} missing. Runs use TensorFlow.js, about 100 times ` +
-      `slower.\n    To get it: ${installCommand()}`
-    )
+    return {
+      summary:
+        `The native engine cannot be built: ${missingParts(toolchain)} missing. Runs use TensorFlow.js, about 100 ` +
+        `times slower.\nTo get it: ${installCommand()}`,
+    }
   },
 }
 
@@ -91,11 +92,12 @@ const nativeEngine = {
       if (!(error instanceof CommandFailed)) throw error
       // An addon of other sources must not be loaded by this clone's code.
       rmSync(inRepository(addonFile), { force: true })
-      const tail = error.log.split('\n').slice(-12).join('\n    ')
-      return (
-        `The native engine did not compile; runs use TensorFlow.js, about 100 times slower.\n    ${tail}\n` +
-        `    The whole log: ${error.logFile}. It is tried again when native/ or the compiler changes, or with --rebuild.`
-      )
+      return {
+        summary:
+          'The native engine did not compile; runs use TensorFlow.js, about 100 times slower. It is tried again when ' +
+          `native/ or the compiler changes, or with --rebuild.\nThe whole log: ${error.logFile}`,
+        detail: error.log.split('\n').slice(-15).join('\n'),
+      }
     }
   },
 }
