@@ -1,6 +1,7 @@
 // Relay connections: the GraphQL classes, the arguments and the arithmetic of a page, whatever is listed.
 import { GraphQLError } from 'graphql'
 import { ArgsType, type ClassType, Field, Int, ObjectType } from 'type-graphql'
+import type { PageRequest } from './page.ts'
 
 /** Rows in a page where neither `first` nor `last` is given. */
 export const defaultPageSize = 50
@@ -105,14 +106,6 @@ function edgeType<T>(name: string, nodeType: () => object): ClassType<Edge<T>> {
     node!: T
   }
   return EdgeType
-}
-
-/** One page to read: up to `limit` rows strictly between two keys, from the front or from the back. */
-export interface PageRequest<K> {
-  limit: number
-  from: 'front' | 'back'
-  after: K | null
-  before: K | null
 }
 
 /**

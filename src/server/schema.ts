@@ -43,7 +43,7 @@ export function createSchema(resolvers?: Resolvers): GraphQLSchema {
     Object.values(resolvers ?? {}).map((one: object) => [one.constructor, one]),
   )
   return buildSchemaSync({
-    resolvers: resolverClasses as NonEmptyArray<typeof NodeResolver>,
+    resolvers: resolverClasses,
     orphanedTypes: [Failure],
     container: { get: (resolverClass) => instances.get(resolverClass) },
     // Input is parsed by the services, which speak to every transport alike.

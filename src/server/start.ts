@@ -80,10 +80,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => scheduler.close({ stopTrainers: options.stopTrainersOnExit }))
     await recover()
     const app: App = await startApp({ schema, sources, host, port: options.port, log })
-    undo.push(
-      () => app.close(),
-      () => Promise.resolve(scheduler.refuse()),
-    )
+    undo.push(() => app.close())
+    undo.push(() => {
+      scheduler.refuse()
+      return Promise.resolve()
+    })
     return { url: `http://${host.includes(':') ? `[${host}]` : host}:${app.port}`, host, port: app.port, close }
   } catch (error) {
     await close()

@@ -67,7 +67,10 @@ test('a lock whose process has died is taken over, also where its pid runs again
   for (const holder of stale) {
     await writeFile(homeLockFile(home), JSON.stringify(holder))
     const lock = await lockHome(home)
-    expect(JSON.parse(readFileSync(homeLockFile(home), 'utf8'))).toMatchObject({ pid: process.pid, startTime: own.startTime })
+    expect(JSON.parse(readFileSync(homeLockFile(home), 'utf8'))).toMatchObject({
+      pid: process.pid,
+      startTime: own.startTime,
+    })
     await lock.release()
   }
   await writeFile(homeLockFile(home), JSON.stringify({ ...own, at }))
@@ -92,7 +95,11 @@ test('the embedded database keeps its rows over a restart, and says what fails a
   await first.prisma.device.create({ data: row })
   await expect(first.prisma.device.create({ data: row })).rejects.toMatchObject({ code: 'P2002' })
   await expect(
-    first.prisma.$transaction([first.prisma.device.deleteMany(), first.prisma.device.create({ data: row }), first.prisma.device.create({ data: row })]),
+    first.prisma.$transaction([
+      first.prisma.device.deleteMany(),
+      first.prisma.device.create({ data: row }),
+      first.prisma.device.create({ data: row }),
+    ]),
   ).rejects.toMatchObject({ code: 'P2002' })
   expect(await first.prisma.device.findMany()).toEqual([row])
   await first.close()
@@ -136,7 +143,8 @@ function findPostgres(): { bin: string; user: { uid: number; gid: number } | nul
   if (!existsSync(join(bin, 'initdb'))) return `no initdb in ${bin}`
   if (process.getuid?.() !== 0) return { bin, user: null }
   try {
-    const id = (kind: string): number => Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8', stdio: 'pipe' }))
+    const id = (kind: string): number =>
+      Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8', stdio: 'pipe' }))
     return { bin, user: { uid: id('-u'), gid: id('-g') } }
   } catch {
     return 'PostgreSQL refuses to run as root, and there is no user postgres'
@@ -228,8 +236,9 @@ test('a whole run on PostgreSQL by DATABASE_URL, and one server a database', asy
 })
 
 test('a PostgreSQL server that is not there is a typed error', async () => {
-  await expect(
-    startTestServer(home, { databaseUrl: 'postgresql://trainql@127.0.0.1:1/none' }),
-  ).rejects.toMatchObject({ code: 'NETWORK', fix: expect.stringContaining('DATABASE_URL') as string })
+  await expect(startTestServer(home, { databaseUrl: 'postgresql://trainql@127.0.0.1:1/none' })).rejects.toMatchObject({
+    code: 'NETWORK',
+    fix: expect.stringContaining('DATABASE_URL') as string,
+  })
   expect(readdirSync(home)).toEqual([])
 })

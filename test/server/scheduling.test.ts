@@ -93,8 +93,16 @@ const killed: TrainerEnd = {
 
 test.each<[what: string, end: Partial<TrainerEnd>, expected: Record<string, unknown>]>([
   ['finished', { lastEvent: event({ type: 'finished' }) }, { type: 'succeeded' }],
-  ['finished before the wish to cancel reached it', { lastEvent: event({ type: 'finished' }), cancelRequested: true }, { type: 'succeeded' }],
-  ['stopped because it was told to', { lastEvent: event({ type: 'stopped' }), cancelRequested: true }, { type: 'canceled' }],
+  [
+    'finished before the wish to cancel reached it',
+    { lastEvent: event({ type: 'finished' }), cancelRequested: true },
+    { type: 'succeeded' },
+  ],
+  [
+    'stopped because it was told to',
+    { lastEvent: event({ type: 'stopped' }), cancelRequested: true },
+    { type: 'canceled' },
+  ],
   ['killed because it did not listen', { cancelRequested: true }, { type: 'canceled' }],
   [
     'failed by its own word',

@@ -66,7 +66,7 @@ test.each(['runs', 'checkpoints', 'devices', 'datasets'])('%s come in pages, for
   expect(all.pageInfo).toMatchObject({ hasNextPage: false, hasPreviousPage: false })
   for (const size of [1, 2, 3]) {
     const forwards: string[] = []
-    for (let after: string | null = null; ; ) {
+    for (let after: string | null = null; ;) {
       const { nodes, pageInfo } = await page(field, { first: size, after })
       forwards.push(...nodes.map(({ id }) => id))
       after = pageInfo.endCursor
@@ -74,7 +74,7 @@ test.each(['runs', 'checkpoints', 'devices', 'datasets'])('%s come in pages, for
     }
     expect(forwards).toEqual(ids)
     const backwards: string[] = []
-    for (let before: string | null = null; ; ) {
+    for (let before: string | null = null; ;) {
       const { nodes, pageInfo } = await page(field, { last: size, before })
       backwards.unshift(...nodes.map(({ id }) => id))
       before = pageInfo.startCursor
@@ -109,7 +109,8 @@ test.each([
   [{ first: 1, last: 1 }, 'Give `first` or `last`, not both.'],
   [{ after: 'x' }, '`after` is no cursor of this list; got "x".'],
 ])('%j is refused as the request', async (args, message) => {
-  const text = 'query ($first: Int, $after: String, $last: Int) { checkpoints(first: $first, after: $after, last: $last) { totalCount } }'
+  const text =
+    'query ($first: Int, $after: String, $last: Int) { checkpoints(first: $first, after: $after, last: $last) { totalCount } }'
   const { errors } = await post(url, text, args)
   expect(errors).toMatchObject([{ message, extensions: { code: 'BAD_USER_INPUT' } }])
 })
@@ -128,7 +129,13 @@ test('every node is found again by its id, and nothing else is', async () => {
   expect(new Set(ids.map((id) => decode(id).split(':')[0]))).toEqual(
     new Set(['Run', 'EpochMetrics', 'Checkpoint', 'Device', 'Dataset']),
   )
-  for (const id of ['', 'x', 'UnVuOg==', Buffer.from('Run:none').toString('base64'), Buffer.from('Secret:1').toString('base64')]) {
+  for (const id of [
+    '',
+    'x',
+    'UnVuOg==',
+    Buffer.from('Run:none').toString('base64'),
+    Buffer.from('Secret:1').toString('base64'),
+  ]) {
     expect(await query(url, 'query ($id: ID!) { node(id: $id) { id } }', { id })).toEqual({ node: null })
   }
 })
@@ -144,11 +151,15 @@ test('an unexpected error is masked for the client and logged whole', async () =
   const [error] = errors ?? []
   expect(error?.message).toMatch(/^Unexpected error; the server's log has it under [0-9a-f-]{36}\.$/)
   expect(error?.extensions).toEqual({ code: 'INTERNAL_SERVER_ERROR', reference: expect.any(String) as string })
-  expect(log.lines.find((line) => line.includes(String(error?.extensions?.['reference'])))).toContain('invalid byte sequence')
+  expect(log.lines.find((line) => line.includes(String(error?.extensions?.['reference'])))).toContain(
+    'invalid byte sequence',
+  )
 })
 
 test('mistakes in the request are told, over HTTP and over WebSocket', async () => {
-  expect((await post(url, '{ nonsense }')).errors).toMatchObject([{ extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } }])
+  expect((await post(url, '{ nonsense }')).errors).toMatchObject([
+    { extensions: { code: 'GRAPHQL_VALIDATION_FAILED' } },
+  ])
   expect((await post(url, 'query ($id: ID!) { run(id: $id) { id } }')).errors).toMatchObject([
     { message: expect.stringContaining('"$id"') as string, extensions: { code: 'BAD_USER_INPUT' } },
   ])

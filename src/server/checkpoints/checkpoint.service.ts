@@ -1,5 +1,5 @@
 // What is known of checkpoints. Their files are the trainer's; here is the index of them.
-import type { PageRequest } from '../connection.type.ts'
+import type { PageRequest } from '../page.ts'
 import { type CheckpointPosition, type CheckpointRecord, findCheckpointParts } from './checkpoint.record.ts'
 import type { CheckpointStore } from './checkpoint.store.ts'
 

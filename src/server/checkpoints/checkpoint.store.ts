@@ -1,5 +1,5 @@
 // Checkpoints in the database.
-import type { PageRequest } from '../connection.type.ts'
+import type { PageRequest } from '../page.ts'
 import type { Database } from '../database/database.ts'
 import type { CheckpointPosition, CheckpointRecord } from './checkpoint.record.ts'
 

@@ -34,27 +34,19 @@ function send(message: FromPglite): void {
   port?.postMessage(message)
 }
 
-async function openDatabase(): Promise<PGlite> {
-  if (!existsSync(join(folder, 'PG_VERSION'))) await initialise()
-  return PGlite.create({ dataDir: folder, startParams })
-}
+/** Written into the folder once the database in it is whole; a folder without it was left by a crash. */
+const marker = join(folder, 'trainql-initialised')
 
-/** Under another name first: a folder that bears the real one is whole. */
-async function initialise(): Promise<void> {
-  const unfinished = `${folder}.unfinished`
-  await rm(unfinished, { recursive: true, force: true })
+async function openDatabase(): Promise<PGlite> {
+  if (existsSync(marker)) return PGlite.create({ dataDir: folder, startParams })
   await rm(folder, { recursive: true, force: true })
-  await mkdir(dirname(folder), { recursive: true })
+  await mkdir(folder, { recursive: true })
   const dump = await readFile(template).catch(() => null)
-  if (dump === null) {
-    const database = await PGlite.create({ dataDir: unfinished, startParams })
-    await saveTemplate(await database.dumpDataDir('gzip'))
-    await database.close()
-  } else {
-    const database = await PGlite.create({ dataDir: unfinished, startParams, loadDataDir: new Blob([dump]) })
-    await database.close()
-  }
-  await rename(unfinished, folder)
+  const loadDataDir = dump === null ? undefined : new Blob([dump])
+  const database = await PGlite.create({ dataDir: folder, startParams, loadDataDir })
+  if (dump === null) await saveTemplate(await database.dumpDataDir('gzip'))
+  await writeFile(marker, '')
+  return database
 }
 
 /** A template only saves time: where it cannot be written, the next database is initialised afresh. */

@@ -12,8 +12,8 @@ export interface Pglite {
 }
 
 interface Waiting {
-  resolve(message: FromPglite): void
-  reject(error: Error): void
+  resolve: (message: FromPglite) => void
+  reject: (error: Error) => void
 }
 
 /** Opens the database in this folder, making it where it is absent. The caller holds the folder's lock. */

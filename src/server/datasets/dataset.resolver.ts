@@ -2,7 +2,7 @@
 import { Arg, Args, Query, Resolver } from 'type-graphql'
 import type { DatasetInfo } from '../../shared/datasets.ts'
 import { ConnectionArgs, type CountedConnection, parsePage, toConnection } from '../connection.type.ts'
-import { pageOfList } from '../list-page.ts'
+import { pageOfList } from '../page.ts'
 import { datasetPayload } from './dataset.payload.ts'
 import type { DatasetService } from './dataset.service.ts'
 import { Dataset, DatasetConnection } from './dataset.type.ts'

@@ -3,7 +3,7 @@ import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, Query, Resolver, Root }
 import type { DeviceKind } from '../../shared/run-spec.ts'
 import { ConnectionArgs, type CountedConnection, parsePage, toConnection } from '../connection.type.ts'
 import type { Context } from '../context.ts'
-import { pageOfList } from '../list-page.ts'
+import { pageOfList } from '../page.ts'
 import { runPayload } from '../runs/run.payload.ts'
 import { Run } from '../runs/run.type.ts'
 import { devicePayload } from './device.payload.ts'

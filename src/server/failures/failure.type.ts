@@ -1,6 +1,6 @@
 // Expected failures as members of a mutation's union: what happened, and what to do next.
 import { Field, InterfaceType, ObjectType } from 'type-graphql'
-import { type ErrorCode, type TrainqlError } from '../../shared/errors.ts'
+import type { ErrorCode, TrainqlError } from '../../shared/errors.ts'
 
 export type FailureTypeName = 'InvalidInputFailure' | 'NotFoundFailure' | 'ConflictFailure'
 

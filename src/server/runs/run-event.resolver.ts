@@ -1,4 +1,5 @@
 // Events of a run: the list, one of them, and the subscription that replays and then follows.
+import { Readable } from 'node:stream'
 import { Arg, Args, FieldResolver, ID, Query, Resolver, Root, Subscription } from 'type-graphql'
 import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
 import { type Connection, ConnectionArgs, parseCursor, parsePage, toConnection } from '../connection.type.ts'
@@ -108,8 +109,8 @@ function withExpectedErrors(
   }
 }
 
-async function* oneItem<T>(item: T): AsyncGenerator<T, void> {
-  yield item
+function oneItem<T>(item: T): AsyncIterable<T> {
+  return Readable.from([item])
 }
 
 /** Position behind an event's cursor; null where the text is none. */

@@ -1,7 +1,7 @@
 // Reading a run's events: by page, one, or as a stream that replays the past and then joins the present.
 import { TrainqlError } from '../../shared/errors.ts'
 import { isTerminal } from '../../shared/run-state.ts'
-import type { PageRequest } from '../connection.type.ts'
+import type { PageRequest } from '../page.ts'
 import type { RunEventStore } from './run-event.store.ts'
 import type { RunFeed } from './run-feed.ts'
 import type { StoredEvent } from './run.record.ts'

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { serverEventSchema, trainerEventSchema } from '../../shared/events.ts'
 import { parseWith } from '../../shared/run-spec.ts'
-import type { PageRequest } from '../connection.type.ts'
+import type { PageRequest } from '../page.ts'
 import type { Database } from '../database/database.ts'
 import type { StoredEvent } from './run.record.ts'
 

@@ -15,7 +15,8 @@ export function createRunId(at: Date): string {
 /** When a run was created; null where the text is no run id. */
 export function findRunIdTime(id: string): Date | null {
   if (!/^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(id)) return null
-  const ms = [...id.slice(0, timeDigits)].reduce((value, digit) => value * 32 + alphabet.indexOf(digit), 0)
+  const digits = Array.from(id.slice(0, timeDigits), (digit) => alphabet.indexOf(digit))
+  const ms = digits.reduce((value, digit) => value * 32 + digit, 0)
   return new Date(ms)
 }
 

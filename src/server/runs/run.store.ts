@@ -1,7 +1,7 @@
 // Runs in the database: reading them, and writing what their events change.
 import { parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
 import type { RunState } from '../../shared/run-state.ts'
-import type { PageRequest } from '../connection.type.ts'
+import type { PageRequest } from '../page.ts'
 import type { Database } from '../database/database.ts'
 import type { Prisma, Run as RunRow } from '../prisma-client/client.ts'
 import type { ProjectedBatch } from './run.projection.ts'

@@ -26,10 +26,7 @@ export async function readEventLines(file: string, offset: number, limitBytes: n
 }
 
 async function readBytes(file: string, offset: number, limitBytes: number): Promise<Buffer> {
-  const handle = await open(file, 'r').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw error
-  })
+  const handle = await open(file, 'r').catch(nullWhereAbsent)
   if (handle === null) return Buffer.alloc(0)
   try {
     for (let size = limitBytes; ; size *= 2) {
@@ -41,4 +38,10 @@ async function readBytes(file: string, offset: number, limitBytes: number): Prom
   } finally {
     await handle.close()
   }
+}
+
+/** For `catch`: a file that is absent is null, every other error stays one. */
+export function nullWhereAbsent(error: unknown): null {
+  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+  throw error
 }

@@ -62,16 +62,23 @@ async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<void> {
   const { runId, directory } = runLog
   const invalid = await takeOver(runLog)
   const { state, attempt } = runLog.run
-  if (isTerminal(state)) return deps.scheduler.forget(runId)
+  if (isTerminal(state)) {
+    deps.scheduler.forget(runId)
+    return
+  }
   const lastOwn = (await deps.events.findLast(runId, 0))?.event.type
   if (state === 'QUEUED') {
     // Died between the wish to cancel and its fulfilment.
     if (lastOwn !== 'cancelRequested') return
     await runLog.append({ type: 'canceled' })
-    return deps.scheduler.forget(runId)
+    deps.scheduler.forget(runId)
+    return
   }
   const holder = lastOwn === 'released' ? null : await deps.launcher.findHolder(directory, attempt)
-  if (holder !== null) return deps.scheduler.supervise(runLog, holder)
+  if (holder !== null) {
+    deps.scheduler.supervise(runLog, holder)
+    return
+  }
   // Leased and, as far as the directory says, never started. Should a process be about to take the attempt after
   // all, it or ours finds the attempt taken and leaves.
   const neverStarted = state === 'STARTING' && lastOwn !== 'released' && !existsSync(exitFile(directory, attempt))

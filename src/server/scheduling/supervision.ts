@@ -92,17 +92,18 @@ const lastWords: ReadonlySet<string> = new Set(['finished', 'failed', 'stopped']
 /** Runs an action that must not overlap itself; calls while it runs lead to one more run. */
 function coalesce(action: () => Promise<void>): { run: () => void; settled: () => Promise<void> } {
   let running: Promise<void> | null = null
-  let again = false
+  let calls = 0
   const loop = async (): Promise<void> => {
-    do {
-      again = false
+    for (let seen = 0; seen !== calls;) {
+      seen = calls
       await action()
-    } while (again)
+    }
+    calls = 0
     running = null
   }
   return {
     run() {
-      again = true
+      calls += 1
       running ??= loop()
     },
     settled: () => running ?? Promise.resolve(),

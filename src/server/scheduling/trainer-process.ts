@@ -6,6 +6,7 @@ import { entryCommand } from '../../shared/entry.ts'
 import { exitCodes } from '../../shared/exit-codes.ts'
 import { ownIdentity, type ProcessIdentity, processState } from '../../shared/process-identity.ts'
 import { heartbeatFile, lockFile, parseHeartbeat, parseLockRecord } from '../../shared/run-directory.ts'
+import { nullWhereAbsent } from './event-lines.ts'
 import { trainerOutputFile } from './run-files.ts'
 
 export interface TrainerExit {
@@ -78,10 +79,7 @@ export function createLocalLauncher(entry: URL): Launcher {
 }
 
 async function findHolder(directory: string, attempt: number): Promise<TrainerProcess | null> {
-  const text = await readFile(lockFile(directory, attempt), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return null
-    throw error
-  })
+  const text = await readFile(lockFile(directory, attempt), 'utf8').catch(nullWhereAbsent)
   if (text === null) return null
   const holder = parseLockRecord(JSON.parse(text))
   return watchProcess(holder, () => readHeartbeatTime(directory, attempt))

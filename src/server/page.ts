@@ -1,7 +1,17 @@
-// Pages of lists short enough to be held whole, such as devices and datasets.
-import type { PageRequest } from './connection.type.ts'
+// One page of a list, as the rooms ask for it below GraphQL.
 
-/** The rows that answer a page request, in list order; keys that the list lacks bound nothing. */
+/** Up to `limit` rows strictly between two keys, read from the front or from the back. */
+export interface PageRequest<K> {
+  limit: number
+  from: 'front' | 'back'
+  after: K | null
+  before: K | null
+}
+
+/**
+ * The rows that answer a page request of a list short enough to be held whole, in list order; up to `limit + 1`, so
+ * that one sees whether there are more. Keys that the list lacks bound nothing.
+ */
 export function pageOfList<R>(rows: readonly R[], page: PageRequest<string>, keyOf: (row: R) => string): R[] {
   const indexOf = (key: string | null): number => (key === null ? -1 : rows.findIndex((row) => keyOf(row) === key))
   const after = indexOf(page.after)
