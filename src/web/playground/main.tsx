@@ -2,19 +2,13 @@
 import 'graphiql/setup-workers/vite'
 import 'graphiql/style.css'
 import './playground.css'
-import { createGraphiQLFetcher } from '@graphiql/toolkit'
 import { GraphiQL } from 'graphiql'
-import { createClient as createWsClient } from 'graphql-ws'
 import { createRoot } from 'react-dom/client'
 import { createClient } from '../../sdk/index.ts'
 import { examples } from './examples.ts'
+import { createFetcher } from './fetcher.ts'
 
 const url = new URL('/graphql', window.location.href).href
-const fetcher = createGraphiQLFetcher({
-  url,
-  wsClient: createWsClient({ url: url.replace(/^http/, 'ws'), retryAttempts: 0 }),
-})
-
 /** The tabs about one run start with the newest; without a server, or without a run, they start empty. */
 async function newestRunId(): Promise<string> {
   const client = createClient({ url, timeoutMs: 3_000 })
@@ -35,7 +29,7 @@ const tabs = examples(await newestRunId()).map(({ query, variables }) => ({
 const root = document.getElementById('root')
 if (root === null) throw new Error('index.html has no #root.')
 createRoot(root).render(
-  <GraphiQL fetcher={fetcher} defaultTabs={tabs} defaultEditorToolsVisibility="variables">
+  <GraphiQL fetcher={createFetcher(url)} defaultTabs={tabs} defaultEditorToolsVisibility="variables">
     <GraphiQL.Logo>TrainQL</GraphiQL.Logo>
   </GraphiQL>,
 )
