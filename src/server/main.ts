@@ -31,6 +31,9 @@ function closeOnSignal(server: RunningServer): void {
   // Once: a second signal ends the process at once.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => close(signal))
   // A program that started this server for itself holds a channel to it; when it is gone, so is the need for us.
-  if (process.channel !== undefined)
-    process.once('disconnect', () => close('The program that started this server is gone'))
+  const gone = 'The program that started this server is gone'
+  if (process.send === undefined) return
+  if (process.connected) process.once('disconnect', () => close(gone))
+  // It went while we started.
+  else close(gone)
 }
