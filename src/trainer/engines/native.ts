@@ -165,8 +165,9 @@ class NativeSession implements Session {
   async readOptimizerState(): Promise<OptimizerState> {
     const { step, slots } = await this.open().readOptimizer()
     const tensors: StateDict = new Map()
-    optimizerSlots(this.spec.optimizer).forEach((slot, index) => {
-      for (const [name, tensor] of split(slots[index]!, this.parameters)) tensors.set(`${slot}.${name}`, tensor)
+    const names = optimizerSlots(this.spec.optimizer)
+    slots.forEach((values, index) => {
+      for (const [name, tensor] of split(values, this.parameters)) tensors.set(`${names[index]}.${name}`, tensor)
     })
     return { step, tensors }
   }
@@ -204,10 +205,9 @@ function split(values: Float32Array, entries: readonly StateEntry[]): StateDict 
 function join(state: StateDict, entries: readonly StateEntry[], prefix: string): Float32Array {
   const values = new Float32Array(entries.reduce((sum, { shape }) => sum + elementCount(shape), 0))
   let at = 0
-  for (const { name } of entries) {
-    const { data } = state.get(prefix + name)!
-    values.set(data, at)
-    at += data.length
+  for (const { name, shape } of entries) {
+    values.set(state.get(prefix + name)?.data ?? [], at)
+    at += elementCount(shape)
   }
   return values
 }

@@ -19,7 +19,8 @@ export async function openEngine(choice: EngineChoice, devices: readonly Assigne
   switch (choice) {
     case 'NATIVE': {
       const info = await probeNative()
-      if (!info.available || onGpu) throw unavailable('native', onGpu ? 'it does not serve CUDA devices yet' : info.detail)
+      if (!info.available || onGpu)
+        throw unavailable('native', onGpu ? 'it does not serve CUDA devices yet' : info.detail)
       return openNative()
     }
     case 'TFJS':

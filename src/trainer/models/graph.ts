@@ -58,14 +58,7 @@ export interface LinearLayer {
   inFeatures: number
   outFeatures: number
 }
-export type Layer =
-  | ConvLayer
-  | BatchNormLayer
-  | ReluLayer
-  | AddLayer
-  | MaxPoolLayer
-  | GlobalAvgPoolLayer
-  | LinearLayer
+export type Layer = ConvLayer | BatchNormLayer | ReluLayer | AddLayer | MaxPoolLayer | GlobalAvgPoolLayer | LinearLayer
 
 export interface ModelGraph {
   /** Architecture name in torchvision's spelling, such as `resnet18`. */

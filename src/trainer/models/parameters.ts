@@ -28,7 +28,6 @@ export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }
 
-
 function entriesOf(layer: Layer): StateEntry[] {
   switch (layer.op) {
     case 'conv': {

@@ -4,7 +4,10 @@ import { TrainqlError } from '../../shared/errors.ts'
 import type { Architecture } from '../../shared/run-spec.ts'
 import type { Layer, ModelGraph, TensorId } from './graph.ts'
 
-const stages: Record<Architecture, { block: 'basic' | 'bottleneck'; depths: readonly [number, number, number, number] }> = {
+const stages: Record<
+  Architecture,
+  { block: 'basic' | 'bottleneck'; depths: readonly [number, number, number, number] }
+> = {
   RESNET18: { block: 'basic', depths: [2, 2, 2, 2] },
   RESNET34: { block: 'basic', depths: [3, 4, 6, 3] },
   RESNET50: { block: 'bottleneck', depths: [3, 4, 6, 3] },
@@ -43,11 +46,21 @@ export function resnet({ architecture, input, classes }: ResNetOptions): ModelGr
       const name = `layer${stage + 1}.${index}`
       const width = 64 * 2 ** stage
       const stride = stage > 0 && index === 0 ? 2 : 1
-      x = block === 'basic' ? basicBlock(graph, name, x, { width, stride }) : bottleneck(graph, name, x, { width, stride })
+      x =
+        block === 'basic'
+          ? basicBlock(graph, name, x, { width, stride })
+          : bottleneck(graph, name, x, { width, stride })
     }
   })
   const logits = graph.linear('fc', graph.globalAvgPool(x), classes)
-  return { architecture: architecture.toLowerCase(), input, classes, logits, layers: graph.layers, shapes: graph.shapes }
+  return {
+    architecture: architecture.toLowerCase(),
+    input,
+    classes,
+    logits,
+    layers: graph.layers,
+    shapes: graph.shapes,
+  }
 }
 
 interface BlockOptions {
@@ -118,7 +131,15 @@ class GraphBuilder {
 
   batchNorm(name: string, input: TensorId): TensorId {
     const output = this.tensor(this.shape(input))
-    this.layers.push({ op: 'batchNorm', name, input, output, channels: this.shape(input)[0], epsilon: 1e-5, momentum: 0.1 })
+    this.layers.push({
+      op: 'batchNorm',
+      name,
+      input,
+      output,
+      channels: this.shape(input)[0],
+      epsilon: 1e-5,
+      momentum: 0.1,
+    })
     return output
   }
 
