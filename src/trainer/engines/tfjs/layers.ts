@@ -11,8 +11,6 @@ export interface Operations {
   tf: Tf
   /** The backend has the kernel Conv2DBackpropFilter. */
   hasFilterGradient: boolean
-  /** Of equal maxima in a window, the backend's MaxPoolGrad gives the gradient to the last one. PyTorch: the first. */
-  poolTiesGoLast: boolean
 }
 
 /** Gradients a layer passes back: one for each input, and one for each of its parameters by name. */
@@ -60,7 +58,7 @@ export function forwardLayer(
       return { output: x.add(other), statistics: new Map(), backward: (dy) => onlyInputs(dy, dy) }
     }
     case 'maxPool':
-      return maxPool(operations, layer, x as Tensor4D)
+      return maxPool(tf, layer, x as Tensor4D)
     case 'globalAvgPool': {
       const [n, height, width, channels] = (x as Tensor4D).shape
       return {
@@ -128,8 +126,7 @@ function filterGradient(
         taps.push(tf.zeros([inChannels, outChannels]))
         continue
       }
-      const end = [n, row + (outHeight - 1) * stride + 1, column + (outWidth - 1) * stride + 1, inChannels]
-      const met = tf.stridedSlice(padded, [0, row, column, 0], end, [1, stride, stride, 1]) // (N, OH, OW, I)
+      const met = pixelsUnderTap(tf, padded, { kernel, stride, padding }, row * kernel + column) // (N, OH, OW, I)
       // Transposed apart from the product: the wasm backend's product with transposeA takes a slow path.
       const metColumns = tf.reshape<Rank.R2>(met, [n * outHeight * outWidth, inChannels]).transpose()
       taps.push(tf.matMul(metColumns, dyRows))
@@ -207,29 +204,78 @@ function deviation(variance: Tensor, { epsilon }: BatchNormLayer): Tensor {
   return variance.add(epsilon).sqrt()
 }
 
-/** Padding counts as minus infinity; the gradient goes to the first of equal maxima, as torch.nn.MaxPool2d. */
-function maxPool({ tf, poolTiesGoLast }: Operations, layer: MaxPoolLayer, x: Tensor4D): Forward {
-  const { kernel, stride } = layer
+/**
+ * Padding counts as minus infinity; of equal maxima the first takes the gradient; NaN is larger than any number:
+ * as torch.nn.MaxPool2d. Written out by taps because backends differ: the wasm backend's gradient takes the last of
+ * equal maxima, and the first pixel of a window without a positive one.
+ */
+function maxPool(tf: Tf, layer: MaxPoolLayer, x: Tensor4D): Forward {
+  const { kernel } = layer
   const padded = covered(tf, x, layer, -Infinity)
-  const output = tf.maxPool(padded, kernel, stride, 'valid')
+  // Which tap, row by row, holds the maximum: (N, OH, OW, C).
+  const [output, chosen] = tf.tidy(() => {
+    let largest = pixelsUnderTap(tf, padded, layer, 0)
+    let tapOfLargest = tf.zerosLike(largest)
+    for (let tap = 1; tap < kernel * kernel; tap += 1) {
+      const pixels = pixelsUnderTap(tf, padded, layer, tap)
+      const isLarger = tf.logicalOr(pixels.greater(largest), tf.isNaN(pixels))
+      largest = tf.where(isLarger, pixels, largest)
+      tapOfLargest = tf.where(isLarger, tf.fill(pixels.shape, tap), tapOfLargest)
+    }
+    return [largest, tapOfLargest]
+  })
   return {
     output,
     statistics: new Map(),
     backward: (dOutput) => {
-      // Seen backwards, the last of equal maxima is the first.
-      const turn = <T extends Tensor>(tensor: T): T => (poolTiesGoLast ? tf.reverse(tensor, [1, 2]) : tensor)
-      const dPadded = turn(
-        tf
-          .engine()
-          .runKernel<Tensor4D>(
-            'MaxPoolGrad',
-            { dy: turn(dOutput), input: turn(padded), output: turn(output) },
-            { filterSize: [kernel, kernel], strides: [stride, stride], pad: 'valid' },
-          ),
-      )
+      const dy = dOutput as Tensor4D
+      const dPadded = tf.tidy(() => {
+        let sum = tf.zerosLike(padded)
+        for (let tap = 0; tap < kernel * kernel; tap += 1) {
+          const taken = dy.mul<Tensor4D>(chosen.equal(tap).cast('float32'))
+          sum = sum.add(spreadUnderTap(tf, taken, layer, { tap, shape: padded.shape }))
+        }
+        return sum
+      })
       return onlyInputs(uncovered(tf, dPadded, layer, x.shape))
     },
   }
+}
+
+/** The pixels that tap `tap` of a window (counted row by row) meets at each output position: (N, OH, OW, C). */
+function pixelsUnderTap(tf: Tf, padded: Tensor4D, { kernel, stride }: Window, tap: number): Tensor4D {
+  const [n, height, width, channels] = padded.shape
+  const row = Math.floor(tap / kernel)
+  const column = tap % kernel
+  const end = [n, row + height - kernel + 1, column + width - kernel + 1, channels]
+  return tf.stridedSlice(padded, [0, row, column, 0], end, [1, stride, stride, 1]) as Tensor4D
+}
+
+/** The transpose of `pixelsUnderTap`: puts values (N, OH, OW, C) where the tap met its pixels, zeros elsewhere. */
+function spreadUnderTap(
+  tf: Tf,
+  values: Tensor4D,
+  { kernel, stride }: Window,
+  { tap, shape }: { tap: number; shape: Tensor4D['shape'] },
+): Tensor4D {
+  const [n, outHeight, outWidth, channels] = values.shape
+  const [, height, width] = shape
+  const row = Math.floor(tap / kernel)
+  const column = tap % kernel
+  const gap: [number, number] = [0, stride - 1]
+  // stride - 1 empty columns after each column, then as many empty rows after each row.
+  const wide = tf.pad(values.reshape([n * outHeight * outWidth, 1, channels]), [[0, 0], gap, [0, 0]])
+  const rows = wide.reshape([n * outHeight, 1, outWidth * stride * channels])
+  const spread = tf.pad(rows, [[0, 0], gap, [0, 0]]).reshape([n, outHeight * stride, outWidth * stride, channels])
+  const spanHeight = height - kernel + 1
+  const spanWidth = width - kernel + 1
+  const paddings: [number, number][] = [
+    [0, 0],
+    [row, kernel - 1 - row],
+    [column, kernel - 1 - column],
+    [0, 0],
+  ]
+  return tf.pad(spread.slice([0, 0, 0, 0], [n, spanHeight, spanWidth, channels]), paddings) as Tensor4D
 }
 
 function linear(

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Tensor } from '@tensorflow/tfjs'
 import { TrainqlError } from '../../../shared/errors.ts'
 import type { Operations, Tf } from './layers.ts'
 
@@ -66,11 +65,7 @@ export async function loadTfjs(probe: TfjsProbe): Promise<Operations> {
     tf.enableProdMode()
     if (!(await tf.setBackend(probe.backend))) throw new Error(`its ${probe.backend} backend does not start`)
     await tf.ready()
-    return {
-      tf,
-      hasFilterGradient: hasKernel(tf, 'Conv2DBackpropFilter', probe.backend),
-      poolTiesGoLast: tieGoesLast(tf),
-    }
+    return { tf, hasFilterGradient: hasKernel(tf, 'Conv2DBackpropFilter', probe.backend) }
   } catch (error) {
     throw new TrainqlError(
       {
@@ -130,22 +125,6 @@ async function importPackage(name: string): Promise<Tf> {
 
 function hasKernel(tf: Tf, kernel: string, backend: TfjsBackend): boolean {
   return tf.getKernelsForBackend(backend).some(({ kernelName }) => kernelName === kernel)
-}
-
-/** Asks the backend which of two equal maxima gets the gradient: they differ, and not all write it down. */
-function tieGoesLast(tf: Tf): boolean {
-  const gradient = tf.tidy(() =>
-    tf
-      .engine()
-      .runKernel<Tensor>(
-        'MaxPoolGrad',
-        { dy: tf.ones([1, 1, 1, 1]), input: tf.ones([1, 1, 2, 1]), output: tf.ones([1, 1, 1, 1]) },
-        { filterSize: [1, 2], strides: [1, 2], pad: 'valid' },
-      ),
-  )
-  const [first] = gradient.dataSync()
-  gradient.dispose()
-  return first === 0
 }
 
 function noTensorflow(passedOver: readonly string[]): TrainqlError {
