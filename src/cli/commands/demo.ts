@@ -8,6 +8,7 @@ import { aborted, Interrupted, watchInterruption } from '../interruption.ts'
 import type { DemoPlan } from '../parse.ts'
 import { displayPath, packageRoot, packageVersion } from '../places.ts'
 import { freePort, startServerProcess, type ServerProcess } from '../server-process.ts'
+import { counted } from '../terminal/format.ts'
 import { createScreen, isInteractive, type OutputStream, type Screen } from '../terminal/screen.ts'
 import { cancelUnfinished, shutDown } from '../demo/shut-down.ts'
 import { compare, showCheckpoint, showComparison, showResult, summaryOf } from '../demo/summary.ts'
@@ -54,7 +55,7 @@ export async function demo(plan: DemoPlan, { stdout, stderr }: Streams): Promise
     if (trained.checkpoint !== undefined) showCheckpoint(trained.checkpoint, screen)
     if (plan.json) stdout.write(`${JSON.stringify(summaryOf(trained, urls, comparison))}\n`)
     if (keep) await linger(urls, screen, signal)
-    else screen.line(screen.style.dim(`Look again: trainql start --home ${displayPath(home, process.cwd())}`))
+    else screen.line(screen.style.dim(`Look again: ${startCommand()} --home ${displayPath(home, process.cwd())}`))
     return 0
   } catch (error) {
     screen.status()
@@ -119,8 +120,8 @@ async function prepare(
   for (const note of task.notes) screen.line(note)
   const { input, dataset } = task
   const from = dataset.path === null ? 'built in' : displayPath(dataset.path, process.cwd())
-  const devices = `${plan.devices} ${plan.devices === 1 ? 'device' : 'devices'}`
-  screen.line(`${modelName(plan.model)} on ${dataset.name} (${from}), ${input.epochs} epochs, Adam, ${devices}`)
+  const [epochs, devices] = [counted(input.epochs ?? 1, 'epoch'), counted(plan.devices, 'device')]
+  screen.line(`${modelName(plan.model)} on ${dataset.name} (${from}), ${epochs}, Adam, ${devices}`)
   return task
 }
 
@@ -141,7 +142,7 @@ async function train(
   { client, screen }: { client: Client; screen: Screen },
   signal: AbortSignal,
 ): Promise<TrainedRun> {
-  const name = `demo on ${devices} ${devices === 1 ? 'device' : 'devices'}`
+  const name = `demo on ${counted(devices, 'device')}`
   const created = await client.createRun({ ...input, name, devices: { count: devices, kind: 'CPU' } }, { signal })
   const trained = await watchRun(client, created, screen, signal)
   if (trained.run.state === 'SUCCEEDED') return trained
@@ -178,6 +179,11 @@ async function linger(urls: ReturnType<typeof urlsOf>, screen: Screen, signal: A
   screen.line(`The server stays up: open ${screen.style.cyan(urls.playground)}, or press Ctrl-C to stop.`)
   await aborted(signal)
   if (!(signal.reason instanceof Interrupted)) throw signal.reason
+}
+
+/** As the person who started the demo would type it. */
+function startCommand(): string {
+  return process.env['npm_lifecycle_event'] === undefined ? 'trainql start' : 'npm start --'
 }
 
 function modelName(model: string): string {

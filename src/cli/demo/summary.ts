@@ -1,6 +1,6 @@
 // What the demo says at its end: the result, the checkpoint, one device beside several, and the JSON of it all.
 import type { Checkpoint } from '../../sdk/index.ts'
-import { formatBytes, formatDuration, formatPercent, formatRate } from '../terminal/format.ts'
+import { counted, formatBytes, formatDuration, formatPercent, formatRate } from '../terminal/format.ts'
 import type { Screen } from '../terminal/screen.ts'
 import { renderSideBySide } from '../terminal/table.ts'
 import { displayPath } from '../places.ts'
@@ -40,7 +40,7 @@ export function showResult(trained: TrainedRun, screen: Screen): void {
   screen.line()
   screen.line(
     `${style.green(style.unicode ? '✔' : 'ok')} ${style.bold(`${formatPercent(last?.accuracy ?? null)} accuracy`)} after ` +
-      `${trained.epochs.length} ${trained.epochs.length === 1 ? 'epoch' : 'epochs'} in ${formatDuration(trainingSeconds(trained))}`,
+      `${counted(trained.epochs.length, 'epoch')} in ${formatDuration(trainingSeconds(trained))}`,
   )
 }
 
@@ -54,8 +54,7 @@ export function showCheckpoint({ path, bytes, sha256 }: Checkpoint, screen: Scre
 export function showComparison({ single, multiple, speedUp, efficiency, bitEqual }: Comparison, screen: Screen): void {
   const { style } = screen
   const both = [single, multiple]
-  const count = ({ run }: TrainedRun): string =>
-    `${run.deviceNames.length} ${run.deviceNames.length === 1 ? 'device' : 'devices'}`
+  const count = ({ run }: TrainedRun): string => counted(run.deviceNames.length, 'device')
   const meanRate = ({ epochs }: TrainedRun): number =>
     epochs.reduce((sum, { imagesPerSecond }) => sum + imagesPerSecond, 0) / Math.max(1, epochs.length)
   const sum = ({ epochs }: TrainedRun, key: 'userSeconds' | 'systemSeconds'): string =>
