@@ -32,7 +32,7 @@ try {
 
   const { state, failure } = await client.waitForRun(id)
   if (state !== 'SUCCEEDED') throw new Error(`The run ended as ${state}: ${failure?.message ?? ''}`)
-  const [checkpoint] = (await client.checkpoints({ runId: id, first: 1 })).nodes
+  const [checkpoint] = (await client.checkpoints({ runId: id, last: 1 })).nodes
   console.log(`checkpoint ${checkpoint?.path} (sha-256 ${checkpoint?.sha256})`)
 } catch (error) {
   if (!(error instanceof TrainqlClientError)) throw error

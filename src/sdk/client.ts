@@ -81,6 +81,7 @@ export interface Client extends AsyncDisposable {
   runs(variables?: operations.RunsQueryVariables, options?: CallOptions): Promise<Page<Run>>
   /** @throws TrainqlFailure `NOT_FOUND` */
   checkpoint(id: string, options?: CallOptions): Promise<Checkpoint>
+  /** Those of the newest run first, of one run the oldest first; `{ runId, last: 1 }` is a run's newest. */
   checkpoints(variables?: operations.CheckpointsQueryVariables, options?: CallOptions): Promise<Page<Checkpoint>>
   /** One entry for each finished epoch, in order. */
   epochMetrics(runId: string, options?: CallOptions): Promise<EpochMetrics[]>

@@ -172,7 +172,8 @@ query RunsWithMetrics {
 `,
     },
     {
-      query: `# Checkpoints on disk, newest first.
+      query: `# Checkpoints on disk: those of the newest run first,
+# of one run the oldest first.
 query Checkpoints {
   checkpoints(first: 10) {
     nodes {
