@@ -1,6 +1,6 @@
 // The package as another project sees it: its `exports`, its types checked strictly, and no dependency it does not name.
 import { execFile } from 'node:child_process'
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,7 +44,16 @@ beforeAll(async () => {
 afterAll(() => rm(project, { recursive: true }))
 
 test('a project outside type-checks against the package, its declarations included, and runs', async () => {
-  await run(process.execPath, [tsc, '-p', project, '--skipLibCheck', 'false'])
+  // Where a wrong field name did type-check, the directive would be unused, which is an error too.
+  const wrong = `
+import { createClient } from 'trainql'
+// @ts-expect-error trainPictures is no field of the input
+void createClient({ url: '' }).createRun({ dataset: 'shapes', trainPictures: 1 })
+`
+  await writeFile(join(project, 'wrong.ts'), wrong)
+  const check = { extends: './tsconfig.json', include: ['train.ts', 'wrong.ts'] }
+  await writeFile(join(project, 'check.json'), JSON.stringify(check))
+  await run(process.execPath, [tsc, '-p', join(project, 'check.json'), '--skipLibCheck', 'false'])
   const server = await startEventServer()
   try {
     server.emit()
@@ -57,15 +66,4 @@ test('a project outside type-checks against the package, its declarations includ
   } finally {
     await server.close()
   }
-})
-
-test('a wrong field name does not type-check', async () => {
-  const source = (await readFile(join(project, 'train.ts'), 'utf8')).replace('trainImages:', 'trainPictures:')
-  await writeFile(join(project, 'wrong.ts'), source)
-  const wrong = { extends: './tsconfig.json', include: ['wrong.ts'] }
-  await writeFile(join(project, 'wrong.json'), JSON.stringify(wrong))
-  const outcome = await run(process.execPath, [tsc, '-p', join(project, 'wrong.json'), '--noEmit']).catch(
-    (error: unknown) => error,
-  )
-  expect((outcome as { stdout: string }).stdout).toContain("'trainPictures' does not exist in type")
 })
