@@ -1,8 +1,10 @@
 // Deaths: of the trainer, and of the server with a run under way. No event is lost or doubled by any of them.
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { WebSocket } from 'ws'
 import { lockFile } from '../../src/shared/run-directory.ts'
 import {
   collectEvents,
@@ -157,7 +159,12 @@ test('a server told to stop its trainers leaves none, queued runs included', asy
   instruct(first, 'started', 'steps 1')
   await waitForEvent(running.url, first.id, 'StepEvent')
   const pid = trainerPid(first)
+  const socket = new WebSocket(`${running.url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws')
+  await once(socket, 'open')
+  const closed = once(socket, 'close')
   await running.close()
+  // "Service restart": clients of graphql-ws come back by themselves.
+  expect((await closed).map(String)).toEqual(['1012', 'The server restarts: retry in 1 s'])
   expect(isAlive(pid)).toBe(false)
 
   const again = await startTestServer(home)

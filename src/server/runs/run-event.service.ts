@@ -28,6 +28,7 @@ export function createRunEventService(deps: { runs: RunStore; events: RunEventSt
     await checkStart(runId, after)
     let position = after
     while (!signal.aborted) {
+      const version = feed.version(runId)
       const batch = feed.recent(runId, position) ?? (await events.listAfter(runId, position, replayBatch))
       for (const event of batch) {
         position = event.cursor
@@ -37,7 +38,7 @@ export function createRunEventService(deps: { runs: RunStore; events: RunEventSt
       if (batch.length > 0) continue
       const run = await runs.find(runId)
       if (run === null || (isTerminal(run.state) && run.lastCursor <= position)) return
-      await feed.waitBeyond(runId, position, signal)
+      await feed.waitForChange(runId, version, signal)
     }
   }
 

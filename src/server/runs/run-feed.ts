@@ -9,26 +9,33 @@ export interface RunFeed {
   publish(runId: string, events: readonly StoredEvent[]): void
   /** The events behind a position, where memory holds all of them; null where the database must be asked. */
   recent(runId: string, after: number): StoredEvent[] | null
-  /** Resolves once an event behind the position is stored, or on abort. Never misses one published in between. */
-  waitBeyond(runId: string, position: number, signal: AbortSignal): Promise<void>
-  /** Frees the memory of a run that has ended. */
+  /** Another one whenever something has changed. Take it before reading the database, which may be old by the answer. */
+  version(runId: string): string
+  /** Resolves once the version is another one than this, at once where it is already, or on abort. */
+  waitForChange(runId: string, version: string, signal: AbortSignal): Promise<void>
+  /** Frees the memory of a run that has ended; who still waits is woken to find so in the database. */
   forget(runId: string): void
-  /** Waiting subscribers, over all runs. */
+  /** How many wait now, over all runs. */
   readonly waiting: number
 }
 
 interface Live {
   events: StoredEvent[]
+  published: number
   waiting: Set<() => void>
 }
 
 export function createRunFeed(): RunFeed {
   const lives = new Map<string, Live>()
+  /** Part of every version, so that a run forgotten meanwhile is not taken for one that never was. */
+  let forgotten = 0
+
+  const version = (runId: string): string => `${lives.get(runId)?.published ?? 0}.${forgotten}`
 
   function liveOf(runId: string): Live {
     const known = lives.get(runId)
     if (known !== undefined) return known
-    const live: Live = { events: [], waiting: new Set() }
+    const live: Live = { events: [], published: 0, waiting: new Set() }
     lives.set(runId, live)
     return live
   }
@@ -38,38 +45,42 @@ export function createRunFeed(): RunFeed {
       const live = liveOf(runId)
       live.events.push(...events)
       if (live.events.length > 2 * keptEvents) live.events.splice(0, live.events.length - keptEvents)
-      const waiting = [...live.waiting]
-      live.waiting.clear()
-      for (const wake of waiting) wake()
+      live.published += 1
+      wakeAll(live)
     },
+    version,
     recent(runId, after) {
       const events = lives.get(runId)?.events
       const first = events?.[0]
       if (events === undefined || first === undefined || after < first.cursor - 1) return null
       return events.slice(after - first.cursor + 1)
     },
-    async waitBeyond(runId, position, signal) {
-      const live = liveOf(runId)
-      if (signal.aborted || (live.events.at(-1)?.cursor ?? 0) > position) return
+    async waitForChange(runId, since, signal) {
+      if (signal.aborted || version(runId) !== since) return
+      const { waiting } = liveOf(runId)
       await new Promise<void>((resolve) => {
-        live.waiting.add(resolve)
-        signal.addEventListener(
-          'abort',
-          () => {
-            live.waiting.delete(resolve)
-            resolve()
-          },
-          { once: true },
-        )
+        const wake = (): void => {
+          waiting.delete(wake)
+          signal.removeEventListener('abort', wake)
+          resolve()
+        }
+        waiting.add(wake)
+        signal.addEventListener('abort', wake)
       })
     },
     forget(runId) {
       const live = lives.get(runId)
-      // Those who wait have been woken by the last event; a late one finds the run ended in the database.
-      if (live !== undefined && live.waiting.size === 0) lives.delete(runId)
+      if (live === undefined) return
+      lives.delete(runId)
+      forgotten += 1
+      wakeAll(live)
     },
     get waiting() {
       return [...lives.values()].reduce((sum, { waiting }) => sum + waiting.size, 0)
     },
   }
+}
+
+function wakeAll({ waiting }: Live): void {
+  for (const wake of [...waiting]) wake()
 }
