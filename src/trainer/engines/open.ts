@@ -1,6 +1,6 @@
 // Chooses the engine of a run: `native` where its addon is built and serves the devices, else TensorFlow.js.
 import { TrainqlError } from '../../shared/errors.ts'
-import type { AssignedDevice, EngineChoice } from '../../shared/run-spec.ts'
+import type { AssignedDevice, DeviceKind, EngineChoice } from '../../shared/run-spec.ts'
 import type { Engine } from '../engine.ts'
 
 /** What an engine could do on this machine, without opening it. */
@@ -9,6 +9,8 @@ export interface EngineInfo {
   available: boolean
   /** Instruction set or library, or why it is not available. */
   detail: string
+  /** Kinds of devices it trains on. */
+  serves: DeviceKind[]
 }
 
 /**
@@ -36,12 +38,15 @@ export async function openEngine(choice: EngineChoice, devices: readonly Assigne
 export async function probeEngines(): Promise<EngineInfo[]> {
   const { probeTfjs } = await import('./tfjs.ts')
   const tfjs = await probeTfjs()
-  return [await probeNative(), { name: 'tfjs', available: true, detail: tfjs.detail }]
+  return [
+    await probeNative(),
+    { name: 'tfjs', available: true, detail: tfjs.detail, serves: tfjs.servesCuda ? ['CPU', 'CUDA'] : ['CPU'] },
+  ]
 }
 
 async function probeNative(): Promise<EngineInfo> {
   const { probeNativeEngine } = await import('./native.ts')
-  return { name: 'native', ...probeNativeEngine() }
+  return { name: 'native', ...probeNativeEngine(), serves: ['CPU'] }
 }
 
 async function openNative(): Promise<Engine> {
