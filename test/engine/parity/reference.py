@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """What PyTorch computes for the cases of cases.json, in float64 and float32, from generated weights and batches.
 
-  reference.py probe                      versions, as one line of JSON
-  reference.py numbers                    the numbers of numbers.json, on standard output
-  reference.py live FOLDER CASE SEED...   whole tensors of one case: FOLDER/SEED.json and FOLDER/SEED.bin
+  reference.py probe                       versions, as one line of JSON
+  reference.py numbers                     what numbers.json holds, on standard output (takes minutes)
+  reference.py margins CASE FIRST LAST     seeds whose first step no ReLU decides by rounding, best first
+  reference.py first-step FOLDER CASE      whole tensors of the first step, as FOLDER/first-step.{json,bin}
+  reference.py steps FOLDER CASE SEED...   losses and weights after all steps, as FOLDER/seed-SEED.{json,bin}
 
 Shards are run one after another: batch norm sees one shard, losses are scaled by 1/B, gradients and batch
 statistics are added in a binary tree, neighbours first, and running statistics are updated once a step.
 """
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -139,32 +140,63 @@ def forward_backward(model, images, labels, shards):
     return tree_sum(losses)
 
 
+def first_step(case, dtype):
+    """Loss and gradients of one step, running statistics after it."""
+    seed = case["firstStepSeed"]
+    model = build(case, seed, dtype)
+    images, labels = generate_batch(case, seed, 0)
+    loss = forward_backward(model, images.to(dtype), labels, case["shards"])
+    gradients = {name: as_array(parameter.grad) for name, parameter in model.named_parameters()}
+    statistics = {name: as_array(value) for name, value in model.named_buffers() if "running" in name}
+    return {"loss": loss, "gradients": gradients, "statistics": statistics}
+
+
 def train(case, seed, dtype):
-    """Losses of all steps, first-step gradients, running statistics after it, weights at the end."""
+    """Losses of all steps, weights at the end."""
     model = build(case, seed, dtype)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=case["learningRate"], momentum=SPEC["momentum"], weight_decay=SPEC["weightDecay"]
     )
     losses = []
-    for step in range(SPEC["steps"] if case["trained"] else 1):
+    for step in range(SPEC["steps"]):
         images, labels = generate_batch(case, seed, step)
         losses.append(forward_backward(model, images.to(dtype), labels, case["shards"]))
-        if step == 0:
-            gradients = {name: as_array(parameter.grad) for name, parameter in model.named_parameters()}
-            statistics = {name: as_array(value) for name, value in model.named_buffers() if "running" in name}
         optimizer.step()
-    weights = {name: as_array(parameter) for name, parameter in model.named_parameters()}
-    return {"losses": losses, "gradients": gradients, "statistics": statistics, "weights": weights}
+    return {"losses": losses, "weights": {name: as_array(value) for name, value in model.named_parameters()}}
+
+
+def margin(case, seed):
+    """How far the first step is from a ReLU that rounding could switch: the smallest |pre-activation|, in units of
+    float32 PyTorch's own rounding error in that layer (root mean square). One switched ReLU moves gradients by a
+    percent or so, whatever computes them, so a tight comparison needs weights and a batch with none in reach."""
+    values = {}
+    for dtype in (torch.float64, torch.float32):
+        model, seen = build(case, seed, dtype), []
+        for module in model.modules():
+            if isinstance(module, nn.ReLU):
+                module.inplace = False
+                module.register_forward_hook(lambda _module, inputs, _output: seen.append(inputs[0].double()))
+        with torch.no_grad():
+            for shard in generate_batch(case, seed, 0)[0].to(dtype).chunk(case["shards"]):
+                model(shard)
+        values[dtype] = seen
+    return min(
+        float(exact.abs().min() / (exact - single).square().mean().sqrt())
+        for exact, single in zip(values[torch.float64], values[torch.float32])
+    )
 
 
 def as_array(tensor):
     return tensor.detach().to(torch.float64).reshape(-1).numpy().copy()
 
 
+def norm(tensors):
+    return float(np.sqrt(sum(float(np.sum(values**2)) for values in tensors.values())))
+
+
 def distance(a, b):
     """|a - b| / |b| over all tensors together."""
-    squares = sum(float(np.sum((a[name] - b[name]) ** 2)) for name in b)
-    return float(np.sqrt(squares / sum(float(np.sum(values**2)) for values in b.values())))
+    return norm({name: a[name] - b[name] for name in b}) / norm(b)
 
 
 # --- what is handed on ------------------------------------------------------------------------------------------
@@ -192,54 +224,76 @@ def sketches(tensors, buckets):
 def numbers():
     result = {"torch": torch.__version__, "torchvision": torchvision.__version__, "cases": {}}
     for name, case in CASES.items():
+        exact = first_step(case, torch.float64)
         runs = []
-        for seed in SPEC["seeds"] if case["trained"] else SPEC["seeds"][:1]:
+        for seed in case["seeds"]:
             double, single = train(case, seed, torch.float64), train(case, seed, torch.float32)
-            run = {"seed": seed, "losses64": rounded(double["losses"], 11)}
-            if seed == SPEC["seeds"][0]:
-                run["gradients"] = sketches(double["gradients"], GRADIENT_BUCKETS)
-                run["statistics"] = sketches(double["statistics"], STATISTIC_BUCKETS)
-            if case["trained"]:
-                total = sum(sketch(values, tensor, WEIGHT_BUCKETS) for tensor, values in double["weights"].items())
-                norm = np.sqrt(sum(float(np.sum(values**2)) for values in double["weights"].values()))
-                run["losses32"] = rounded(single["losses"], 9)
-                run["weightNorm"] = rounded([norm], 10)[0]
-                run["weightSketch"] = rounded(total, 11)
-                run["weightDistance32"] = rounded([distance(single["weights"], double["weights"])], 6)[0]
+            total = sum(sketch(values, tensor, WEIGHT_BUCKETS) for tensor, values in double["weights"].items())
+            run = {
+                "seed": seed,
+                "losses64": rounded(double["losses"], 10),
+                "losses32": rounded(single["losses"], 8),
+                "weightSketch": rounded(total, 11),
+                "weightNorm": rounded([norm(double["weights"])], 10)[0],
+                "weightDistance32": rounded([distance(single["weights"], double["weights"])], 6)[0],
+            }
             runs.append(run)
-            print(name, seed, run.get("weightDistance32"), file=sys.stderr)
-        result["cases"][name] = runs
+            print(name, seed, run["weightDistance32"], file=sys.stderr, flush=True)
+        result["cases"][name] = {
+            "firstStep": {
+                "loss": exact["loss"],
+                "gradients": sketches(exact["gradients"], GRADIENT_BUCKETS),
+                "statistics": sketches(exact["statistics"], STATISTIC_BUCKETS),
+            },
+            "runs": runs,
+        }
     return result
 
 
-def live(folder, name, seeds):
+def live_first_step(folder, name):
+    exact = first_step(CASES[name], torch.float64)
+    write(folder, "first-step", exact, ["gradients", "statistics"], {"loss": exact["loss"]})
+
+
+def live_steps(folder, name, seed):
     case = CASES[name]
-    for seed in seeds:
-        double, single = train(case, seed, torch.float64), train(case, seed, torch.float32)
-        groups = ["gradients", "statistics", "weights"]
-        report = {
-            "losses64": double["losses"],
-            "losses32": single["losses"],
-            "weightDistance32": distance(single["weights"], double["weights"]),
-            "tensors": [[group, tensor, len(values)] for group in groups for tensor, values in double[group].items()],
-        }
-        # Rounded to float32 for the way: 3e-8 of each value, far below any distance that is looked at.
-        with open(Path(folder) / f"{seed}.bin", "wb") as file:
-            for group in groups:
-                for values in double[group].values():
-                    values.astype("<f4").tofile(file)
-        (Path(folder) / f"{seed}.json").write_text(json.dumps(report))
+    double, single = train(case, seed, torch.float64), train(case, seed, torch.float32)
+    report = {
+        "losses64": double["losses"],
+        "losses32": single["losses"],
+        "weightDistance32": distance(single["weights"], double["weights"]),
+    }
+    write(folder, f"seed-{seed}", double, ["weights"], report)
+
+
+def write(folder, stem, result, groups, report):
+    """Tensors go rounded to float32: 3e-8 of each value, far below any distance that is looked at."""
+    tensors = [(tensor, values) for group in groups for tensor, values in result[group].items()]
+    with open(Path(folder) / f"{stem}.bin", "wb") as file:
+        for _, values in tensors:
+            values.astype("<f4").tofile(file)
+    report["tensors"] = [[tensor, len(values)] for tensor, values in tensors]
+    (Path(folder) / f"{stem}.json").write_text(json.dumps(report))
 
 
 def main(command, *arguments):
-    torch.set_num_threads(min(4, os.cpu_count() or 1))
+    # More threads gain little on these sizes and stall when the machine is busy.
+    torch.set_num_threads(1)
     if command == "probe":
         print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__version__}))
     elif command == "numbers":
-        print(json.dumps(numbers(), indent=None, separators=(",", ":")))
-    elif command == "live":
+        print(json.dumps(numbers(), separators=(",", ":")))
+    elif command == "margins":
+        name, first, last = arguments
+        margins = [(margin(CASES[name], seed), seed) for seed in range(int(first), int(last) + 1)]
+        for value, seed in sorted(margins, reverse=True)[:10]:
+            print(f"seed {seed}: {value:.2f}")
+    elif command == "first-step":
+        live_first_step(*arguments)
+    elif command == "steps":
         folder, name, *seeds = arguments
-        live(folder, name, [int(seed) for seed in seeds])
+        for seed in seeds:
+            live_steps(folder, name, int(seed))
     else:
         sys.exit(__doc__)
 

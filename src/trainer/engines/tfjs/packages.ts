@@ -4,7 +4,8 @@ import { readdir, readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { TrainqlError } from '../../../shared/errors.ts'
-import type { Operations, Tf } from './layers.ts'
+import type { Operations } from './layers.ts'
+import type { Tf } from './windows.ts'
 
 /** TensorFlow's own library, WebAssembly, or plain JavaScript (far slower: for tests). */
 export const tfjsBackends = ['tensorflow', 'wasm', 'cpu'] as const

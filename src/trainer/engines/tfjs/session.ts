@@ -15,6 +15,7 @@ import {
   optimizerSlots,
 } from '../session-spec.ts'
 import { forwardLayer, type Forward, type Mode, type Operations } from './layers.ts'
+import { toCanonicalLayout, toEngineLayout } from './layout.ts'
 import { crossEntropy } from './loss.ts'
 import { sessionMemoryBytes } from './memory.ts'
 import { updated } from './optimizer.ts'
@@ -36,6 +37,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
   const shardBatch = globalBatch / shards
   const entries = stateEntries(graph)
   const parameterNames = parameterEntries(graph).map(({ name }) => name)
+  const statisticNames = entries.filter(({ role }) => role.startsWith('running')).map(({ name }) => name)
   const slotNames = optimizerSlots(optimizer)
   const shapes = new Map(entries.map(({ name, shape }) => [name, shape]))
 
@@ -112,8 +114,6 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
     const pick = (names: readonly string[]) => new Map(names.map((name) => [name, found(tensors, name)]))
     return { loss, gradients: pick(parameterNames), statistics: pick(statisticNames) }
   }
-
-  const statisticNames = entries.filter(({ role }) => role.startsWith('running')).map(({ name }) => name)
 
   /** All shards in turn, added in the tree. The caller disposes of the tensors. */
   async function computeBatch(batch: Batch): Promise<Partial> {
@@ -288,17 +288,6 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
 
 function inputsOf(layer: Layer): readonly number[] {
   return layer.op === 'add' ? layer.inputs : [layer.input]
-}
-
-/** (O, I, kH, kW) to (kH, kW, I, O), (out, in) to (in, out); vectors as they are. */
-function toEngineLayout(tensor: Tensor): Tensor {
-  if (tensor.rank === 4) return tensor.transpose([2, 3, 1, 0])
-  return tensor.rank === 2 ? tensor.transpose([1, 0]) : tensor.clone()
-}
-
-function toCanonicalLayout(tensor: Tensor): Tensor {
-  if (tensor.rank === 4) return tensor.transpose([3, 2, 0, 1])
-  return tensor.rank === 2 ? tensor.transpose([1, 0]) : tensor.clone()
 }
 
 /** What a table must hold by construction. */
