@@ -57,7 +57,7 @@ export async function measureRounds(
       const { seconds, loss } = await worker.ask({ steps: stepsPerTurn }, stepsAnswer)
       idle.seconds += usedSeconds(others) - usedBefore
       idle.wall += ((performance.now() - startedAt) / 1000) * cores.length
-      if (!Number.isFinite(loss)) throw new BenchError(`The loss of ${worker.name} is ${loss}: the row is void.`)
+      if (loss === null) throw new BenchError(`The loss of ${worker.name} is no finite number: the row is void.`)
       times[index] = median(seconds)
       losses[index] = loss
     }

@@ -1,6 +1,5 @@
 // A child process that answers requests over stdin and stdout, one JSON line each: either side of a comparison.
 import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { BenchError } from './bench.ts'
@@ -35,7 +34,7 @@ export async function startWorker<T extends z.ZodType>(
   readySchema: T,
 ): Promise<Worker<z.output<T>>> {
   const child = spawn(command, args, { env: { ...process.env, ...env }, stdio: ['pipe', 'pipe', 'pipe'] })
-  const gone = once(child, 'close').then(() => undefined)
+  const gone = new Promise<void>((resolve) => child.once('close', () => resolve()))
   let words = ''
   child.stderr.on('data', (chunk: Buffer) => {
     words = (words + chunk.toString()).slice(-stderrKept)
@@ -86,5 +85,5 @@ export async function startWorker<T extends z.ZodType>(
   }
 }
 
-/** Answer of a training worker to `{steps: n}`. */
-export const stepsAnswer = z.object({ seconds: z.array(z.number().positive()), loss: z.number() })
+/** Answer of a training worker to `{steps: n}`; the last step's loss, null where it is no finite number. */
+export const stepsAnswer = z.object({ seconds: z.array(z.number().positive()), loss: z.number().nullable() })

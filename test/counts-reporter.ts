@@ -1,5 +1,5 @@
 // Ends a test run with why tests were skipped, and with one line of counts that people and CI read alike.
-import type { Reporter, SerializedError, TestModule } from 'vitest/node'
+import type { Reporter, SerializedError, TestModule, Vitest } from 'vitest/node'
 
 interface Counts {
   passed: number
@@ -8,8 +8,16 @@ interface Counts {
 }
 
 export default class CountsReporter implements Reporter {
+  private selective = false
+
+  onInit(vitest: Vitest): void {
+    this.selective = vitest.config.testNamePattern !== undefined
+  }
+
   onTestRunEnd(modules: readonly TestModule[], unhandledErrors: readonly SerializedError[]): void {
-    for (const { name, reason } of skippedTests(modules)) process.stdout.write(`skipped: ${name}: ${reason}\n`)
+    // With `-t`, most tests are skipped because nobody asked for them.
+    for (const { name, reason } of this.selective ? [] : skippedTests(modules))
+      process.stdout.write(`skipped: ${name}: ${reason}\n`)
     process.stdout.write(`${countsLine(count(modules, unhandledErrors))}\n`)
   }
 }

@@ -5,6 +5,7 @@ n steps and prints {"seconds": [...], "loss": x}. Ends with its input.
 """
 
 import json
+import math
 import os
 import statistics
 import sys
@@ -115,7 +116,7 @@ def main():
             started = time.perf_counter()
             loss = step()
             seconds.append(time.perf_counter() - started)
-        print(json.dumps({"seconds": seconds, "loss": loss}), flush=True)
+        print(json.dumps({"seconds": seconds, "loss": loss if math.isfinite(loss) else None}), flush=True)
 
 
 main()

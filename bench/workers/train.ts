@@ -71,6 +71,7 @@ async function train(session: Session, batch: Batch, { task, steps }: { task: Ta
     ;({ loss } = await session.step(batch, task.learningRate))
     seconds.push((performance.now() - startedAt) / 1000)
   }
+  // JSON writes what is not finite as null.
   return { seconds, loss }
 }
 

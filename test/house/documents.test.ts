@@ -100,7 +100,9 @@ test('nothing in the repository names the machine or the registry it was written
 
 test('the license is the one that package.json states', () => {
   expect(JSON.parse(read('package.json'))).toMatchObject({ license: 'Apache-2.0' })
-  expect(read('LICENSE')).toMatch(/^\s+Apache License\n +Version 2\.0, January 2004\n[\s\S]*END OF TERMS AND CONDITIONS/)
+  expect(read('LICENSE')).toMatch(
+    /^\s+Apache License\n +Version 2\.0, January 2004\n[\s\S]*END OF TERMS AND CONDITIONS/,
+  )
 })
 
 interface Block {

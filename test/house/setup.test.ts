@@ -1,7 +1,7 @@
 // The set-up in a small repository of its own: what it does, what it leaves alone, and how it fails.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -117,6 +117,35 @@ test('without a compiler it goes on, and says what to install', async () => {
   expect(again.stderr).toBe(stderr)
 })
 
+test('installs a missing compiler where it may, and builds with it', async (context) => {
+  const toolchain = await tools()
+  if (!toolchain.hasTools || toolchain.make === null) context.skip('CMake, make or a C++ compiler is missing here')
+  // A package manager that writes down how it was called, fails until its lists are there, and then "installs" the
+  // real programs; and a sudo for those who are not root.
+  const installs = Object.entries({ cmake: toolchain.cmake, 'c++': toolchain.compiler, make: toolchain.make })
+  await script(
+    'bin/apt-get',
+    `echo "$DEBIAN_FRONTEND $*" >> calls`,
+    `if [ "$1" = update ]; then : > lists; exit; fi`,
+    `[ -e lists ] || exit 100`,
+    ...installs.map(([name, path]) => `/bin/ln -s ${path} bin/${name}`),
+  )
+  await script('bin/sudo', 'shift', 'exec "$@"')
+  await symlink('/usr/bin/env', join(copy, 'bin/env'))
+  await write(
+    'native/CMakeLists.txt',
+    'cmake_minimum_required(VERSION 3.16)\nproject(addon LANGUAGES NONE)\n' +
+      'add_custom_target(addon ALL COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/trainql.node)\n',
+  )
+  const restricted = { PATH: join(copy, 'bin'), CXX: '', TRAINQL_SKIP_SYSTEM_PACKAGES: '' }
+  const { code, stdout, stderr } = await ended(start([], restricted))
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  expect(stdout).toMatch(/✓ C\+\+ compiler and CMake .*\n.*✓ native engine .*\n.*✓ server/)
+  const install = 'noninteractive install -y --no-install-recommends cmake g++ make\n'
+  expect(await read('calls')).toBe(`${install}noninteractive update\n${install}`)
+  expect((await ended(start([], restricted))).stdout).toMatch(upToDate)
+})
+
 test('an engine that does not compile is a warning, and an error under --strict', async (context) => {
   const { hasTools } = await tools()
   if (!hasTools) context.skip('CMake or a C++ compiler is missing here')
@@ -181,12 +210,24 @@ async function firstOutput(child: ReturnType<typeof start>): Promise<void> {
   await once(child.stdout, 'readable')
 }
 
-async function tools(): Promise<{ hasTools: boolean }> {
+interface Toolchain {
+  cmake: string | null
+  compiler: string | null
+}
+
+async function tools(): Promise<Toolchain & { hasTools: boolean; make: string | null }> {
   const toolchain = (await import(join(root, 'scripts/setup/toolchain.mjs'))) as {
-    findToolchain: () => unknown
-    isComplete: (toolchain: unknown) => boolean
+    findToolchain: () => Toolchain
+    isComplete: (toolchain: Toolchain) => boolean
+    findProgram: (name: string) => string | null
   }
-  return { hasTools: toolchain.isComplete(toolchain.findToolchain()) }
+  const found = toolchain.findToolchain()
+  return { ...found, hasTools: toolchain.isComplete(found), make: toolchain.findProgram('make') }
+}
+
+async function script(path: string, ...lines: string[]): Promise<void> {
+  await write(path, ['#!/bin/sh', ...lines, ''].join('\n'))
+  await chmod(join(copy, path), 0o755)
 }
 
 /** Every file with the time of its last change. */
