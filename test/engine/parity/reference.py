@@ -2,7 +2,7 @@
 """What PyTorch computes for the cases of cases.json, in float64 and float32, from generated weights and batches.
 
   reference.py probe                       versions, as one line of JSON
-  reference.py numbers                     what numbers.json holds, on standard output (takes minutes)
+  reference.py numbers [CASE...]           makes numbers.json again, all of it or some cases (takes minutes)
   reference.py margins CASE FIRST LAST     seeds whose first step no ReLU decides by rounding, best first
   reference.py first-step FOLDER CASE      whole tensors of the first step, as FOLDER/first-step.{json,bin}
   reference.py steps FOLDER CASE SEED...   losses and weights after all steps, as FOLDER/seed-SEED.{json,bin}
@@ -221,33 +221,40 @@ def sketches(tensors, buckets):
     }
 
 
-def numbers():
-    result = {"torch": torch.__version__, "torchvision": torchvision.__version__, "cases": {}}
-    for name, case in CASES.items():
-        exact = first_step(case, torch.float64)
-        runs = []
-        for seed in case["seeds"]:
-            double, single = train(case, seed, torch.float64), train(case, seed, torch.float32)
-            total = sum(sketch(values, tensor, WEIGHT_BUCKETS) for tensor, values in double["weights"].items())
-            run = {
-                "seed": seed,
-                "losses64": rounded(double["losses"], 10),
-                "losses32": rounded(single["losses"], 8),
-                "weightSketch": rounded(total, 11),
-                "weightNorm": rounded([norm(double["weights"])], 10)[0],
-                "weightDistance32": rounded([distance(single["weights"], double["weights"])], 6)[0],
-            }
-            runs.append(run)
-            print(name, seed, run["weightDistance32"], file=sys.stderr, flush=True)
-        result["cases"][name] = {
-            "firstStep": {
-                "loss": exact["loss"],
-                "gradients": sketches(exact["gradients"], GRADIENT_BUCKETS),
-                "statistics": sketches(exact["statistics"], STATISTIC_BUCKETS),
-            },
-            "runs": runs,
+def numbers(name):
+    """What numbers.json holds of one case."""
+    case = CASES[name]
+    exact = first_step(case, torch.float64)
+    first = {
+        "loss": exact["loss"],
+        "gradients": sketches(exact["gradients"], GRADIENT_BUCKETS),
+        "statistics": sketches(exact["statistics"], STATISTIC_BUCKETS),
+    }
+    runs = []
+    for seed in case["seeds"]:
+        double, single = train(case, seed, torch.float64), train(case, seed, torch.float32)
+        total = sum(sketch(values, tensor, WEIGHT_BUCKETS) for tensor, values in double["weights"].items())
+        run = {
+            "seed": seed,
+            "losses64": rounded(double["losses"], 10),
+            "losses32": rounded(single["losses"], 8),
+            "weightSketch": rounded(total, 11),
+            "weightNorm": rounded([norm(double["weights"])], 10)[0],
+            "weightDistance32": rounded([distance(single["weights"], double["weights"])], 6)[0],
         }
-    return result
+        runs.append(run)
+        print(name, seed, run["weightDistance32"], file=sys.stderr, flush=True)
+    return {"firstStep": first, "runs": runs}
+
+
+def update_numbers(names):
+    path = HERE / "numbers.json"
+    known = json.loads(path.read_text())["cases"] if path.exists() else {}
+    for name in names or CASES:
+        known[name] = numbers(name)
+        cases = {case: known[case] for case in CASES if case in known}
+        versions = {"torch": torch.__version__, "torchvision": torchvision.__version__}
+        path.write_text(json.dumps({**versions, "cases": cases}, separators=(",", ":")) + "\n")
 
 
 def live_first_step(folder, name):
@@ -282,7 +289,7 @@ def main(command, *arguments):
     if command == "probe":
         print(json.dumps({"torch": torch.__version__, "torchvision": torchvision.__version__}))
     elif command == "numbers":
-        print(json.dumps(numbers(), separators=(",", ":")))
+        update_numbers(arguments)
     elif command == "margins":
         name, first, last = arguments
         margins = [(margin(CASES[name], seed), seed) for seed in range(int(first), int(last) + 1)]
