@@ -17,13 +17,19 @@ int gradientBuffers(int shards) {
   return buffers;
 }
 
+std::size_t logitsFloats(const Plan& plan) {
+  return static_cast<std::size_t>(plan.batch()) * plan.tensor(plan.graph().logits).row;
+}
+
 }  // namespace
 
 Replica::Replica(const SharedModel& model, Range range, const std::vector<int>& cores)
     : model_(model),
       range_(range),
       arena_(model.plan.arenaFloats()),
-      scratch_(model.plan.scratchFloats()) {
+      scratch_(model.plan.scratchFloats()),
+      logits_(logitsFloats(model.plan)),
+      logitsGradient_(logitsFloats(model.plan)) {
   for (int i = 0; i < gradientBuffers(range.shards); i++) gradients_.emplace_back(model.plan.parameters().liveSize());
   thread_ = std::thread([this, cores] { live(cores); });
 }
@@ -62,7 +68,7 @@ void Replica::finish() {
 }
 
 std::size_t Replica::memoryBytes() const {
-  std::size_t bytes = arena_.bytes() + scratch_.bytes();
+  std::size_t bytes = arena_.bytes() + scratch_.bytes() + logits_.bytes() + logitsGradient_.bytes();
   for (const Buffer& g : gradients_) bytes += g.bytes();
   return bytes;
 }
@@ -74,8 +80,8 @@ std::vector<const float*> Replica::leaves() const {
 
 Workspace Replica::workspace(Phase phase) {
   return {model_.plan.kernels(), *team_, phase, arena_.data(), model_.plan.offsets(phase), model_.parameters,
-          model_.transposed, model_.winograd, model_.running, nullptr, nullptr, false, scratch_.data(),
-          seconds_};
+          model_.copies.transposed, model_.copies.winograd, model_.copies.paired, model_.running, nullptr, nullptr,
+          false, scratch_.data(), seconds_};
 }
 
 // (N, C, H, W) to [pixel with border][image][channel]; images past the end are zero.
@@ -106,11 +112,11 @@ void Replica::computeShard(const ImageBatch& batch, int shard, float* gradient, 
   const int begin = shard * plan.batch();
   stage(batch, begin, begin + plan.batch(), w.at(plan.tensor(0).activation));
   plan.forward(w);
-  const TensorLayout& out = plan.tensor(plan.graph().logits);
-  const Logits logits{w.at(out.activation), out.row, plan.batch(), plan.graph().classes, out.padded};
+  const Logits logits = readLogits(w, plan.batch());
   *lossSum = crossEntropy(logits, batch.labels + begin, model_.labelSmoothing);
   crossEntropyGradient(logits, batch.labels + begin, model_.labelSmoothing, plan.batch() * range_.globalShards,
-                       w.at(out.gradient));
+                       logitsGradient_.data());
+  plan.kernels().narrow(logitsGradient_.data(), w.at(plan.tensor(plan.graph().logits).gradient), logitsGradient_.size());
   plan.backward(w);
 }
 
@@ -138,8 +144,13 @@ Logits Replica::evaluateLogits(const ImageBatch& batch, int begin, int end) {
   const Workspace w = workspace(Phase::evaluation);
   stage(batch, begin, end, w.at(plan.tensor(0).activation));
   plan.forward(w);
-  const TensorLayout& out = plan.tensor(plan.graph().logits);
-  return {w.at(out.activation), out.row, end - begin, plan.graph().classes, out.padded};
+  return readLogits(w, end - begin);
+}
+
+Logits Replica::readLogits(const Workspace& w, int images) {
+  const TensorLayout& out = model_.plan.tensor(model_.plan.graph().logits);
+  model_.plan.kernels().widen(w.at(out.activation), logits_.data(), logits_.size());
+  return {logits_.data(), out.row, images, model_.plan.graph().classes, out.padded};
 }
 
 LossSum Replica::evaluate(const ImageBatch& batch, int begin, int end, std::int32_t* predicted) {

@@ -17,8 +17,7 @@ namespace trainql {
 struct SharedModel {
   const Plan& plan;
   const float* parameters;
-  const float* transposed;
-  const float* winograd;
+  Plan::WeightCopies copies;
   const float* running;
   double labelSmoothing;
 };
@@ -70,10 +69,12 @@ class Replica {
   void computeShard(const ImageBatch&, int shard, float* gradient, bool add, double* lossSum, float* statistics);
   void computeSubtree(const ImageBatch&, int first, int count, int buffer, double* lossSums, float* const* statistics);
   Logits evaluateLogits(const ImageBatch&, int begin, int end);
+  Logits readLogits(const Workspace&, int images);
 
   const SharedModel model_;
   const Range range_;
   Buffer arena_, scratch_;
+  Buffer logits_, logitsGradient_;  // (shard batch, row) in fp32: the loss is worked out in full precision
   double* seconds_ = nullptr;
   std::vector<Buffer> gradients_;
   std::unique_ptr<Team> team_;

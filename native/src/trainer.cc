@@ -22,10 +22,11 @@ T treeSum(const T* values, int count) {
 
 Trainer::Trainer(const TrainerSpec& spec)
     : spec_(spec),
-      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels()),
+      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision)),
       parameters_(plan_.parameters().size()),
       transposed_(plan_.transposedFloats()),
       winograd_(plan_.winogradFloats()),
+      paired_(plan_.weightPairs()),
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),
       chunkSquares_((plan_.parameters().liveSize() + updateChunk - 1) / updateChunk),
@@ -37,8 +38,7 @@ Trainer::Trainer(const TrainerSpec& spec)
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
   }
-  const SharedModel model{plan_, parameters_.data(), transposed_.data(), winograd_.data(), running_.data(),
-                          spec.labelSmoothing};
+  const SharedModel model{plan_, parameters_.data(), copies(), running_.data(), spec.labelSmoothing};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
@@ -206,7 +206,7 @@ void Trainer::copyWeights(Replica& replica, int device) {
     const int first = units * device / devices(), last = units * (device + 1) / devices();
     replica.team().split(last - first, [&](int begin, int end) { work(first + begin, first + end); });
   };
-  share(plan_.transposeUnits(), [&](int b, int e) { plan_.transposeWeights(parameters_.data(), copies(), b, e); });
+  share(plan_.copyUnits(), [&](int b, int e) { plan_.copyWeights(parameters_.data(), copies(), b, e); });
   barrier_.wait();
   share(plan_.winogradUnits(), [&](int b, int e) { plan_.transformWeights(parameters_.data(), copies(), b, e); });
 }
@@ -267,7 +267,7 @@ void Trainer::writeOptimizer(const OptimizerSlots& state) {
 }
 
 std::size_t Trainer::memoryBytes() const {
-  std::size_t bytes = parameters_.bytes() + transposed_.bytes() + winograd_.bytes() + running_.bytes();
+  std::size_t bytes = parameters_.bytes() + transposed_.bytes() + winograd_.bytes() + paired_.bytes() + running_.bytes();
   for (const Buffer& slot : slots_) bytes += slot.bytes();
   for (const Buffer& statistics : shardStatistics_) bytes += statistics.bytes();
   for (const auto& replica : replicas_) bytes += replica->memoryBytes();

@@ -26,6 +26,7 @@ struct TrainerSpec {
   int shards = 1;                            // a power of two that divides globalBatch
   std::vector<std::vector<int>> deviceCores; // a power of two of devices, at most `shards`
   Optimizer optimizer;
+  Precision precision = Precision::fp32;     // of activations and convolutions; weights, sums and update are fp32
   double labelSmoothing = 0;
   double clipNorm = 0;  // largest norm of the whole gradient; 0: no limit
 };
@@ -89,11 +90,13 @@ class Trainer {
   void updateRange(const GradientLeaves&, double learningRate, float decay, std::size_t begin, std::size_t end);
   void updateRunningStatistics();
   void copyWeights(Replica&, int device);
-  Plan::WeightCopies copies() const { return {transposed_.data(), winograd_.data()}; }
+  Plan::WeightCopies copies() const {
+    return {transposed_.data(), winograd_.data(), reinterpret_cast<std::uint32_t*>(paired_.data())};
+  }
 
   const TrainerSpec spec_;
   const Plan plan_;
-  Buffer parameters_, transposed_, winograd_, running_;
+  Buffer parameters_, transposed_, winograd_, paired_, running_;
   std::vector<Buffer> slots_;
   std::vector<Buffer> shardStatistics_;
   std::vector<float*> shardStatisticsAt_;

@@ -18,6 +18,9 @@ export type OptimizerKind = (typeof optimizerKinds)[number]
 export const scheduleKinds = ['CONSTANT'] as const
 export type ScheduleKind = (typeof scheduleKinds)[number]
 
+export const precisions = ['FP32', 'BF16'] as const
+export type Precision = (typeof precisions)[number]
+
 /** What a run does at a loss that is not finite: fail at the step, or go on. */
 export const nonFinitePolicies = ['STOP', 'CONTINUE'] as const
 export type NonFinitePolicy = (typeof nonFinitePolicies)[number]

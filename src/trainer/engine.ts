@@ -1,5 +1,5 @@
 // The Engine contract: what the training loop asks of whatever computes. One suite tests every engine by it.
-import type { AssignedDevice, OptimizerSpec } from '../shared/run-spec.ts'
+import type { AssignedDevice, OptimizerSpec, Precision } from '../shared/run-spec.ts'
 import type { ModelGraph } from './models/graph.ts'
 
 /** A named tensor on the host. Row-major; convolution weights (O, I, kH, kW). */
@@ -33,6 +33,8 @@ export interface SessionSpec {
   /** D devices, a power of two, at most `shards`; device d computes shards d*S/D … (d+1)*S/D - 1. */
   devices: readonly AssignedDevice[]
   optimizer: OptimizerSpec
+  /** Of activations and convolutions; weights, statistics, loss and update are fp32. Default: FP32. */
+  precision?: Precision
 }
 
 /** Images as fp32 (N, C, H, W), already normalised, and one class index each. */

@@ -30,15 +30,35 @@ const Kernels& named(const char* isa) {
   return portableKernels();
 }
 
+const char* asked() {
+  const char* isa = std::getenv("TRAINQL_ISA");
+  return isa != nullptr && *isa != '\0' ? isa : nullptr;
+}
+
 }  // namespace
 
-const Kernels& bestKernels() {
-  if (const char* asked = std::getenv("TRAINQL_ISA"); asked != nullptr && *asked != '\0') {
-    if (!has(asked)) {
+bool supportsBf16() {
+#ifdef TRAINQL_HAS_BF16
+  return has("avx512") && __builtin_cpu_supports("avx512bf16") &&
+         (asked() == nullptr || std::strcmp(asked(), "avx512") == 0);
+#else
+  return false;
+#endif
+}
+
+const Kernels& bestKernels(Precision precision) {
+  if (precision == Precision::bf16) {
+#ifdef TRAINQL_HAS_BF16
+    if (supportsBf16()) return avx512Bf16Kernels();
+#endif
+    throw std::invalid_argument("bf16 needs a processor with avx512_bf16");
+  }
+  if (const char* isa = asked(); isa != nullptr) {
+    if (!has(isa)) {
       throw std::invalid_argument(std::string("TRAINQL_ISA: expected an instruction set this processor has, of avx512, "
-                                              "avx2, portable; got ") + asked);
+                                              "avx2, portable; got ") + isa);
     }
-    return named(asked);
+    return named(isa);
   }
   for (const char* isa : {"avx512", "avx2"}) {
     if (has(isa)) return named(isa);

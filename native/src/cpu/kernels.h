@@ -1,7 +1,9 @@
 // Arguments of the compute kernels and the table of them that one instruction set offers.
 //
 // Activations are [pixel][image][channel]: a *row* is the channels of one pixel of one image, and rows of one
-// pixel lie one after another. Channels are padded with zeros to whole panels. All strides count floats.
+// pixel lie one after another. Channels are padded with zeros to whole panels. Activations and their gradients are
+// elements of `Kernels::elementBytes` (fp32, or bfloat16), behind void pointers; everything else is fp32. All strides
+// count the values of what they stride over.
 #pragma once
 
 #include <cstddef>
@@ -26,6 +28,7 @@ struct RowGroup {
 
 // out[row] (+)= sum over taps t of in[base(row) + delta(t)] (1, depth) x weights[slot(t)] (depth, channels).
 // Forward convolutions, their data gradients (with transposed weights) and linear layers are all this product.
+// What input, weights and output hold is the kernel's: see `Kernels`.
 struct RowProduct {
   const RowGroup* groups;
   int groupCount;
@@ -33,15 +36,15 @@ struct RowProduct {
   int depth;                    // values read per tap
   const std::int32_t* offsets;  // null: contiguous; else (depth) offsets from the row's base, one tap only
   std::ptrdiff_t inRow, outRow;
-  const float* input;
-  const float* weights;  // [slot][panel][depth][panel width]
+  const void* input;
+  const void* weights;  // [slot][panel][depth][panel width]
   std::ptrdiff_t slotStride, panelStride;
-  float* output;
+  void* output;
   const float* bias;  // null, or (channels)
   bool accumulate;    // add to what output holds
 };
 
-// Pixel pairs (input, output) that one tap connects, in blocks that keep both in cache.
+// Pixels (input, output) that one tap connects, in the order of their output pixels.
 struct TapPixels {
   std::int32_t slot;
   const std::int32_t* inPixel;
@@ -49,28 +52,38 @@ struct TapPixels {
   const std::int32_t* blockBegin;  // (blocks + 1)
 };
 
-// gradient[slot(t)] (depth, channels) (+)= sum over pixel pairs and images of in^T (depth, 1) x dOut (1, channels).
+// gradient[slot(t)] (depth, channels) (+)= sum over one block's pixels and all images of in^T (depth, 1) x dOut (1, channels).
 struct WeightGradient {
   const TapPixels* taps;
   int tapCount;
-  int blocks;
-  int batch;
+  int block;
+  int batch;  // rows of one pixel: images, or pairs of them
   int depth;
   const std::int32_t* offsets;  // as in RowProduct
   std::ptrdiff_t inRow, outRow;
-  const float* input;
-  const float* outputGradient;
+  const void* input;            // pixel 0
+  const void* outputGradient;   // pixel 0
   float* gradient;
   std::ptrdiff_t slotStride, panelStride;
-  bool add;        // add the finished sum to what gradient holds (the next shard of a pair)
-  float* scratch;  // as large as the gradient; used only where add and blocks > 1
+  bool add;  // add to what gradient holds
+};
+
+// Rows of two images side by side, value by value: (r0[0], r1[0], r0[1], …). The last row of an odd batch has zeros.
+struct PairedRows {
+  const void* map;     // pixel 0
+  int batch;
+  std::ptrdiff_t row;  // of map
+  int channels;        // padded
+  std::uint32_t* paired;      // [pixel - firstPixel][pair][channel]
+  std::ptrdiff_t pairedRow;   // pairs of values
+  int firstPixel;
 };
 
 // A (rows, channels) view with a row stride.
 struct BatchNormForward {
-  const float* input;
-  float* output;
-  const float* skip;  // null, or added before the ReLU
+  const void* input;
+  void* output;
+  const void* skip;  // null, or added before the ReLU
   const float* scale;
   const float* shift;
   std::ptrdiff_t row;
@@ -79,11 +92,11 @@ struct BatchNormForward {
 };
 
 struct BatchNormReduce {
-  const float* outputGradient;
-  const float* output;  // null: no ReLU; else its mask is output > 0
-  const float* input;
+  const void* outputGradient;
+  const void* output;  // null: no ReLU; else its mask is output > 0
+  const void* input;
   const float* mean;
-  float* skipGradient;  // null, or receives the masked gradient
+  void* skipGradient;  // null, or receives the masked gradient
   bool skipAccumulate;
   std::ptrdiff_t row;
   float* sum;          // (channels): sum of masked gradient
@@ -92,14 +105,14 @@ struct BatchNormReduce {
 
 // dInput (+)= a * maskedGradient + b * (input - mean) + c
 struct BatchNormBackward {
-  const float* outputGradient;
-  const float* output;
-  const float* input;
+  const void* outputGradient;
+  const void* output;
+  const void* input;
   const float* mean;
   const float* a;
   const float* b;
   const float* c;
-  float* inputGradient;
+  void* inputGradient;
   bool accumulate;
   std::ptrdiff_t row;
   int channels;
@@ -111,6 +124,13 @@ struct MaxPool {
   int batch;
   std::ptrdiff_t row;
   int channels;  // padded
+};
+
+// A map whose pixels are averaged into one row an image.
+struct MapRows {
+  int pixels, batch;
+  int channels;  // padded
+  std::ptrdiff_t row, outputRow;
 };
 
 // The leaves of the gradient tree at one parameter range: neighbours are added first.
@@ -149,7 +169,8 @@ struct WinogradTiles {
   int height, width;   // of the map, input and output alike
   int across;          // tiles in one line
   int channels;        // padded
-  std::ptrdiff_t row;  // of the map and of transformed data
+  std::ptrdiff_t row;  // of the map
+  std::ptrdiff_t transformedRow;
   int firstRow, rows;
 };
 
@@ -158,41 +179,64 @@ struct Kernels {
   int vector;    // floats in a register
   int panel;     // output channels a product computes at once
   int tileRows;  // rows a product computes at once
+  int elementBytes;  // of activations and their gradients: 4, or 2 (bfloat16)
 
   int (*rowTiles)(const RowProduct&);
+  // Elements to elements. With 2-byte elements the weights are paired copies (`pairWeights`), depth counts pairs and
+  // strides of weights count pairs; else they are the parameters themselves.
   void (*rowProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  // fp32 images and weights to elements.
+  void (*imageProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  // fp32 throughout: the products inside Winograd's transform.
+  void (*floatProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   int (*gradientTiles)(int depth);
+  // Elements; with 2-byte ones both sides are paired rows.
   void (*weightGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  // fp32 images, elements.
+  void (*imageGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  void (*floatGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  // With 2-byte elements only, else null.
+  void (*pairRows)(const PairedRows&, int pixelBegin, int pixelEnd);
+  // [panel][in][panel width] of one slot to pairs along in: [panel][in / 2][panel width][2] of bfloat16
+  void (*pairWeights)(const float* from, std::uint32_t* to, int inChannels, int outChannels);
+  // the same of the transposed weights: [in panel][out / 2][panel width][2]
+  void (*pairTransposedWeights)(const float* from, std::uint32_t* to, int inChannels, int outChannels);
   // [slot][panel][in][panel width] -> [slot][in panel][out][panel width], for one slot
   void (*transposeWeights)(const float* from, float* to, int inChannels, int outChannels);
 
   // Winograd F(4x4, 3x3) for padding 1 and stride 1; transformed data is [36][rows][channels], begin and end count
   // rows from firstRow. Output: map (+)= transformed; OutputGradient is its adjoint.
-  void (*winogradInput)(const WinogradTiles&, const float* map, float* transformed, int begin, int end);
-  void (*winogradOutput)(const WinogradTiles&, const float* transformed, float* map, bool accumulate, int begin,
+  void (*winogradInput)(const WinogradTiles&, const void* map, float* transformed, int begin, int end);
+  void (*winogradOutput)(const WinogradTiles&, const float* transformed, void* map, bool accumulate, int begin,
                          int end);
-  void (*winogradOutputGradient)(const WinogradTiles&, const float* map, float* transformed, int begin, int end);
+  void (*winogradOutputGradient)(const WinogradTiles&, const void* map, float* transformed, int begin, int end);
   // Weights of 9 taps to 36 planes over floats begin … end of a tap; the gradient goes the other way.
   void (*winogradWeights)(const float* const* taps, float* transformed, std::ptrdiff_t plane, std::size_t begin,
                           std::size_t end);
   void (*winogradWeightGradient)(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,
                                  std::size_t begin, std::size_t end);
 
-  void (*statistics)(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
+  void (*statistics)(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
                      float* variance);
-  void (*columnSums)(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* sums);
+  void (*columnSums)(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* sums);
   void (*batchNormForward)(const BatchNormForward&, int rowBegin, int rowEnd);
   void (*batchNormReduce)(const BatchNormReduce&, int rows, int channelBegin, int channelEnd);
   void (*batchNormBackward)(const BatchNormBackward&, int rowBegin, int rowEnd);
-  void (*maxPoolForward)(const MaxPool&, const float* input, float* output, std::uint8_t* chosen, int pixelBegin,
+  void (*maxPoolForward)(const MaxPool&, const void* input, void* output, std::uint8_t* chosen, int pixelBegin,
                          int pixelEnd);
   // windows here: (inPixels, taps) of output pixels whose window holds the input pixel at that tap, or -1
-  void (*maxPoolBackward)(const MaxPool&, const float* outputGradient, const std::uint8_t* chosen,
-                          float* inputGradient, bool accumulate, int pixelBegin, int pixelEnd);
+  void (*maxPoolBackward)(const MaxPool&, const void* outputGradient, const std::uint8_t* chosen,
+                          void* inputGradient, bool accumulate, int pixelBegin, int pixelEnd);
+  void (*averageForward)(const MapRows&, const void* input, void* output, int imageBegin, int imageEnd);
+  void (*averageBackward)(const MapRows&, const void* outputGradient, void* inputGradient, bool accumulate,
+                          int pixelBegin, int pixelEnd);
   // y = a + b (b may be null), with ReLU where asked
-  void (*addRelu)(const float* a, const float* b, float* y, std::size_t count, bool relu);
+  void (*addRelu)(const void* a, const void* b, void* y, std::size_t count, bool relu);
   // dx (+)= dy where mask > 0 (mask may be null)
-  void (*passGradient)(const float* dy, const float* mask, float* dx, std::size_t count, bool accumulate);
+  void (*passGradient)(const void* dy, const void* mask, void* dx, std::size_t count, bool accumulate);
+  // Elements to fp32 and back; counts are multiples of the vector width.
+  void (*widen)(const void* from, float* to, std::size_t count);
+  void (*narrow)(const float* from, void* to, std::size_t count);
   void (*addTo)(float* sum, const float* term, std::size_t count);
   void (*sumLeaves)(GradientLeaves, std::size_t begin, std::size_t end, float* sum);
   double (*sumSquares)(GradientLeaves, std::size_t begin, std::size_t end);
@@ -200,13 +244,21 @@ struct Kernels {
   void (*adam)(const AdamUpdate&, std::size_t begin, std::size_t end);
 };
 
+enum class Precision { fp32, bf16 };
+
+// Whether this machine and TRAINQL_ISA allow bf16: it needs avx512_bf16.
+bool supportsBf16();
 // The best instruction set of this machine; TRAINQL_ISA=avx512|avx2|portable asks for another it has.
-const Kernels& bestKernels();
+// @throws std::invalid_argument where the precision or the set asked for is not there.
+const Kernels& bestKernels(Precision = Precision::fp32);
 
 const Kernels& portableKernels();
 #ifdef TRAINQL_X86
 const Kernels& avx2Kernels();
 const Kernels& avx512Kernels();
+#endif
+#ifdef TRAINQL_HAS_BF16
+const Kernels& avx512Bf16Kernels();
 #endif
 
 }  // namespace trainql

@@ -4,6 +4,7 @@
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
 #include "cpu/products_impl.h"
+#include "cpu/pairs_impl.h"
 #include "cpu/normalisation_impl.h"
 #include "cpu/pointwise_impl.h"
 #include "cpu/update_impl.h"
@@ -12,11 +13,13 @@
 namespace trainql::TRAINQL_ISA {
 
 static const Kernels table = {
-    TRAINQL_ISA_NAME, V, panel, tileRows,
-    rowTiles, rowProduct, gradientTiles, weightGradient, transposeWeights,
+    TRAINQL_ISA_NAME, V, panel, tileRows, sizeof(Element),
+    rowTiles, rowProduct<ElementStep, Element>, rowProduct<Single, Element>, rowProduct<Single, float>,
+    gradientTiles, weightGradient<ElementStep, ElementRows>, weightGradient<Single, Element>,
+    weightGradient<Single, float>, pairRowsOrNull, pairWeightsOrNull, pairTransposedWeightsOrNull, transposeWeights,
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
     statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
-    maxPoolForward, maxPoolBackward, addRelu, passGradient, addTo,
+    maxPoolForward, maxPoolBackward, averageForward, averageBackward, addRelu, passGradient, widen, narrow, addTo,
     sumLeaves, sumSquares, sgd, adam,
 };
 

@@ -35,31 +35,32 @@ static inline void sumRows(int rows, double (*total)[C * V], F&& term) {
 }
 
 // Mean and biased variance by shifted sums (shift: the first row), which cannot cancel as plain squares do.
-static void statistics(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
+static void statistics(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
                        float* variance) {
   constexpr int C = 2;
   for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
-    const float* x = input + c0;
+    const Element* x = elements(input) + c0;
+    const Vec first[C] = {load(x), load(x + V)};
     double total[2][C * V];
     sumRows<C, 2>(rows, total, [&](int r, int c, Vec* out) {
-      const Vec d = load(x + r * row + c * V) - load(x + c * V);
+      const Vec d = load(x + r * row + c * V) - first[c];
       out[0] = d;
       out[1] = d * d;
     });
     for (int i = 0; i < C * V; i++) {
       const double shift = total[0][i] / rows;
-      mean[c0 + i] = static_cast<float>(x[i] + shift);
+      mean[c0 + i] = static_cast<float>(first[i / V][i % V] + shift);
       variance[c0 + i] = static_cast<float>(std::max(0.0, total[1][i] / rows - shift * shift));
     }
   }
 }
 
-static void columnSums(const float* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd,
+static void columnSums(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd,
                        float* sums) {
   constexpr int C = 2;
   for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
     double total[1][C * V];
-    sumRows<C, 1>(rows, total, [&](int r, int c, Vec* out) { out[0] = load(input + r * row + c0 + c * V); });
+    sumRows<C, 1>(rows, total, [&](int r, int c, Vec* out) { out[0] = load(elements(input) + r * row + c0 + c * V); });
     for (int i = 0; i < C * V; i++) sums[c0 + i] = static_cast<float>(total[0][i]);
   }
 }
@@ -67,11 +68,12 @@ static void columnSums(const float* input, std::ptrdiff_t row, int rows, int cha
 template <bool Skip, bool Relu>
 static void normaliseRows(const BatchNormForward& a, int rowBegin, int rowEnd) {
   for (int r = rowBegin; r < rowEnd; r++) {
-    const float* x = a.input + r * a.row;
-    float* y = a.output + r * a.row;
+    const Element* x = elements(a.input) + r * a.row;
+    Element* y = elements(a.output) + r * a.row;
+    const Element* skip = Skip ? elements(a.skip) + r * a.row : nullptr;
     for (int c = 0; c < a.channels; c += V) {
       Vec v = load(x + c) * load(a.scale + c) + load(a.shift + c);
-      if (Skip) v += load(a.skip + r * a.row + c);
+      if (Skip) v += load(skip + c);
       store(y + c, Relu ? relu(v) : v);
     }
   }
@@ -93,11 +95,14 @@ static void reduceRows(const BatchNormReduce& a, int rows, int channelBegin, int
     const Vec mean[C] = {load(a.mean + c0), load(a.mean + c0 + V)};
     sumRows<C, 2>(rows, total, [&](int r, int c, Vec* out) {
       const std::ptrdiff_t at = r * a.row + c0 + c * V;
-      Vec dz = load(a.outputGradient + at);
-      if (Masked) dz = keepWhere(load(a.output + at) > Vec{}, dz);
-      if (Skip) store(a.skipGradient + at, a.skipAccumulate ? load(a.skipGradient + at) + dz : dz);
+      Vec dz = load(elements(a.outputGradient) + at);
+      if (Masked) dz = keepWhere(load(elements(a.output) + at) > Vec{}, dz);
+      if (Skip) {
+        Element* skip = elements(a.skipGradient) + at;
+        store(skip, a.skipAccumulate ? load(skip) + dz : dz);
+      }
       out[0] = dz;
-      out[1] = dz * (load(a.input + at) - mean[c]);
+      out[1] = dz * (load(elements(a.input) + at) - mean[c]);
     });
     for (int i = 0; i < C * V; i++) {
       a.sum[c0 + i] = static_cast<float>(total[0][i]);
@@ -118,14 +123,18 @@ static void batchNormReduce(const BatchNormReduce& a, int rows, int channelBegin
 }
 
 static void batchNormBackward(const BatchNormBackward& a, int rowBegin, int rowEnd) {
+  const Element* const dy = elements(a.outputGradient);
+  const Element* const y = elements(a.output);
+  const Element* const x = elements(a.input);
+  Element* const gradient = elements(a.inputGradient);
   for (int r = rowBegin; r < rowEnd; r++) {
     for (int c = 0; c < a.channels; c += V) {
       const std::ptrdiff_t at = r * a.row + c;
-      Vec dz = load(a.outputGradient + at);
-      if (a.output != nullptr) dz = keepWhere(load(a.output + at) > Vec{}, dz);
-      Vec dx = load(a.a + c) * dz + load(a.b + c) * (load(a.input + at) - load(a.mean + c)) + load(a.c + c);
-      if (a.accumulate) dx += load(a.inputGradient + at);
-      store(a.inputGradient + at, dx);
+      Vec dz = load(dy + at);
+      if (y != nullptr) dz = keepWhere(load(y + at) > Vec{}, dz);
+      Vec dx = load(a.a + c) * dz + load(a.b + c) * (load(x + at) - load(a.mean + c)) + load(a.c + c);
+      if (a.accumulate) dx += load(gradient + at);
+      store(gradient + at, dx);
     }
   }
 }

@@ -6,7 +6,7 @@
 namespace trainql::TRAINQL_ISA {
 
 // Ties go to the first tap in scan order, as in PyTorch; a NaN wins.
-static void maxPoolForward(const MaxPool& a, const float* input, float* output, std::uint8_t* chosen, int pixelBegin,
+static void maxPoolForward(const MaxPool& a, const void* input, void* output, std::uint8_t* chosen, int pixelBegin,
                            int pixelEnd) {
   for (int p = pixelBegin; p < pixelEnd; p++) {
     const std::int32_t* window = a.windows + static_cast<std::ptrdiff_t>(p) * a.taps;
@@ -19,12 +19,12 @@ static void maxPoolForward(const MaxPool& a, const float* input, float* output, 
         Mask at{};
         for (int t = 0; t < a.taps; t++) {
           if (window[t] < 0) continue;
-          const Vec v = load(input + (static_cast<std::ptrdiff_t>(window[t]) * a.batch + image) * a.row + c);
+          const Vec v = load(elements(input) + (static_cast<std::ptrdiff_t>(window[t]) * a.batch + image) * a.row + c);
           const Mask better = (v > best) | (v != v);
           best = better ? v : best;
           at = better ? Mask{} + t : at;
         }
-        store(output + out + c, best);
+        store(elements(output) + out + c, best);
         if (pick != nullptr) {
           for (int i = 0; i < V; i++) pick[c + i] = static_cast<std::uint8_t>(at[i]);
         }
@@ -33,12 +33,12 @@ static void maxPoolForward(const MaxPool& a, const float* input, float* output, 
   }
 }
 
-static void maxPoolBackward(const MaxPool& a, const float* outputGradient, const std::uint8_t* chosen,
-                            float* inputGradient, bool accumulate, int pixelBegin, int pixelEnd) {
+static void maxPoolBackward(const MaxPool& a, const void* outputGradient, const std::uint8_t* chosen,
+                            void* inputGradient, bool accumulate, int pixelBegin, int pixelEnd) {
   for (int p = pixelBegin; p < pixelEnd; p++) {
     const std::int32_t* holders = a.windows + static_cast<std::ptrdiff_t>(p) * a.taps;
     for (int image = 0; image < a.batch; image++) {
-      float* dx = inputGradient + (static_cast<std::ptrdiff_t>(p) * a.batch + image) * a.row;
+      Element* dx = elements(inputGradient) + (static_cast<std::ptrdiff_t>(p) * a.batch + image) * a.row;
       for (int c = 0; c < a.channels; c += V) {
         Vec sum = accumulate ? load(dx + c) : Vec{};
         for (int t = 0; t < a.taps; t++) {
@@ -47,7 +47,7 @@ static void maxPoolBackward(const MaxPool& a, const float* outputGradient, const
           const std::uint8_t* pick = chosen + out * a.channels + c;
           Mask at;
           for (int i = 0; i < V; i++) at[i] = pick[i];
-          sum += keepWhere(at == t, load(outputGradient + out * a.row + c));
+          sum += keepWhere(at == t, load(elements(outputGradient) + out * a.row + c));
         }
         store(dx + c, sum);
       }
@@ -55,20 +55,58 @@ static void maxPoolBackward(const MaxPool& a, const float* outputGradient, const
   }
 }
 
-static void addRelu(const float* a, const float* b, float* y, std::size_t count, bool asRelu) {
-  for (std::size_t i = 0; i < count; i += V) {
-    Vec v = load(a + i);
-    if (b != nullptr) v += load(b + i);
-    store(y + i, asRelu ? relu(v) : v);
+// y[c] = mean over pixels of x[pixel][image][c]
+static void averageForward(const MapRows& a, const void* input, void* output, int imageBegin, int imageEnd) {
+  const Vec share = broadcast(1.0f / static_cast<float>(a.pixels));
+  for (int image = imageBegin; image < imageEnd; image++) {
+    for (int c = 0; c < a.channels; c += V) {
+      Vec sum{};
+      for (int p = 0; p < a.pixels; p++) {
+        sum += load(elements(input) + (static_cast<std::ptrdiff_t>(p) * a.batch + image) * a.row + c);
+      }
+      store(elements(output) + image * a.outputRow + c, sum * share);
+    }
   }
 }
 
-static void passGradient(const float* dy, const float* mask, float* dx, std::size_t count, bool accumulate) {
-  for (std::size_t i = 0; i < count; i += V) {
-    Vec v = load(dy + i);
-    if (mask != nullptr) v = keepWhere(load(mask + i) > Vec{}, v);
-    store(dx + i, accumulate ? load(dx + i) + v : v);
+static void averageBackward(const MapRows& a, const void* outputGradient, void* inputGradient, bool accumulate,
+                            int pixelBegin, int pixelEnd) {
+  const Vec share = broadcast(1.0f / static_cast<float>(a.pixels));
+  for (int p = pixelBegin; p < pixelEnd; p++) {
+    for (int image = 0; image < a.batch; image++) {
+      const Element* dy = elements(outputGradient) + image * a.outputRow;
+      Element* dx = elements(inputGradient) + (static_cast<std::ptrdiff_t>(p) * a.batch + image) * a.row;
+      for (int c = 0; c < a.channels; c += V) {
+        const Vec v = load(dy + c) * share;
+        store(dx + c, accumulate ? load(dx + c) + v : v);
+      }
+    }
   }
+}
+
+static void addRelu(const void* a, const void* b, void* y, std::size_t count, bool asRelu) {
+  for (std::size_t i = 0; i < count; i += V) {
+    Vec v = load(elements(a) + i);
+    if (b != nullptr) v += load(elements(b) + i);
+    store(elements(y) + i, asRelu ? relu(v) : v);
+  }
+}
+
+static void passGradient(const void* dy, const void* mask, void* dx, std::size_t count, bool accumulate) {
+  Element* const to = elements(dx);
+  for (std::size_t i = 0; i < count; i += V) {
+    Vec v = load(elements(dy) + i);
+    if (mask != nullptr) v = keepWhere(load(elements(mask) + i) > Vec{}, v);
+    store(to + i, accumulate ? load(to + i) + v : v);
+  }
+}
+
+static void widen(const void* from, float* to, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += V) store(to + i, load(elements(from) + i));
+}
+
+static void narrow(const float* from, void* to, std::size_t count) {
+  for (std::size_t i = 0; i < count; i += V) store(elements(to) + i, load(from + i));
 }
 
 static void addTo(float* sum, const float* term, std::size_t count) {

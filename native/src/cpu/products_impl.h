@@ -1,7 +1,8 @@
 // The matrix products of a network: rows x taps x channels, forward, data gradient and weight gradient.
 //
 // Each output value is one chain of multiply-adds in a fixed order (taps, then depth; for weight gradients
-// blocks, then pixels, then images), whatever tile or thread computes it: tiling never changes a result.
+// blocks, then pixels, then images), whatever tile or thread computes it: tiling never changes a result. A step of a
+// chain takes one fp32 value, or two bfloat16 values at once.
 #pragma once
 
 #include <algorithm>
@@ -26,33 +27,77 @@ static inline void withRows(int rows, F&& f) {
   f(std::integral_constant<int, Max>{});
 }
 
-struct RowTile {
-  const float* in[tileRows];
-  float* out[tileRows];
+// A step of a product's depth: one fp32 value of a row against a vector of channels.
+struct Single {
+  typedef float Value;   // of inputs
+  typedef float Weight;
+  static Vec weights(const float* p) { return load(p); }
+  static Vec add(Vec sum, Vec x, Vec w) { return sum + x * w; }
+  static Vec value(float x) { return broadcast(x); }
 };
 
-template <int M, bool Gather>
-static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile& tile, int n) {
+#ifdef TRAINQL_BF16
+// Two bfloat16 values of a row against pairs of a vector of channels, summed in fp32.
+struct Pair {
+  typedef std::uint32_t Value;
+  typedef std::uint32_t Weight;
+  static __m512i weights(const std::uint32_t* p) { return _mm512_loadu_si512(p); }
+  static __m512i value(std::uint32_t x) { return _mm512_set1_epi32(static_cast<int>(x)); }
+  static Vec add(Vec sum, __m512i x, __m512i w) {
+    return reinterpret_cast<Vec>(_mm512_dpbf16_ps(reinterpret_cast<__m512>(sum), reinterpret_cast<__m512bh>(x),
+                                                  reinterpret_cast<__m512bh>(w)));
+  }
+};
+typedef Pair ElementStep;
+#else
+typedef Single ElementStep;
+#endif
+
+// A row's stride in what a step reads of it.
+template <class Step>
+static inline std::ptrdiff_t inputRow(std::ptrdiff_t row) {
+  return std::is_same_v<Step, Single> ? row : row / 2;
+}
+
+// What a weight gradient multiplies: a vector of channels of one row, or of two rows side by side.
+static inline Vec rowValues(const float* p) { return load(p); }
+#ifdef TRAINQL_BF16
+static inline Vec rowValues(const Element* p) { return load(p); }
+static inline __m512i rowValues(const std::uint32_t* p) { return Pair::weights(p); }
+typedef std::uint32_t ElementRows;
+#else
+typedef float ElementRows;
+#endif
+
+template <class Step, class Out>
+struct RowTile {
+  const typename Step::Value* in[tileRows];
+  Out* out[tileRows];
+};
+
+template <class Step, class Out, int M, bool Gather>
+static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile<Step, Out>& tile, int n) {
   Vec acc[M][2];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) acc[m][0] = acc[m][1] = Vec{};
-  const float* row[M];
+  const typename Step::Value* row[M];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) row[m] = tile.in[m];
 
-  const std::ptrdiff_t pixelStride = a.batch * a.inRow;
+  const std::ptrdiff_t pixelStride = a.batch * inputRow<Step>(a.inRow);
   for (int t = 0; t < g.tapCount; t++) {
-    const float* w = a.weights + g.taps[t].slot * a.slotStride + n * a.panelStride;
+    const auto* w = static_cast<const typename Step::Weight*>(a.weights) + g.taps[t].slot * a.slotStride +
+                    n * a.panelStride;
     const std::ptrdiff_t delta = g.taps[t].pixelDelta * pixelStride;
     for (int k = 0; k < a.depth; k++) {
-      const Vec b0 = load(w), b1 = load(w + V);
+      const auto b0 = Step::weights(w), b1 = Step::weights(w + V);
       w += panel;
       const std::ptrdiff_t at = Gather ? a.offsets[k] : delta + k;
 #pragma GCC unroll 16
       for (int m = 0; m < M; m++) {
-        const Vec x = broadcast(row[m][at]);
-        acc[m][0] += x * b0;
-        acc[m][1] += x * b1;
+        const auto x = Step::value(row[m][at]);
+        acc[m][0] = Step::add(acc[m][0], x, b0);
+        acc[m][1] = Step::add(acc[m][1], x, b1);
       }
     }
   }
@@ -64,7 +109,7 @@ static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile
   }
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) {
-    float* out = tile.out[m] + n * panel;
+    Out* out = tile.out[m] + n * panel;
     Vec y0 = acc[m][0] + bias0, y1 = acc[m][1] + bias1;
     if (a.accumulate) {
       y0 += load(out);
@@ -83,7 +128,11 @@ static int rowTiles(const RowProduct& a) {
   return tiles;
 }
 
+template <class Step, class Out>
 static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
+  const auto* const input = static_cast<const typename Step::Value*>(a.input);
+  Out* const output = static_cast<Out*>(a.output);
+  const std::ptrdiff_t inRow = inputRow<Step>(a.inRow);
   for (int n = panelBegin; n < panelEnd; n++) {
     int first = 0;
     for (int gi = 0; gi < a.groupCount; gi++) {
@@ -92,11 +141,11 @@ static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int ti
       const int from = std::max(tileBegin - first, 0), to = std::min(tileEnd - first, tiles);
       for (int i = from; i < to; i++) {
         const int begin = partBegin(rows, tiles, i), count = partBegin(rows, tiles, i + 1) - begin;
-        RowTile tile;
+        RowTile<Step, Out> tile;
         int pixel = begin / a.batch, image = begin % a.batch;
         for (int m = 0; m < count; m++) {
-          tile.in[m] = a.input + (static_cast<std::ptrdiff_t>(g.basePixel[pixel]) * a.batch + image) * a.inRow;
-          tile.out[m] = a.output + (static_cast<std::ptrdiff_t>(g.outPixel[pixel]) * a.batch + image) * a.outRow;
+          tile.in[m] = input + (static_cast<std::ptrdiff_t>(g.basePixel[pixel]) * a.batch + image) * inRow;
+          tile.out[m] = output + (static_cast<std::ptrdiff_t>(g.outPixel[pixel]) * a.batch + image) * a.outRow;
           if (++image == a.batch) {
             image = 0;
             pixel++;
@@ -104,9 +153,9 @@ static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int ti
         }
         withRows<tileRows>(count, [&](auto m) {
           if (a.offsets == nullptr) {
-            rowTile<decltype(m)::value, false>(a, g, tile, n);
+            rowTile<Step, Out, decltype(m)::value, false>(a, g, tile, n);
           } else {
-            rowTile<decltype(m)::value, true>(a, g, tile, n);
+            rowTile<Step, Out, decltype(m)::value, true>(a, g, tile, n);
           }
         });
       }
@@ -115,9 +164,8 @@ static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int ti
   }
 }
 
-template <int M, bool Gather>
-static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, int from, int to, int depthBegin, int n,
-                                float* out, bool overwrite) {
+template <class Step, class Dy, int M, bool Gather>
+static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, int depthBegin, int n, float* out) {
   Vec acc[M][2];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) acc[m][0] = acc[m][1] = Vec{};
@@ -125,17 +173,19 @@ static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, i
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) at[m] = Gather ? a.offsets[depthBegin + m] : depthBegin + m;
 
-  for (int p = from; p < to; p++) {
-    const float* x = a.input + static_cast<std::ptrdiff_t>(tap.inPixel[p]) * a.batch * a.inRow;
-    const float* dy = a.outputGradient + static_cast<std::ptrdiff_t>(tap.outPixel[p]) * a.batch * a.outRow + n * panel;
+  for (int p = tap.blockBegin[a.block]; p < tap.blockBegin[a.block + 1]; p++) {
+    const auto* x = static_cast<const typename Step::Value*>(a.input) +
+                    static_cast<std::ptrdiff_t>(tap.inPixel[p]) * a.batch * a.inRow;
+    const Dy* dy = static_cast<const Dy*>(a.outputGradient) +
+                   static_cast<std::ptrdiff_t>(tap.outPixel[p]) * a.batch * a.outRow + n * panel;
     if (!Gather) x += depthBegin;
     for (int image = 0; image < a.batch; image++) {
-      const Vec b0 = load(dy), b1 = load(dy + V);
+      const auto b0 = rowValues(dy), b1 = rowValues(dy + V);
 #pragma GCC unroll 16
       for (int m = 0; m < M; m++) {
-        const Vec v = broadcast(Gather ? x[at[m]] : x[m]);
-        acc[m][0] += v * b0;
-        acc[m][1] += v * b1;
+        const auto v = Step::value(Gather ? x[at[m]] : x[m]);
+        acc[m][0] = Step::add(acc[m][0], v, b0);
+        acc[m][1] = Step::add(acc[m][1], v, b1);
       }
       x += a.inRow;
       dy += a.outRow;
@@ -144,63 +194,41 @@ static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, i
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) {
     float* row = out + m * panel;
-    if (overwrite) {
-      store(row, acc[m][0]);
-      store(row + V, acc[m][1]);
-    } else {
+    if (a.add) {
       store(row, load(row) + acc[m][0]);
       store(row + V, load(row + V) + acc[m][1]);
+    } else {
+      store(row, acc[m][0]);
+      store(row + V, acc[m][1]);
     }
   }
 }
 
 static int gradientTiles(int depth) { return ceilDiv(depth, tileRows); }
 
+template <class Step, class Dy>
 static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
   const int tiles = gradientTiles(a.depth);
-  // With one block the sum is finished in registers and may be added at once; else it is finished apart first.
-  float* sum = a.add && a.blocks > 1 ? a.scratch : a.gradient;
-  const auto place = [&](float* base, int t, int n, int begin) {
-    return base + a.taps[t].slot * a.slotStride + n * a.panelStride + static_cast<std::ptrdiff_t>(begin) * panel;
-  };
-  for (int block = 0; block < a.blocks; block++) {
-    const bool overwrite = block == 0 && !(a.add && a.blocks == 1);
-    for (int n = panelBegin; n < panelEnd; n++) {
-      for (int t = 0; t < a.tapCount; t++) {
-        const TapPixels& tap = a.taps[t];
-        const int from = tap.blockBegin[block], to = tap.blockBegin[block + 1];
-        for (int i = tileBegin; i < tileEnd; i++) {
-          const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
-          float* out = place(sum, t, n, begin);
-          withRows<tileRows>(count, [&](auto m) {
-            if (a.offsets == nullptr) {
-              gradientTile<decltype(m)::value, false>(a, tap, from, to, begin, n, out, overwrite);
-            } else {
-              gradientTile<decltype(m)::value, true>(a, tap, from, to, begin, n, out, overwrite);
-            }
-          });
-        }
-      }
-    }
-  }
-  if (sum == a.gradient) return;
-  const int begin = partBegin(a.depth, tiles, tileBegin), end = partBegin(a.depth, tiles, tileEnd);
   for (int n = panelBegin; n < panelEnd; n++) {
     for (int t = 0; t < a.tapCount; t++) {
-      const float* from = place(a.scratch, t, n, begin);
-      float* to = place(a.gradient, t, n, begin);
-      for (std::ptrdiff_t i = 0; i < static_cast<std::ptrdiff_t>(end - begin) * panel; i += V) {
-        store(to + i, load(to + i) + load(from + i));
+      const TapPixels& tap = a.taps[t];
+      for (int i = tileBegin; i < tileEnd; i++) {
+        const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
+        float* out = a.gradient + tap.slot * a.slotStride + n * a.panelStride + static_cast<std::ptrdiff_t>(begin) * panel;
+        withRows<tileRows>(count, [&](auto m) {
+          if (a.offsets == nullptr) {
+            gradientTile<Step, Dy, decltype(m)::value, false>(a, tap, begin, n, out);
+          } else {
+            gradientTile<Step, Dy, decltype(m)::value, true>(a, tap, begin, n, out);
+          }
+        });
       }
     }
   }
 }
 
-// (V, V) block, lane by lane: after the stage of distance s, bits of row and column below 2s have changed places.
-static inline void transposeBlock(const float* from, float* to) {
-  Vec r[V];
-#pragma GCC unroll 16
-  for (int i = 0; i < V; i++) r[i] = load(from + i * panel);
+// (V, V), lane by lane: after the stage of distance s, bits of row and column below 2s have changed places.
+static inline void transposeVectors(Vec* r) {
 #pragma GCC unroll 4
   for (int s = 1; s < V; s *= 2) {
     Mask low, high;
@@ -217,6 +245,13 @@ static inline void transposeBlock(const float* from, float* to) {
       r[i + s] = __builtin_shuffle(a, b, high);
     }
   }
+}
+
+static inline void transposeBlock(const float* from, float* to) {
+  Vec r[V];
+#pragma GCC unroll 16
+  for (int i = 0; i < V; i++) r[i] = load(from + i * panel);
+  transposeVectors(r);
 #pragma GCC unroll 16
   for (int i = 0; i < V; i++) store(to + i * panel, r[i]);
 }

@@ -10,6 +10,10 @@
 #error "define TRAINQL_ISA, TRAINQL_VECTOR and TRAINQL_TILE_ROWS first"
 #endif
 
+#ifdef TRAINQL_BF16
+#include <immintrin.h>
+#endif
+
 namespace trainql::TRAINQL_ISA {
 
 constexpr int V = TRAINQL_VECTOR;
@@ -21,6 +25,25 @@ typedef float Unaligned __attribute__((vector_size(V * 4), aligned(4), may_alias
 
 static inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 static inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
+#ifdef TRAINQL_BF16
+// Activations are bfloat16: the upper half of a float. Reading widens, writing rounds to nearest, ties to even.
+typedef std::uint16_t Element;
+
+static inline __m512i halves(const Element* p) {
+  return _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+}
+static inline Vec load(const Element* p) { return reinterpret_cast<Vec>(_mm512_slli_epi32(halves(p), 16)); }
+static inline __m256i rounded(Vec v) {
+  return reinterpret_cast<__m256i>(_mm512_cvtneps_pbh(reinterpret_cast<__m512>(v)));
+}
+static inline void store(Element* p, Vec v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), rounded(v)); }
+#else
+typedef float Element;
+#endif
+
+static inline const Element* elements(const void* p) { return static_cast<const Element*>(p); }
+static inline Element* elements(void* p) { return static_cast<Element*>(p); }
+
 // x - 0 is x for every x, so this is a plain broadcast.
 static inline Vec broadcast(float x) { return x - Vec{}; }
 static inline Vec keepWhere(Mask mask, Vec v) {

@@ -92,7 +92,7 @@ static inline void both(Get&& get, Put&& put) {
 }
 
 // What a pixel outside the map reads as.
-alignas(64) static const float zeros[winogradMostChannels] = {};
+alignas(64) static const Element zeros[winogradMostChannels] = {};
 
 // Where one tile row begins.
 struct Place {
@@ -108,11 +108,11 @@ static inline Place placeOf(const WinogradTiles& t, int tileRow) {
 
 // Reads each tile's (Size, Size) pixels from `shift` pixels before it; outside the map they are zero.
 template <int Size, int shift, void (*transform)(const Vec*, Vec*)>
-static inline void tilesIn(const WinogradTiles& t, const float* map, float* transformed, int begin, int end) {
-  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.row;
+static inline void tilesIn(const WinogradTiles& t, const Element* map, float* transformed, int begin, int end) {
+  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.transformedRow;
   for (int r = begin; r < end; r++) {
     const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
-    const float* pixel[Size][Size];
+    const Element* pixel[Size][Size];
     for (int i = 0; i < Size; i++) {
       for (int j = 0; j < Size; j++) {
         const int y = at.y + i - shift, x = at.x + j - shift;
@@ -122,35 +122,35 @@ static inline void tilesIn(const WinogradTiles& t, const float* map, float* tran
       }
     }
     for (int c = 0; c < t.channels; c += V) {
-      float* const out = transformed + r * t.row + c;
+      float* const out = transformed + r * t.transformedRow + c;
       winograd::both<Size, 6, transform>([&](int i, int j) { return load(pixel[i][j] + c); },
                                          [&](int i, int j, Vec v) { store(out + (i * 6 + j) * plane, v); });
     }
   }
 }
 
-static void winogradInput(const WinogradTiles& t, const float* map, float* transformed, int begin, int end) {
-  tilesIn<6, 1, winograd::toInput>(t, map, transformed, begin, end);
+static void winogradInput(const WinogradTiles& t, const void* map, float* transformed, int begin, int end) {
+  tilesIn<6, 1, winograd::toInput>(t, elements(map), transformed, begin, end);
 }
 
-static void winogradOutputGradient(const WinogradTiles& t, const float* map, float* transformed, int begin, int end) {
-  tilesIn<4, 0, winograd::fromOutput>(t, map, transformed, begin, end);
+static void winogradOutputGradient(const WinogradTiles& t, const void* map, float* transformed, int begin, int end) {
+  tilesIn<4, 0, winograd::fromOutput>(t, elements(map), transformed, begin, end);
 }
 
-static void winogradOutput(const WinogradTiles& t, const float* transformed, float* map, bool accumulate, int begin,
+static void winogradOutput(const WinogradTiles& t, const float* transformed, void* map, bool accumulate, int begin,
                            int end) {
-  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.row;
+  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.transformedRow;
   for (int r = begin; r < end; r++) {
     const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
     const int high = std::min(4, t.height - at.y), wide = std::min(4, t.width - at.x);
     for (int c = 0; c < t.channels; c += V) {
-      const float* const in = transformed + r * t.row + c;
+      const float* const in = transformed + r * t.transformedRow + c;
       winograd::both<6, 4, winograd::toOutput>(
           [&](int i, int j) { return load(in + (i * 6 + j) * plane); },
           [&](int i, int j, Vec v) {
             if (i >= high || j >= wide) return;
-            float* const out =
-                map + (static_cast<std::ptrdiff_t>((at.y + i) * t.width + at.x + j) * t.batch + at.image) * t.row + c;
+            Element* const out =
+                elements(map) + (static_cast<std::ptrdiff_t>((at.y + i) * t.width + at.x + j) * t.batch + at.image) * t.row + c;
             store(out, accumulate ? load(out) + v : v);
           });
     }

@@ -11,6 +11,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("instructionSet", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::String::New(info.Env(), trainql::bestKernels().name);
               }));
+  exports.Set("supportsBf16", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                return Napi::Boolean::New(info.Env(), trainql::supportsBf16());
+              }));
   return exports;
 }
 

@@ -114,6 +114,9 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
     spec.deviceCores.push_back(cores);
   });
   spec.optimizer = optimizerFrom(o.Get("optimizer").As<Napi::Object>());
+  if (o.Has("precision") && std::string(o.Get("precision").As<Napi::String>()) == "BF16") {
+    spec.precision = Precision::bf16;
+  }
   spec.labelSmoothing = numberAt(o, "labelSmoothing", 0);
   spec.clipNorm = numberAt(o, "clipNorm", 0);
   return spec;

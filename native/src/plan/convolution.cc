@@ -12,8 +12,15 @@ namespace trainql {
 
 namespace {
 
-// Floats of input and output gradient that one block of a weight gradient may span: they stay in L2.
-constexpr std::ptrdiff_t blockFloats = 160 * 1024;
+// Bytes of input and output gradient that one block of a weight gradient may span: they stay in L2.
+constexpr std::ptrdiff_t blockBytes = 640 * 1024;
+
+struct PixelRange {
+  int first, count;
+};
+
+// Values from one paired row to the next, spread over the cache sets as rows of maps are.
+std::ptrdiff_t pairedRow(const TensorLayout& t) { return t.padded % 256 == 0 ? t.padded + 16 : t.padded; }
 
 // Owns what the row groups of one product point to.
 class Rows {
@@ -57,7 +64,8 @@ class Convolution final : public Op {
         parameters_(plan.parameters().of(layerIndex)),
         in_(plan.tensor(layer_.input)),
         out_(plan.tensor(layer_.output)),
-        transposedAt_(plan.transposedAt(layerIndex)) {
+        transposedAt_(plan.transposedAt(layerIndex)),
+        pairedAt_(plan.pairedAt(layerIndex)) {
     layer = layerIndex;
     kind = layer_.kind == LayerKind::linear ? "linear" : "direct";
     forwardBuffers = {in_.activation, out_.activation};
@@ -73,7 +81,7 @@ class Convolution final : public Op {
     }
     forward_.seal();
     dataGradient_.seal();
-    if (blocks() > 1) plan.needScratch(weight().liveSize());
+    plan.needScratch((blocks() > 1 ? weight().liveSize() : 0) + pairedFloats());
     for (const auto& pixels : outPixels_) {
       forwardProducts += static_cast<double>(pixels.size()) * plan.batch() * weight().depth() * layer_.outChannels;
     }
@@ -82,18 +90,23 @@ class Convolution final : public Op {
 
   void forward(const Workspace& w) const override {
     RowProduct a = product(forward_);
-    a.depth = weight().depth();
-    a.offsets = weight().flat ? offsets_.data() : nullptr;
     a.inRow = in_.row;
     a.outRow = out_.row;
     a.input = w.at(in_.activation);
-    a.weights = w.parameters + weight().live;
-    a.slotStride = weight().slotStride();
-    a.panelStride = weight().panelStride();
     a.output = w.at(out_.activation);
     a.bias = hasBias() ? w.parameters + parameters_.shift : nullptr;
     a.accumulate = false;
-    run(w, a, out_.padded / w.kernels.panel);
+    if (weight().flat) {
+      a.offsets = offsets_.data();
+      setWeights(a, w.parameters + weight().live, weight().depth(), out_);
+      return run(w, w.kernels.imageProduct, a, out_.padded / w.kernels.panel);
+    }
+    if (plan_.paired()) {
+      setWeights(a, w.paired + pairedAt_.forward, (layer_.inChannels + 1) / 2, out_);
+    } else {
+      setWeights(a, w.parameters + weight().live, layer_.inChannels, out_);
+    }
+    run(w, w.kernels.rowProduct, a, out_.padded / w.kernels.panel);
   }
 
   void backward(const Workspace& w) const override {
@@ -114,64 +127,118 @@ class Convolution final : public Op {
     return a;
   }
 
-  static void run(const Workspace& w, const RowProduct& a, int panels) {
+  // [slot][panel][depth][panel width]
+  void setWeights(RowProduct& a, const void* weights, int depth, const TensorLayout& to) const {
+    a.weights = weights;
+    a.depth = depth;
+    a.panelStride = static_cast<std::ptrdiff_t>(depth) * weight().panel;
+    a.slotStride = static_cast<std::ptrdiff_t>(depth) * to.padded;
+  }
+
+  static void run(const Workspace& w, decltype(Kernels::rowProduct) rowProduct, const RowProduct& a, int panels) {
     const int tiles = w.kernels.rowTiles(a);
-    if (w.team.size() == 1) return w.kernels.rowProduct(a, 0, panels, 0, tiles);
+    if (w.team.size() == 1) return rowProduct(a, 0, panels, 0, tiles);
     const int chunks = std::min(tiles, 16);
     w.team.split(panels * chunks, [&](int begin, int end) {
       for (int i = begin; i < end; i++) {
         const int panel = i / chunks, chunk = i % chunks;
-        w.kernels.rowProduct(a, panel, panel + 1, tiles * chunk / chunks, tiles * (chunk + 1) / chunks);
+        rowProduct(a, panel, panel + 1, tiles * chunk / chunks, tiles * (chunk + 1) / chunks);
       }
     });
   }
 
   void dataGradient(const Workspace& w) const {
     RowProduct a = product(dataGradient_);
-    a.depth = layer_.outChannels;
     a.inRow = out_.row;
     a.outRow = in_.row;
     a.input = w.at(out_.gradient);
-    a.weights = w.transposed + transposedAt_;
-    a.panelStride = static_cast<std::ptrdiff_t>(layer_.outChannels) * w.kernels.panel;
-    a.slotStride = a.panelStride * (in_.padded / w.kernels.panel);
     a.output = w.at(in_.gradient);
     a.accumulate = accumulate[0] != 0;
-    run(w, a, in_.padded / w.kernels.panel);
+    if (plan_.paired()) {
+      setWeights(a, w.paired + pairedAt_.backward, (layer_.outChannels + 1) / 2, in_);
+    } else {
+      setWeights(a, w.transposed + transposedAt_, layer_.outChannels, in_);
+    }
+    run(w, w.kernels.rowProduct, a, in_.padded / w.kernels.panel);
   }
 
   void weightGradient(const Workspace& w) const {
     WeightGradient a{};
     a.taps = taps_.data();
     a.tapCount = static_cast<int>(taps_.size());
-    a.blocks = blocks();
-    a.batch = plan_.batch();
     a.depth = weight().depth();
     a.offsets = weight().flat ? offsets_.data() : nullptr;
-    a.inRow = in_.row;
-    a.outRow = out_.row;
-    a.input = w.at(in_.activation);
-    a.outputGradient = w.at(out_.gradient);
-    a.gradient = w.gradient + weight().live;
     a.slotStride = weight().slotStride();
     a.panelStride = weight().panelStride();
-    a.add = w.addGradient;
-    a.scratch = w.scratch;
-    const int panels = weight().panels, tiles = w.kernels.gradientTiles(a.depth);
-    if (w.team.size() == 1) {
-      w.kernels.weightGradient(a, 0, panels, 0, tiles);
-    } else {
-      w.team.split(panels * tiles, [&](int begin, int end) {
-        for (int i = begin; i < end; i++) {
-          w.kernels.weightGradient(a, i / tiles, i / tiles + 1, i % tiles, i % tiles + 1);
-        }
+    // With one block the sum is finished in registers and may be added at once; else it is finished apart first.
+    const bool apart = w.addGradient && blocks() > 1;
+    float* const gradient = w.gradient + weight().live;
+    a.gradient = apart ? w.scratch : gradient;
+    for (a.block = 0; a.block < blocks(); a.block++) {
+      a.add = a.block > 0 || (w.addGradient && !apart);
+      blockGradient(w, a);
+    }
+    if (apart) {
+      const std::size_t panelFloats = weight().panelStride();
+      w.team.split(static_cast<int>(weight().liveSize() / panelFloats), [&](int begin, int end) {
+        w.kernels.addTo(gradient + begin * panelFloats, w.scratch + begin * panelFloats, (end - begin) * panelFloats);
       });
     }
+    biasGradient(w);
+  }
+
+  void blockGradient(const Workspace& w, WeightGradient a) const {
+    auto kernel = weight().flat ? w.kernels.imageGradient : w.kernels.weightGradient;
+    if (pairsRows()) {
+      float* const scratch = w.scratch + (blocks() > 1 ? weight().liveSize() : 0);
+      const PixelRange in = inRanges_[a.block], out = outRanges_[a.block];
+      const PairedRows x = paired(in_, w.at(in_.activation), in.first, scratch);
+      const PairedRows dy = paired(out_, w.at(out_.gradient), out.first, scratch + in.count * pixelPairs(in_));
+      w.team.split(in.count, [&](int b, int e) { w.kernels.pairRows(x, in.first + b, in.first + e); });
+      w.team.split(out.count, [&](int b, int e) { w.kernels.pairRows(dy, out.first + b, out.first + e); });
+      a.batch = (plan_.batch() + 1) / 2;
+      a.inRow = x.pairedRow;
+      a.outRow = dy.pairedRow;
+      a.input = x.paired - in.first * pixelPairs(in_);
+      a.outputGradient = dy.paired - out.first * pixelPairs(out_);
+    } else {
+      a.batch = plan_.batch();
+      a.inRow = in_.row;
+      a.outRow = out_.row;
+      a.input = w.at(in_.activation);
+      a.outputGradient = w.at(out_.gradient);
+    }
+    const int panels = weight().panels, tiles = w.kernels.gradientTiles(a.depth);
+    if (w.team.size() == 1) return kernel(a, 0, panels, 0, tiles);
+    w.team.split(panels * tiles, [&](int begin, int end) {
+      for (int i = begin; i < end; i++) kernel(a, i / tiles, i / tiles + 1, i % tiles, i % tiles + 1);
+    });
+  }
+
+  void biasGradient(const Workspace& w) const {
     if (!hasBias()) return;
     std::vector<float> sums(out_.padded);
-    w.kernels.columnSums(a.outputGradient, out_.row, out_.pixels() * plan_.batch(), 0, out_.padded, sums.data());
+    w.kernels.columnSums(w.at(out_.gradient), out_.row, out_.pixels() * plan_.batch(), 0, out_.padded, sums.data());
     float* bias = w.gradient + parameters_.shift;
     for (int c = 0; c < out_.padded; c++) bias[c] = w.addGradient ? bias[c] + sums[c] : sums[c];
+  }
+
+  // The dot product of bfloat16 sums over pairs of images, so their rows are laid side by side first, block by block.
+  bool pairsRows() const { return plan_.paired() && !weight().flat; }
+  int imagePairs() const { return (plan_.batch() + 1) / 2; }
+  std::ptrdiff_t pixelPairs(const TensorLayout& t) const { return imagePairs() * pairedRow(t); }
+
+  PairedRows paired(const TensorLayout& t, const void* map, int firstPixel, float* scratch) const {
+    return {map, plan_.batch(), t.row, t.padded, reinterpret_cast<std::uint32_t*>(scratch), pairedRow(t), firstPixel};
+  }
+
+  std::size_t pairedFloats() const {
+    if (!pairsRows()) return 0;
+    std::ptrdiff_t most = 0;
+    for (int b = 0; b < blocks(); b++) {
+      most = std::max(most, inRanges_[b].count * pixelPairs(in_) + outRanges_[b].count * pixelPairs(out_));
+    }
+    return static_cast<std::size_t>(most);
   }
 
   template <class F>
@@ -251,8 +318,9 @@ class Convolution final : public Op {
 
   // Cuts the output pixels into blocks, the same for every tap.
   void sealTaps(const std::vector<int>& slots) {
-    const std::ptrdiff_t pixelFloats = static_cast<std::ptrdiff_t>(plan_.batch()) * (in_.row + out_.row);
-    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockFloats / pixelFloats));
+    const std::ptrdiff_t pixelBytes =
+        static_cast<std::ptrdiff_t>(plan_.batch()) * (in_.row + out_.row) * plan_.kernels().elementBytes;
+    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes / pixelBytes));
     const int blocks = (out_.pixels() + perBlock - 1) / perBlock;
     for (std::size_t t = 0; t < slots.size(); t++) {
       blockBegin_.emplace_back();
@@ -265,6 +333,23 @@ class Convolution final : public Op {
     for (std::size_t t = 0; t < slots.size(); t++) {
       taps_.push_back({slots[t], inPixels_[t].data(), outPixels_[t].data(), blockBegin_[t].data()});
     }
+    for (int b = 0; b < blocks; b++) {
+      const int out = static_cast<int>(static_cast<std::int64_t>(out_.pixels()) * b / blocks);
+      outRanges_.push_back({out, static_cast<int>(static_cast<std::int64_t>(out_.pixels()) * (b + 1) / blocks) - out});
+      inRanges_.push_back(inRange(b));
+    }
+  }
+
+  // Input pixels that any tap reads in a block.
+  PixelRange inRange(int block) const {
+    int first = in_.pixels(), end = 0;
+    for (const TapPixels& tap : taps_) {
+      for (int p = tap.blockBegin[block]; p < tap.blockBegin[block + 1]; p++) {
+        first = std::min<int>(first, tap.inPixel[p]);
+        end = std::max<int>(end, tap.inPixel[p] + 1);
+      }
+    }
+    return first < end ? PixelRange{first, end - first} : PixelRange{0, 0};
   }
 
   bool inside(int y, int x) const { return y >= 0 && y < in_.height && x >= 0 && x < in_.width; }
@@ -274,10 +359,12 @@ class Convolution final : public Op {
   const LayerParameters& parameters_;
   const TensorLayout in_, out_;
   const std::size_t transposedAt_;
+  const Plan::PairedPlace pairedAt_;
   Rows forward_, dataGradient_;
   std::vector<std::int32_t> offsets_;
   std::deque<std::vector<std::int32_t>> inPixels_, outPixels_, blockBegin_;
   std::vector<TapPixels> taps_;
+  std::vector<PixelRange> inRanges_, outRanges_;  // of each block
 };
 
 }  // namespace

@@ -21,6 +21,7 @@ struct Workspace {
   const float* parameters;
   const float* transposed;      // convolution weights for data gradients
   const float* winograd;        // transformed convolution weights
+  const std::uint32_t* paired;  // bfloat16 copies of convolution weights, in pairs
   const float* running;         // statistics space: running mean and variance
   float* batchStatistics;       // statistics space: mean and biased variance of this shard
   float* gradient;              // live parameter space
@@ -31,12 +32,13 @@ struct Workspace {
   float* at(int buffer) const { return arena + offsets[buffer]; }
 };
 
-// How a tensor lies in memory: [pixel][image][channel], channels in rows of `row` floats.
+// How a tensor lies in memory: [pixel][image][channel], channels in rows of `row` elements. The image batch (tensor 0)
+// is always fp32; every other tensor has the kernels' elements.
 struct TensorLayout {
   int channels = 0;        // real
   int padded = 0;          // whole panels
   int height = 0, width = 0;
-  std::ptrdiff_t row = 0;  // floats from one row to the next, at least `padded`
+  std::ptrdiff_t row = 0;  // elements from one row to the next, at least `padded`
   int activation = -1;     // buffer
   int gradient = -1;       // buffer
 

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <stdexcept>
 #include <string>
 
@@ -13,7 +14,9 @@ namespace trainql {
 namespace {
 
 // Rows whose stride is a multiple of 1 KiB fall into few cache sets; one more line spreads them.
-std::ptrdiff_t rowStride(int padded) { return padded % 256 == 0 ? padded + 16 : padded; }
+std::ptrdiff_t rowStride(int padded, int elementBytes) {
+  return padded * elementBytes % 1024 == 0 ? padded + 64 / elementBytes : padded;
+}
 
 template <class F>
 void timed(const Workspace& w, std::size_t at, F&& work) {
@@ -28,7 +31,8 @@ constexpr std::size_t winogradUnitFloats = 8 * 1024;
 
 // Where Winograd beats the direct product: every 3x3 of stride 1 from 3x3 maps up, as measured (`docs/engine.md`).
 // Below that the direct product drops more taps than Winograd saves. Fixed here, never timed at run time.
-bool preferWinograd(const Layer& layer, const Shape& out) {
+bool preferWinograd(const Layer& layer, const Shape& out, bool paired) {
+  if (paired && std::getenv("WINO") == nullptr) return false;
   return layer.kind == LayerKind::convolution && layer.kernel == 3 && layer.stride == 1 && layer.padding == 1 &&
          layer.input != 0 && out.height >= 3 && out.width >= 3 &&
          std::max(layer.inChannels, layer.outChannels) <= winogradMostChannels;
@@ -61,6 +65,8 @@ int Plan::addBuffer(std::size_t floats) {
   return static_cast<int>(buffers_.size()) - 1;
 }
 
+int Plan::addMap(std::size_t elements) { return addBuffer((elements * kernels_.elementBytes + 3) / 4); }
+
 void Plan::needScratch(std::size_t floats) {
   if (floats > scratchFloats_) scratchFloats_ = floats;
 }
@@ -80,16 +86,17 @@ void Plan::layTensors() {
     t.height = shape.height;
     t.width = shape.width;
     t.padded = paddedChannels(shape.channels, kernels_);
-    t.row = rowStride(t.padded);
-    std::size_t pixels = shape.pixels();
+    t.row = rowStride(t.padded, kernels_.elementBytes);
     if (i == 0) {
       t.padded = shape.channels;
       t.row = shape.channels;
-      pixels = static_cast<std::size_t>(shape.height + 2 * inputBorder_) * (shape.width + 2 * inputBorder_);
+      const int width = shape.width + 2 * inputBorder_, height = shape.height + 2 * inputBorder_;
+      t.activation = addBuffer(static_cast<std::size_t>(width) * height * batch_ * t.row);
+    } else {
+      const std::size_t elements = static_cast<std::size_t>(shape.pixels()) * batch_ * t.row;
+      t.activation = addMap(elements);
+      t.gradient = addMap(elements);
     }
-    const std::size_t floats = pixels * batch_ * t.row;
-    t.activation = addBuffer(floats);
-    t.gradient = addBuffer(floats);
     tensors_.push_back(t);
   }
 }
@@ -188,19 +195,40 @@ void Plan::planMemory() {
 void Plan::planWeightCopies() {
   transposedAt_.assign(graph_.layers.size(), 0);
   winogradAt_.resize(graph_.layers.size());
+  pairedAt_.resize(graph_.layers.size());
   for (std::size_t i = 0; i < graph_.layers.size(); i++) {
-    const LayerParameters& p = parameters_.of(static_cast<int>(i));
+    const int layer = static_cast<int>(i);
+    const LayerParameters& p = parameters_.of(layer);
     if (!p.hasWeight || p.weight.flat) continue;
+    const bool winograd = preferWinograd(graph_.layers[i], graph_.shapes[graph_.layers[i].output], paired());
+    if (paired() && !winograd) {
+      planPairedWeights(layer);
+      continue;
+    }
     const int padded = paddedChannels(p.weight.inChannels, kernels_);
     const std::size_t slotFloats = static_cast<std::size_t>(padded) * p.weight.outChannels;
     transposedAt_[i] = transposedFloats_;
     for (int slot = 0; slot < p.weight.liveSlots; slot++) {
-      transposes_.push_back({p.weight.live + slot * p.weight.slotStride(), transposedFloats_, p.weight.inChannels,
-                             p.weight.outChannels});
+      copies_.push_back({Copy::Kind::transposed, p.weight.live + slot * p.weight.slotStride(), transposedFloats_,
+                         p.weight.inChannels, p.weight.outChannels});
       transposedFloats_ += slotFloats;
     }
-    if (preferWinograd(graph_.layers[i], graph_.shapes[graph_.layers[i].output])) planWinogradWeights(static_cast<int>(i));
+    if (winograd) planWinogradWeights(layer);
   }
+}
+
+void Plan::planPairedWeights(int layer) {
+  const WeightLayout& w = parameters_.of(layer).weight;
+  const auto add = [&](Copy::Kind kind, int depth, int channels) {
+    const std::size_t at = weightPairs_;
+    const std::size_t slotPairs = static_cast<std::size_t>((depth + 1) / 2) * paddedChannels(channels, kernels_);
+    for (int slot = 0; slot < w.liveSlots; slot++, weightPairs_ += slotPairs) {
+      copies_.push_back({kind, w.live + slot * w.slotStride(), weightPairs_, w.inChannels, w.outChannels});
+    }
+    return at;
+  };
+  pairedAt_[layer].forward = add(Copy::Kind::paired, w.inChannels, w.outChannels);
+  pairedAt_[layer].backward = add(Copy::Kind::pairedTransposed, w.outChannels, w.inChannels);
 }
 
 void Plan::planWinogradWeights(int layer) {
@@ -223,10 +251,21 @@ void Plan::planWinogradWeights(int layer) {
   winogradAt_[layer].backward = add(true, transposedAt_[layer], transposedSlot);
 }
 
-void Plan::transposeWeights(const float* parameters, const WeightCopies& copies, int unitBegin, int unitEnd) const {
+void Plan::copyWeights(const float* parameters, const WeightCopies& copies, int unitBegin, int unitEnd) const {
   for (int i = unitBegin; i < unitEnd; i++) {
-    const Transpose& t = transposes_[i];
-    kernels_.transposeWeights(parameters + t.from, copies.transposed + t.to, t.inChannels, t.outChannels);
+    const Copy& c = copies_[i];
+    const float* const from = parameters + c.from;
+    switch (c.kind) {
+      case Copy::Kind::transposed:
+        kernels_.transposeWeights(from, copies.transposed + c.to, c.inChannels, c.outChannels);
+        break;
+      case Copy::Kind::paired:
+        kernels_.pairWeights(from, copies.paired + c.to, c.inChannels, c.outChannels);
+        break;
+      case Copy::Kind::pairedTransposed:
+        kernels_.pairTransposedWeights(from, copies.paired + c.to, c.inChannels, c.outChannels);
+        break;
+    }
   }
 }
 

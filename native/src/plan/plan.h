@@ -30,13 +30,15 @@ class Plan {
   // Copies of the convolution weights that the steps read, made anew after each update in two passes (the second
   // reads what the first wrote), each cut into units of work.
   struct WeightCopies {
-    float* transposed;  // live taps, for data gradients
-    float* winograd;    // 36 planes, forward and backward
+    float* transposed;      // live taps, for data gradients
+    float* winograd;        // 36 planes, forward and backward
+    std::uint32_t* paired;  // live taps in bfloat16, plain and transposed
   };
   std::size_t transposedFloats() const { return transposedFloats_; }
   std::size_t winogradFloats() const { return winogradFloats_; }
-  int transposeUnits() const { return static_cast<int>(transposes_.size()); }
-  void transposeWeights(const float* parameters, const WeightCopies&, int unitBegin, int unitEnd) const;
+  std::size_t weightPairs() const { return weightPairs_; }
+  int copyUnits() const { return static_cast<int>(copies_.size()); }
+  void copyWeights(const float* parameters, const WeightCopies&, int unitBegin, int unitEnd) const;
   int winogradUnits() const { return static_cast<int>(winogradWeights_.size()); }
   void transformWeights(const float* parameters, const WeightCopies&, int unitBegin, int unitEnd) const;
 
@@ -52,10 +54,17 @@ class Plan {
     bool used = false;
   };
   std::size_t transposedAt(int layer) const { return transposedAt_[layer]; }
+  // Where the bfloat16 copies of a layer's weights lie, in pairs.
+  struct PairedPlace {
+    std::size_t forward = 0, backward = 0;
+  };
+  const PairedPlace& pairedAt(int layer) const { return pairedAt_[layer]; }
   const WinogradPlace& winogradAt(int layer) const { return winogradAt_[layer]; }
 
   // For the steps, while the plan is being built.
   int addBuffer(std::size_t floats);
+  int addMap(std::size_t elements);
+  bool paired() const { return kernels_.elementBytes == 2; }
   void needScratch(std::size_t floats);
 
  private:
@@ -65,8 +74,11 @@ class Plan {
   void planMemory();
   void planWeightCopies();
   void planWinogradWeights(int layer);
+  void planPairedWeights(int layer);
 
-  struct Transpose {
+  // One tap's weights, copied in another order.
+  struct Copy {
+    enum class Kind { transposed, paired, pairedTransposed } kind;
     std::size_t from, to;
     int inChannels, outChannels;
   };
@@ -87,9 +99,11 @@ class Plan {
   std::vector<Lifetime> buffers_;
   ArenaPlan training_, evaluation_;
   std::size_t scratchFloats_ = 0;
-  std::vector<Transpose> transposes_;         // one per live tap of each convolution
+  std::vector<Copy> copies_;
   std::vector<std::size_t> transposedAt_;     // by layer
   std::size_t transposedFloats_ = 0;
+  std::vector<PairedPlace> pairedAt_;         // by layer
+  std::size_t weightPairs_ = 0;
   std::vector<WinogradUnit> winogradWeights_;
   std::vector<WinogradPlace> winogradAt_;     // by layer
   std::size_t winogradFloats_ = 0;

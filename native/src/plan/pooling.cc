@@ -76,31 +76,20 @@ class GlobalAveragePool final : public Op {
   }
 
   void forward(const Workspace& w) const override {
-    const float share = 1.0f / static_cast<float>(in_.pixels());
-    for (int image = 0; image < batch_; image++) {
-      float* y = w.at(out_.activation) + image * out_.row;
-      for (int c = 0; c < in_.padded; c++) y[c] = 0;
-      for (int p = 0; p < in_.pixels(); p++) {
-        const float* x = w.at(in_.activation) + (static_cast<std::ptrdiff_t>(p) * batch_ + image) * in_.row;
-        for (int c = 0; c < in_.padded; c++) y[c] += x[c];
-      }
-      for (int c = 0; c < in_.padded; c++) y[c] *= share;
-    }
+    w.team.split(batch_, [&](int begin, int end) {
+      w.kernels.averageForward(rows(), w.at(in_.activation), w.at(out_.activation), begin, end);
+    });
   }
 
   void backward(const Workspace& w) const override {
-    const float share = 1.0f / static_cast<float>(in_.pixels());
-    const bool add = accumulate[0] != 0;
-    for (int p = 0; p < in_.pixels(); p++) {
-      for (int image = 0; image < batch_; image++) {
-        const float* dy = w.at(out_.gradient) + image * out_.row;
-        float* dx = w.at(in_.gradient) + (static_cast<std::ptrdiff_t>(p) * batch_ + image) * in_.row;
-        for (int c = 0; c < in_.padded; c++) dx[c] = (add ? dx[c] : 0.0f) + dy[c] * share;
-      }
-    }
+    w.team.split(in_.pixels(), [&](int begin, int end) {
+      w.kernels.averageBackward(rows(), w.at(out_.gradient), w.at(in_.gradient), accumulate[0] != 0, begin, end);
+    });
   }
 
  private:
+  MapRows rows() const { return {in_.pixels(), batch_, in_.padded, in_.row, out_.row}; }
+
   const TensorLayout in_, out_;
   const int batch_;
 };

@@ -30,7 +30,7 @@ class Winograd final : public Op {
     kind = "winograd";
     forwardProducts = 36.0 * rows_ * layer_.inChannels * layer_.outChannels;
     backwardProducts = 2 * forwardProducts;
-    const std::ptrdiff_t perRow = 36 * (in_.row + out_.row);
+    const std::ptrdiff_t perRow = 36 * (transformedRow(in_) + transformedRow(out_));
     const int wanted = std::max(leastChunkRows, static_cast<int>(chunkFloats / perRow));
     const int chunks = (rows_ + wanted - 1) / wanted;
     chunkRows_ = (rows_ + chunks - 1) / chunks;
@@ -57,13 +57,17 @@ class Winograd final : public Op {
     const TensorLayout& to;
     int depth;
     const float* weights;  // [36][panel][depth][panel width]
-    const float* input;
-    float* output;
+    const void* input;
+    void* output;
     bool accumulate;
   };
 
+  // Transformed rows are fp32 whatever the map holds.
+  static std::ptrdiff_t transformedRow(const TensorLayout& t) { return t.padded % 256 == 0 ? t.padded + 16 : t.padded; }
+
   WinogradTiles tiles(const TensorLayout& t, int firstRow) const {
-    return {plan_.batch(), t.height, t.width, across_, t.padded, t.row, firstRow, std::min(chunkRows_, rows_ - firstRow)};
+    return {plan_.batch(), t.height, t.width,          across_, t.padded,
+            t.row,         transformedRow(t), firstRow, std::min(chunkRows_, rows_ - firstRow)};
   }
 
   void convolve(const Workspace& w, const Pass& pass) const {
@@ -73,7 +77,7 @@ class Winograd final : public Op {
     for (int first = 0; first < rows_; first += chunkRows_) {
       const WinogradTiles from = tiles(pass.from, first), to = tiles(pass.to, first);
       float* const transformed = w.scratch;
-      float* const products = w.scratch + static_cast<std::ptrdiff_t>(36) * from.rows * from.row;
+      float* const products = w.scratch + static_cast<std::ptrdiff_t>(36) * from.rows * from.transformedRow;
       w.team.split(from.rows, [&](int b, int e) { k.winogradInput(from, pass.input, transformed, b, e); });
       const RowGroup group{&pixel, &pixel, 1, &tap, 1};
       RowProduct a{};
@@ -81,17 +85,17 @@ class Winograd final : public Op {
       a.groupCount = 1;
       a.batch = from.rows;
       a.depth = pass.depth;
-      a.inRow = from.row;
-      a.outRow = to.row;
+      a.inRow = from.transformedRow;
+      a.outRow = to.transformedRow;
       a.panelStride = static_cast<std::ptrdiff_t>(pass.depth) * k.panel;
       const int panels = to.channels / k.panel;
       w.team.split(36, [&](int b, int e) {
         RowProduct one = a;
         for (int i = b; i < e; i++) {
-          one.input = transformed + static_cast<std::ptrdiff_t>(i) * from.rows * from.row;
-          one.output = products + static_cast<std::ptrdiff_t>(i) * to.rows * to.row;
+          one.input = transformed + static_cast<std::ptrdiff_t>(i) * from.rows * from.transformedRow;
+          one.output = products + static_cast<std::ptrdiff_t>(i) * to.rows * to.transformedRow;
           one.weights = pass.weights + i * panels * a.panelStride;
-          k.rowProduct(one, 0, panels, 0, k.rowTiles(one));
+          k.floatProduct(one, 0, panels, 0, k.rowTiles(one));
         }
       });
       w.team.split(to.rows,
@@ -106,7 +110,7 @@ class Winograd final : public Op {
     for (int first = 0; first < rows_; first += chunkRows_) {
       const WinogradTiles in = tiles(in_, first), out = tiles(out_, first);
       float* const input = sums + 36 * plane;
-      float* const gradient = input + static_cast<std::ptrdiff_t>(36) * in.rows * in.row;
+      float* const gradient = input + static_cast<std::ptrdiff_t>(36) * in.rows * in.transformedRow;
       w.team.split(in.rows, [&](int b, int e) {
         k.winogradInput(in, w.at(in_.activation), input, b, e);
         k.winogradOutputGradient(out, w.at(out_.gradient), gradient, b, e);
@@ -119,18 +123,17 @@ class Winograd final : public Op {
           WeightGradient a{};
           a.taps = &tap;
           a.tapCount = 1;
-          a.blocks = 1;
           a.batch = in.rows;
           a.depth = layer_.inChannels;
-          a.inRow = in.row;
-          a.outRow = out.row;
-          a.input = input + static_cast<std::ptrdiff_t>(i) * in.rows * in.row;
-          a.outputGradient = gradient + static_cast<std::ptrdiff_t>(i) * out.rows * out.row;
+          a.inRow = in.transformedRow;
+          a.outRow = out.transformedRow;
+          a.input = input + static_cast<std::ptrdiff_t>(i) * in.rows * in.transformedRow;
+          a.outputGradient = gradient + static_cast<std::ptrdiff_t>(i) * out.rows * out.transformedRow;
           a.gradient = sums + i * plane;
           a.slotStride = plane;
           a.panelStride = static_cast<std::ptrdiff_t>(weight_.panelStride());
           a.add = first > 0;
-          k.weightGradient(a, 0, weight_.panels, 0, k.gradientTiles(a.depth));
+          k.floatGradient(a, 0, weight_.panels, 0, k.gradientTiles(a.depth));
         }
       });
     }

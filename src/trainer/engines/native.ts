@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { TrainqlError } from '../../shared/errors.ts'
-import type { OptimizerSpec } from '../../shared/run-spec.ts'
+import type { OptimizerSpec, Precision } from '../../shared/run-spec.ts'
 import type {
   Batch,
   Engine,
@@ -30,6 +30,7 @@ import {
 interface Addon {
   Session: new (spec: AddonSpec) => AddonSession
   instructionSet(): string
+  supportsBf16(): boolean
 }
 
 interface AddonSpec {
@@ -38,6 +39,7 @@ interface AddonSpec {
   shards: number
   deviceCores: readonly (readonly number[])[]
   optimizer: OptimizerSpec
+  precision: Precision
 }
 
 interface AddonSession {
@@ -100,8 +102,8 @@ function openSession(spec: SessionSpec): Promise<Session> {
     })
   })
   try {
-    const { graph, globalBatch, shards, optimizer } = spec
-    const addonSession = new (loadAddon().Session)({ graph, globalBatch, shards, deviceCores, optimizer })
+    const { graph, globalBatch, shards, optimizer, precision = 'FP32' } = spec
+    const addonSession = new (loadAddon().Session)({ graph, globalBatch, shards, deviceCores, optimizer, precision })
     return Promise.resolve(new NativeSession(spec, addonSession))
   } catch (error) {
     throw asTyped(error)

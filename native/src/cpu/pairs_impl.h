@@ -1,0 +1,84 @@
+// Pairs of bfloat16 as the dot-product instruction wants them: rows of two images for weight gradients, and weights
+// along their depth. Without bfloat16 there is nothing to pair.
+#pragma once
+
+namespace trainql::TRAINQL_ISA {
+
+#ifdef TRAINQL_BF16
+
+static inline __m512i sideBySide(__m512i low, __m512i high) {
+  return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+}
+
+static void pairRows(const PairedRows& a, int pixelBegin, int pixelEnd) {
+  const int pairs = (a.batch + 1) / 2;
+  for (int p = pixelBegin; p < pixelEnd; p++) {
+    const Element* from = elements(a.map) + static_cast<std::ptrdiff_t>(p) * a.batch * a.row;
+    std::uint32_t* to = a.paired + static_cast<std::ptrdiff_t>(p - a.firstPixel) * pairs * a.pairedRow;
+    for (int pair = 0; pair < pairs; pair++, from += 2 * a.row, to += a.pairedRow) {
+      const bool whole = 2 * pair + 1 < a.batch;
+      for (int c = 0; c < a.channels; c += V) {
+        const __m512i high = whole ? halves(from + a.row + c) : _mm512_setzero_si512();
+        _mm512_storeu_si512(to + c, sideBySide(halves(from + c), high));
+      }
+    }
+  }
+}
+
+static void pairWeights(const float* from, std::uint32_t* to, int inChannels, int outChannels) {
+  const int panels = ceilDiv(outChannels, panel);
+  for (int n = 0; n < panels; n++) {
+    for (int in = 0; in < inChannels; in += 2, from += 2 * panel, to += panel) {
+      const bool whole = in + 1 < inChannels;
+      for (int c = 0; c < panel; c += V) {
+        const Vec second = whole ? load(from + panel + c) : Vec{};
+        _mm512_storeu_si512(to + c, sideBySide(_mm512_cvtepu16_epi32(rounded(load(from + c))),
+                                               _mm512_cvtepu16_epi32(rounded(second))));
+      }
+      if (!whole) from -= panel;
+    }
+  }
+}
+
+// Two vectors of 32 output channels' weights as 16 pairs.
+static inline Vec pairsAlongOut(const float* row) {
+  const __m512i pairs = _mm512_inserti64x4(_mm512_castsi256_si512(rounded(load(row))), rounded(load(row + V)), 1);
+  return reinterpret_cast<Vec>(pairs);
+}
+
+static void pairTransposedWeights(const float* from, std::uint32_t* to, int inChannels, int outChannels) {
+  static_assert(panel == 2 * V, "a panel row is one vector of pairs");
+  const int inPanels = ceilDiv(inChannels, panel), outPanels = ceilDiv(outChannels, panel);
+  const int outPairs = (outChannels + 1) / 2;
+  for (int op = 0; op < outPanels; op++) {
+    const int pairs = std::min(V, outPairs - op * V);
+    for (int ip = 0; ip < inPanels; ip++) {
+      std::uint32_t* target = to + (static_cast<std::ptrdiff_t>(ip) * outPairs + op * V) * panel;
+      for (int half = 0; half < panel; half += V) {
+        Vec block[V];
+#pragma GCC unroll 16
+        for (int i = 0; i < V; i++) {
+          const int in = ip * panel + half + i;
+          block[i] = in < inChannels ? pairsAlongOut(from + (static_cast<std::ptrdiff_t>(op) * inChannels + in) * panel)
+                                     : Vec{};
+        }
+        transposeVectors(block);
+        for (int o = 0; o < pairs; o++) store(reinterpret_cast<float*>(target + o * panel + half), block[o]);
+      }
+    }
+  }
+}
+
+constexpr auto pairRowsOrNull = pairRows;
+constexpr auto pairWeightsOrNull = pairWeights;
+constexpr auto pairTransposedWeightsOrNull = pairTransposedWeights;
+
+#else
+
+constexpr decltype(Kernels::pairRows) pairRowsOrNull = nullptr;
+constexpr decltype(Kernels::pairWeights) pairWeightsOrNull = nullptr;
+constexpr decltype(Kernels::pairTransposedWeights) pairTransposedWeightsOrNull = nullptr;
+
+#endif
+
+}  // namespace trainql::TRAINQL_ISA
