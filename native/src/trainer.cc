@@ -12,6 +12,9 @@ namespace {
 // Parameters one piece of an update covers: small enough to balance, a multiple of every vector width.
 constexpr std::size_t updateChunk = 16 * 1024;
 
+// Steps that idle parameters may lag behind.
+constexpr int mostOwedSteps = 16;
+
 // Sum of values[0 … count - 1] (a power of two), neighbours first.
 template <class T>
 T treeSum(const T* values, int count) {
@@ -58,6 +61,7 @@ void Trainer::onEveryReplica(const std::function<void(Replica&, int)>& work) {
 double Trainer::step(const ImageBatch& batch, double learningRate) {
   optimizerStep_ += 1;
   batchesTracked_ += 1;
+  owe(learningRate);
   onEveryReplica([&](Replica& replica, int device) {
     replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
     barrier_.wait();
@@ -66,6 +70,10 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
     barrier_.wait();
     copyWeights(replica, device);
   });
+  if (owedSteps() == mostOwedSteps) {
+    owedSgd_.clear();
+    owedAdam_.clear();
+  }
   return meanLoss();
 }
 
@@ -134,7 +142,7 @@ float Trainer::clipScale() const {
   return static_cast<float>(std::min(1.0, spec_.clipNorm / (std::sqrt(squares) + 1e-6)));
 }
 
-// Every replica updates its own chunks of the parameters, live ones and idle ones alike.
+// Every replica updates its own chunks of the parameters. What idle ones are owed is paid in one pass for many steps.
 void Trainer::update(Replica& replica, int device, double learningRate) {
   const std::vector<const float*> leaves = allLeaves();
   GradientLeaves gradient{leaves.data(), static_cast<int>(leaves.size()), 1.0f};
@@ -151,7 +159,32 @@ void Trainer::update(Replica& replica, int device, double learningRate) {
   };
   range(gradient, o.weightDecay, 0, space.vectorsBegin());
   range(gradient, o.decayVectors ? o.weightDecay : 0.0f, space.vectorsBegin(), space.liveSize());
-  if (!idleAtRest_) range({nullptr, 0, 1.0f}, o.weightDecay, space.liveSize(), space.size());
+  if (owedSteps() == mostOwedSteps) updateIdle(replica, device);
+}
+
+void Trainer::owe(double learningRate) {
+  if (idleAtRest_) return;
+  const GradientLeaves none{nullptr, 0, 1.0f};
+  if (spec_.optimizer.kind == Optimizer::Kind::sgd) {
+    owedSgd_.push_back(sgdUpdate(none, learningRate, spec_.optimizer.weightDecay));
+  } else {
+    owedAdam_.push_back(adamUpdate(none, learningRate, spec_.optimizer.weightDecay));
+  }
+}
+
+void Trainer::updateIdle(Replica& replica, int device) {
+  const ParameterSpace& space = plan_.parameters();
+  onChunksOf(space.liveSize(), space.size(), replica, device, [&](int, std::size_t begin, std::size_t end) {
+    if (!owedSgd_.empty()) plan_.kernels().sgdIdle(owedSgd_.data(), owedSteps(), begin, end);
+    if (!owedAdam_.empty()) plan_.kernels().adamIdle(owedAdam_.data(), owedSteps(), begin, end);
+  });
+}
+
+void Trainer::settle() {
+  if (owedSteps() == 0) return;
+  onEveryReplica([&](Replica& replica, int device) { updateIdle(replica, device); });
+  owedSgd_.clear();
+  owedAdam_.clear();
 }
 
 bool Trainer::idleRests() const {
@@ -161,23 +194,29 @@ bool Trainer::idleRests() const {
          });
 }
 
-void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, float decay, std::size_t begin,
-                          std::size_t end) {
+SgdUpdate Trainer::sgdUpdate(const GradientLeaves& gradient, double learningRate, float decay) {
   const Optimizer& o = spec_.optimizer;
-  if (o.kind == Optimizer::Kind::sgd) {
-    plan_.kernels().sgd({parameters_.data(), slots_[0].data(), gradient, static_cast<float>(learningRate), o.momentum,
-                         decay, o.nesterov},
-                        begin, end);
-    return;
-  }
+  return {parameters_.data(), slots_[0].data(), gradient, static_cast<float>(learningRate), o.momentum, decay, o.nesterov};
+}
+
+AdamUpdate Trainer::adamUpdate(const GradientLeaves& gradient, double learningRate, float decay) {
+  const Optimizer& o = spec_.optimizer;
   const bool decoupled = o.kind == Optimizer::Kind::adamW;
   const double correction1 = 1.0 - std::pow(static_cast<double>(o.beta1), optimizerStep_);
   const double correction2 = 1.0 - std::pow(static_cast<double>(o.beta2), optimizerStep_);
-  plan_.kernels().adam(
-      {parameters_.data(), slots_[0].data(), slots_[1].data(), gradient, static_cast<float>(learningRate / correction1),
-       static_cast<float>(1.0 / std::sqrt(correction2)), o.beta1, o.beta2, o.epsilon, decoupled ? 0.0f : decay,
-       decoupled ? static_cast<float>(1.0 - learningRate * static_cast<double>(decay)) : 1.0f},
-      begin, end);
+  return {parameters_.data(), slots_[0].data(), slots_[1].data(), gradient,
+          static_cast<float>(learningRate / correction1), static_cast<float>(1.0 / std::sqrt(correction2)), o.beta1,
+          o.beta2, o.epsilon, decoupled ? 0.0f : decay,
+          decoupled ? static_cast<float>(1.0 - learningRate * static_cast<double>(decay)) : 1.0f};
+}
+
+void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, float decay, std::size_t begin,
+                          std::size_t end) {
+  if (spec_.optimizer.kind == Optimizer::Kind::sgd) {
+    plan_.kernels().sgd(sgdUpdate(gradient, learningRate, decay), begin, end);
+  } else {
+    plan_.kernels().adam(adamUpdate(gradient, learningRate, decay), begin, end);
+  }
 }
 
 // running = (1 - momentum) * running + momentum * (mean over shards, in tree order; variances unbiased).
@@ -238,16 +277,19 @@ void Trainer::predict(const ImageBatch& batch, float* logits) {
   onChunks(batch.count, [&](Replica& r, int, int begin, int end) { r.predict(batch, begin, end, logits); });
 }
 
-void Trainer::readState(float* canonical) const {
+void Trainer::readState(float* canonical) {
+  settle();
   plan_.parameters().exportState(parameters_.data(), running_.data(), static_cast<float>(batchesTracked_), canonical);
 }
 
 void Trainer::writeState(const float* canonical) {
+  settle();
   batchesTracked_ = plan_.parameters().importState(canonical, parameters_.data(), running_.data());
   onEveryReplica([&](Replica& replica, int device) { copyWeights(replica, device); });
 }
 
-OptimizerSlots Trainer::readOptimizer() const {
+OptimizerSlots Trainer::readOptimizer() {
+  settle();
   OptimizerSlots state;
   state.step = optimizerStep_;
   for (const Buffer& slot : slots_) {
@@ -259,6 +301,7 @@ OptimizerSlots Trainer::readOptimizer() const {
 
 void Trainer::writeOptimizer(const OptimizerSlots& state) {
   if (state.slots.size() != slots_.size()) throw std::invalid_argument("optimizer state has another number of slots");
+  settle();
   optimizerStep_ = state.step;
   for (std::size_t i = 0; i < slots_.size(); i++) {
     plan_.parameters().importParameters(state.slots[i].data(), slots_[i].data());

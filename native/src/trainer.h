@@ -65,9 +65,9 @@ class Trainer {
 
   std::size_t stateSize() const { return plan_.parameters().stateSize(); }
   std::size_t parameterCount() const { return plan_.parameters().parameterCount(); }
-  void readState(float* canonical) const;
+  void readState(float* canonical);
   void writeState(const float* canonical);
-  OptimizerSlots readOptimizer() const;
+  OptimizerSlots readOptimizer();
   void writeOptimizer(const OptimizerSlots&);
   int optimizerSlotCount() const { return static_cast<int>(slots_.size()); }
   std::size_t memoryBytes() const;
@@ -87,7 +87,15 @@ class Trainer {
   void addSquares(Replica&, int device, const GradientLeaves&);
   float clipScale() const;
   void update(Replica&, int device, double learningRate);
+  SgdUpdate sgdUpdate(const GradientLeaves&, double learningRate, float decay);
+  AdamUpdate adamUpdate(const GradientLeaves&, double learningRate, float decay);
   void updateRange(const GradientLeaves&, double learningRate, float decay, std::size_t begin, std::size_t end);
+  // Idle parameters (their filter taps only meet padding) move by decay and momentum alone. Their steps are owed, and
+  // paid together: a pass over them is mostly memory traffic.
+  void owe(double learningRate);
+  int owedSteps() const { return static_cast<int>(owedSgd_.size() + owedAdam_.size()); }
+  void updateIdle(Replica&, int device);
+  void settle();
   void updateRunningStatistics();
   void copyWeights(Replica&, int device);
   Plan::WeightCopies copies() const {
@@ -104,6 +112,8 @@ class Trainer {
   std::vector<double> chunkSquares_;
   double batchesTracked_ = 0;
   double optimizerStep_ = 0;
+  std::vector<SgdUpdate> owedSgd_;
+  std::vector<AdamUpdate> owedAdam_;
   bool idleAtRest_;  // without decay and momentum, an update leaves the idle parameters as they are
   Barrier barrier_;
   std::vector<std::unique_ptr<Replica>> replicas_;

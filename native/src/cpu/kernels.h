@@ -171,6 +171,7 @@ struct WinogradTiles {
   int channels;        // padded
   std::ptrdiff_t row;  // of the map
   std::ptrdiff_t transformedRow;
+  std::ptrdiff_t plane;  // from one of the 36 to the next
   int firstRow, rows;
 };
 
@@ -240,8 +241,11 @@ struct Kernels {
   void (*addTo)(float* sum, const float* term, std::size_t count);
   void (*sumLeaves)(GradientLeaves, std::size_t begin, std::size_t end, float* sum);
   double (*sumSquares)(GradientLeaves, std::size_t begin, std::size_t end);
+  // One step; the idle ones take several steps without a gradient in one pass, to the same bits however they are cut.
   void (*sgd)(const SgdUpdate&, std::size_t begin, std::size_t end);
+  void (*sgdIdle)(const SgdUpdate* steps, int count, std::size_t begin, std::size_t end);
   void (*adam)(const AdamUpdate&, std::size_t begin, std::size_t end);
+  void (*adamIdle)(const AdamUpdate* steps, int count, std::size_t begin, std::size_t end);
 };
 
 enum class Precision { fp32, bf16 };

@@ -20,7 +20,7 @@ static const Kernels table = {
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
     statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
     maxPoolForward, maxPoolBackward, averageForward, averageBackward, addRelu, passGradient, widen, narrow, addTo,
-    sumLeaves, sumSquares, sgd, adam,
+    sumLeaves, sumSquares, sgd, sgdIdle, adam, adamIdle,
 };
 
 }  // namespace trainql::TRAINQL_ISA

@@ -128,44 +128,65 @@ static int rowTiles(const RowProduct& a) {
   return tiles;
 }
 
+// Bytes of input rows that are worked through panel by panel before the next ones: they stay in L2.
+constexpr std::ptrdiff_t rowBlockBytes = 256 * 1024;
+
 template <class Step, class Out>
-static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
+static void tileProduct(const RowProduct& a, const RowGroup& g, int index, int tiles, int n) {
   const auto* const input = static_cast<const typename Step::Value*>(a.input);
   Out* const output = static_cast<Out*>(a.output);
   const std::ptrdiff_t inRow = inputRow<Step>(a.inRow);
-  for (int n = panelBegin; n < panelEnd; n++) {
-    int first = 0;
-    for (int gi = 0; gi < a.groupCount; gi++) {
-      const RowGroup& g = a.groups[gi];
-      const int tiles = groupTiles(g, a.batch), rows = g.pixels * a.batch;
-      const int from = std::max(tileBegin - first, 0), to = std::min(tileEnd - first, tiles);
-      for (int i = from; i < to; i++) {
-        const int begin = partBegin(rows, tiles, i), count = partBegin(rows, tiles, i + 1) - begin;
-        RowTile<Step, Out> tile;
-        int pixel = begin / a.batch, image = begin % a.batch;
-        for (int m = 0; m < count; m++) {
-          tile.in[m] = input + (static_cast<std::ptrdiff_t>(g.basePixel[pixel]) * a.batch + image) * inRow;
-          tile.out[m] = output + (static_cast<std::ptrdiff_t>(g.outPixel[pixel]) * a.batch + image) * a.outRow;
-          if (++image == a.batch) {
-            image = 0;
-            pixel++;
-          }
-        }
-        withRows<tileRows>(count, [&](auto m) {
-          if (a.offsets == nullptr) {
-            rowTile<Step, Out, decltype(m)::value, false>(a, g, tile, n);
-          } else {
-            rowTile<Step, Out, decltype(m)::value, true>(a, g, tile, n);
-          }
-        });
-      }
-      first += tiles;
+  const int rows = g.pixels * a.batch;
+  const int begin = partBegin(rows, tiles, index), count = partBegin(rows, tiles, index + 1) - begin;
+  RowTile<Step, Out> tile;
+  int pixel = begin / a.batch, image = begin % a.batch;
+  for (int m = 0; m < count; m++) {
+    tile.in[m] = input + (static_cast<std::ptrdiff_t>(g.basePixel[pixel]) * a.batch + image) * inRow;
+    tile.out[m] = output + (static_cast<std::ptrdiff_t>(g.outPixel[pixel]) * a.batch + image) * a.outRow;
+    if (++image == a.batch) {
+      image = 0;
+      pixel++;
     }
+  }
+  withRows<tileRows>(count, [&](auto m) {
+    if (a.offsets == nullptr) {
+      rowTile<Step, Out, decltype(m)::value, false>(a, g, tile, n);
+    } else {
+      rowTile<Step, Out, decltype(m)::value, true>(a, g, tile, n);
+    }
+  });
+}
+
+template <class Step, class Out>
+static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
+  const std::ptrdiff_t tileBytes = tileRows * inputRow<Step>(a.inRow) * static_cast<std::ptrdiff_t>(sizeof(typename Step::Value));
+  const int block = static_cast<int>(std::max<std::ptrdiff_t>(1, rowBlockBytes / tileBytes));
+  int first = 0;
+  for (int gi = 0; gi < a.groupCount; gi++) {
+    const RowGroup& g = a.groups[gi];
+    const int tiles = groupTiles(g, a.batch);
+    const int from = std::max(tileBegin - first, 0), to = std::min(tileEnd - first, tiles);
+    for (int begin = from; begin < to; begin += block) {
+      const int end = std::min(to, begin + block);
+      for (int n = panelBegin; n < panelEnd; n++) {
+        for (int i = begin; i < end; i++) tileProduct<Step, Out>(a, g, i, tiles, n);
+      }
+    }
+    first += tiles;
   }
 }
 
+// Rows whose output gradients stay in L1 while the depth is worked through.
+constexpr int spanRows = 256;
+
+struct PixelSpan {
+  int begin, end;
+  bool add;
+};
+
 template <class Step, class Dy, int M, bool Gather>
-static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, int depthBegin, int n, float* out) {
+static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, PixelSpan span, int depthBegin, int n,
+                                float* out) {
   Vec acc[M][2];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) acc[m][0] = acc[m][1] = Vec{};
@@ -173,7 +194,7 @@ static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, i
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) at[m] = Gather ? a.offsets[depthBegin + m] : depthBegin + m;
 
-  for (int p = tap.blockBegin[a.block]; p < tap.blockBegin[a.block + 1]; p++) {
+  for (int p = span.begin; p < span.end; p++) {
     const auto* x = static_cast<const typename Step::Value*>(a.input) +
                     static_cast<std::ptrdiff_t>(tap.inPixel[p]) * a.batch * a.inRow;
     const Dy* dy = static_cast<const Dy*>(a.outputGradient) +
@@ -194,7 +215,7 @@ static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, i
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) {
     float* row = out + m * panel;
-    if (a.add) {
+    if (span.add) {
       store(row, load(row) + acc[m][0]);
       store(row + V, load(row + V) + acc[m][1]);
     } else {
@@ -212,16 +233,23 @@ static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd
   for (int n = panelBegin; n < panelEnd; n++) {
     for (int t = 0; t < a.tapCount; t++) {
       const TapPixels& tap = a.taps[t];
-      for (int i = tileBegin; i < tileEnd; i++) {
-        const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
-        float* out = a.gradient + tap.slot * a.slotStride + n * a.panelStride + static_cast<std::ptrdiff_t>(begin) * panel;
-        withRows<tileRows>(count, [&](auto m) {
-          if (a.offsets == nullptr) {
-            gradientTile<Step, Dy, decltype(m)::value, false>(a, tap, begin, n, out);
-          } else {
-            gradientTile<Step, Dy, decltype(m)::value, true>(a, tap, begin, n, out);
-          }
-        });
+      float* const panelGradient = a.gradient + tap.slot * a.slotStride + n * a.panelStride;
+      const int from = tap.blockBegin[a.block], to = tap.blockBegin[a.block + 1];
+      const int spans = std::max(1, (to - from) * a.batch / spanRows);
+      for (int s = 0; s < spans; s++) {
+        const PixelSpan span{from + partBegin(to - from, spans, s), from + partBegin(to - from, spans, s + 1),
+                             a.add || s > 0};
+        for (int i = tileBegin; i < tileEnd; i++) {
+          const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
+          float* out = panelGradient + static_cast<std::ptrdiff_t>(begin) * panel;
+          withRows<tileRows>(count, [&](auto m) {
+            if (a.offsets == nullptr) {
+              gradientTile<Step, Dy, decltype(m)::value, false>(a, tap, span, begin, n, out);
+            } else {
+              gradientTile<Step, Dy, decltype(m)::value, true>(a, tap, span, begin, n, out);
+            }
+          });
+        }
       }
     }
   }

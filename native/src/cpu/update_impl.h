@@ -47,39 +47,74 @@ static double sumSquares(GradientLeaves g, std::size_t begin, std::size_t end) {
   return sum;
 }
 
+// torch.optim.SGD: g += weightDecay * p; buffer = momentum * buffer + g; p -= lr * (buffer, or g + momentum * buffer).
+template <bool Nesterov>
+static inline void sgdStep(const SgdUpdate& a, Vec g, Vec& p, Vec& buffer) {
+  const Vec lr = broadcast(a.learningRate), momentum = broadcast(a.momentum), decay = broadcast(a.weightDecay);
+  g += decay * p;
+  buffer = momentum * buffer + g;
+  p -= lr * (Nesterov ? g + momentum * buffer : buffer);
+}
+
 template <bool Nesterov>
 static void sgdRange(const SgdUpdate& a, std::size_t begin, std::size_t end) {
-  const Vec lr = broadcast(a.learningRate), momentum = broadcast(a.momentum), decay = broadcast(a.weightDecay);
   forEachGradient(a.gradient, begin, end, [&](std::size_t i, Vec g) {
-    const Vec p = load(a.parameters + i);
-    g += decay * p;
-    const Vec buffer = momentum * load(a.momentumBuffer + i) + g;
+    Vec p = load(a.parameters + i), buffer = load(a.momentumBuffer + i);
+    sgdStep<Nesterov>(a, g, p, buffer);
     store(a.momentumBuffer + i, buffer);
-    store(a.parameters + i, p - lr * (Nesterov ? g + momentum * buffer : buffer));
+    store(a.parameters + i, p);
   });
 }
 
-// torch.optim.SGD: g += weightDecay * p; buffer = momentum * buffer + g; p -= lr * (buffer, or g + momentum * buffer).
 static void sgd(const SgdUpdate& a, std::size_t begin, std::size_t end) {
   a.nesterov ? sgdRange<true>(a, begin, end) : sgdRange<false>(a, begin, end);
 }
 
+// Several steps of parameters whose gradient is zero, in one pass over them.
+template <bool Nesterov>
+static void sgdIdleRange(const SgdUpdate* steps, int count, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; i += V) {
+    Vec p = load(steps->parameters + i), buffer = load(steps->momentumBuffer + i);
+    for (int s = 0; s < count; s++) sgdStep<Nesterov>(steps[s], Vec{}, p, buffer);
+    store(steps->momentumBuffer + i, buffer);
+    store(steps->parameters + i, p);
+  }
+}
+
+static void sgdIdle(const SgdUpdate* steps, int count, std::size_t begin, std::size_t end) {
+  steps->nesterov ? sgdIdleRange<true>(steps, count, begin, end) : sgdIdleRange<false>(steps, count, begin, end);
+}
+
 // torch.optim.Adam (Kingma & Ba 2015, arXiv:1412.6980) and AdamW (Loshchilov & Hutter 2019, arXiv:1711.05101).
-static void adam(const AdamUpdate& a, std::size_t begin, std::size_t end) {
-  const Vec step = broadcast(a.stepSize), root = broadcast(a.rootCorrection), epsilon = broadcast(a.epsilon);
-  const Vec beta1 = broadcast(a.beta1), beta2 = broadcast(a.beta2);
-  const Vec decay = broadcast(a.weightDecay), keep = broadcast(a.keep);
+static inline void adamStep(const AdamUpdate& a, Vec g, Vec& p, Vec& average, Vec& squareAverage) {
   const Vec rest1 = broadcast(static_cast<float>(1.0 - static_cast<double>(a.beta1)));
   const Vec rest2 = broadcast(static_cast<float>(1.0 - static_cast<double>(a.beta2)));
+  g += broadcast(a.weightDecay) * p;
+  average = broadcast(a.beta1) * average + rest1 * g;
+  squareAverage = broadcast(a.beta2) * squareAverage + rest2 * (g * g);
+  p = broadcast(a.keep) * p - broadcast(a.stepSize) * average /
+                                  (squareRoot(squareAverage) * broadcast(a.rootCorrection) + broadcast(a.epsilon));
+}
+
+static void adam(const AdamUpdate& a, std::size_t begin, std::size_t end) {
   forEachGradient(a.gradient, begin, end, [&](std::size_t i, Vec g) {
-    const Vec p = load(a.parameters + i);
-    g += decay * p;
-    const Vec m = beta1 * load(a.average + i) + rest1 * g;
-    const Vec v = beta2 * load(a.squareAverage + i) + rest2 * (g * g);
-    store(a.average + i, m);
-    store(a.squareAverage + i, v);
-    store(a.parameters + i, keep * p - step * m / (squareRoot(v) * root + epsilon));
+    Vec p = load(a.parameters + i), average = load(a.average + i), squareAverage = load(a.squareAverage + i);
+    adamStep(a, g, p, average, squareAverage);
+    store(a.average + i, average);
+    store(a.squareAverage + i, squareAverage);
+    store(a.parameters + i, p);
   });
+}
+
+static void adamIdle(const AdamUpdate* steps, int count, std::size_t begin, std::size_t end) {
+  for (std::size_t i = begin; i < end; i += V) {
+    Vec p = load(steps->parameters + i), average = load(steps->average + i);
+    Vec squareAverage = load(steps->squareAverage + i);
+    for (int s = 0; s < count; s++) adamStep(steps[s], Vec{}, p, average, squareAverage);
+    store(steps->average + i, average);
+    store(steps->squareAverage + i, squareAverage);
+    store(steps->parameters + i, p);
+  }
 }
 
 }  // namespace trainql::TRAINQL_ISA

@@ -109,7 +109,7 @@ static inline Place placeOf(const WinogradTiles& t, int tileRow) {
 // Reads each tile's (Size, Size) pixels from `shift` pixels before it; outside the map they are zero.
 template <int Size, int shift, void (*transform)(const Vec*, Vec*)>
 static inline void tilesIn(const WinogradTiles& t, const Element* map, float* transformed, int begin, int end) {
-  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.transformedRow;
+  const std::ptrdiff_t plane = t.plane;
   for (int r = begin; r < end; r++) {
     const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
     const Element* pixel[Size][Size];
@@ -139,7 +139,7 @@ static void winogradOutputGradient(const WinogradTiles& t, const void* map, floa
 
 static void winogradOutput(const WinogradTiles& t, const float* transformed, void* map, bool accumulate, int begin,
                            int end) {
-  const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(t.rows) * t.transformedRow;
+  const std::ptrdiff_t plane = t.plane;
   for (int r = begin; r < end; r++) {
     const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
     const int high = std::min(4, t.height - at.y), wide = std::min(4, t.width - at.x);
@@ -161,7 +161,7 @@ static void winogradWeights(const float* const* taps, float* transformed, std::p
                             std::size_t end) {
   for (std::size_t k = begin; k < end; k += V) {
     winograd::both<3, 6, winograd::toWeight>([&](int i, int j) { return load(taps[i * 3 + j] + k); },
-                                             [&](int i, int j, Vec v) { store(transformed + (i * 6 + j) * plane + k, v); });
+                                             [&](int i, int j, Vec v) { stream(transformed + (i * 6 + j) * plane + k, v); });
   }
 }
 

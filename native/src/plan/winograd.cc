@@ -34,7 +34,7 @@ class Winograd final : public Op {
     const int wanted = std::max(leastChunkRows, static_cast<int>(chunkFloats / perRow));
     const int chunks = (rows_ + wanted - 1) / wanted;
     chunkRows_ = (rows_ + chunks - 1) / chunks;
-    plan.needScratch(static_cast<std::size_t>(chunkRows_ * perRow) + 36 * weight_.slotStride());
+    plan.needScratch(static_cast<std::size_t>(36 * (plane(in_) + plane(out_))) + 36 * weight_.slotStride());
     forwardBuffers = {in_.activation, out_.activation};
     backwardBuffers = {in_.activation, out_.gradient, in_.gradient};
     gradientTargets = {layer_.input};
@@ -62,12 +62,17 @@ class Winograd final : public Op {
     bool accumulate;
   };
 
+  // A chunk's rows, and one line more than whole pages: a tile writes all 36 planes at once, each into other cache sets.
+  std::ptrdiff_t plane(const TensorLayout& t) const {
+    return (chunkRows_ * transformedRow(t) + 1023) / 1024 * 1024 + 16;
+  }
+
   // Transformed rows are fp32 whatever the map holds.
   static std::ptrdiff_t transformedRow(const TensorLayout& t) { return t.padded % 256 == 0 ? t.padded + 16 : t.padded; }
 
   WinogradTiles tiles(const TensorLayout& t, int firstRow) const {
-    return {plan_.batch(), t.height, t.width,          across_, t.padded,
-            t.row,         transformedRow(t), firstRow, std::min(chunkRows_, rows_ - firstRow)};
+    return {plan_.batch(), t.height, t.width,           across_,    t.padded,
+            t.row,         transformedRow(t), plane(t), firstRow, std::min(chunkRows_, rows_ - firstRow)};
   }
 
   void convolve(const Workspace& w, const Pass& pass) const {
@@ -77,7 +82,7 @@ class Winograd final : public Op {
     for (int first = 0; first < rows_; first += chunkRows_) {
       const WinogradTiles from = tiles(pass.from, first), to = tiles(pass.to, first);
       float* const transformed = w.scratch;
-      float* const products = w.scratch + static_cast<std::ptrdiff_t>(36) * from.rows * from.transformedRow;
+      float* const products = w.scratch + 36 * from.plane;
       w.team.split(from.rows, [&](int b, int e) { k.winogradInput(from, pass.input, transformed, b, e); });
       const RowGroup group{&pixel, &pixel, 1, &tap, 1};
       RowProduct a{};
@@ -92,8 +97,8 @@ class Winograd final : public Op {
       w.team.split(36, [&](int b, int e) {
         RowProduct one = a;
         for (int i = b; i < e; i++) {
-          one.input = transformed + static_cast<std::ptrdiff_t>(i) * from.rows * from.transformedRow;
-          one.output = products + static_cast<std::ptrdiff_t>(i) * to.rows * to.transformedRow;
+          one.input = transformed + i * from.plane;
+          one.output = products + i * to.plane;
           one.weights = pass.weights + i * panels * a.panelStride;
           k.floatProduct(one, 0, panels, 0, k.rowTiles(one));
         }
@@ -110,7 +115,7 @@ class Winograd final : public Op {
     for (int first = 0; first < rows_; first += chunkRows_) {
       const WinogradTiles in = tiles(in_, first), out = tiles(out_, first);
       float* const input = sums + 36 * plane;
-      float* const gradient = input + static_cast<std::ptrdiff_t>(36) * in.rows * in.transformedRow;
+      float* const gradient = input + 36 * in.plane;
       w.team.split(in.rows, [&](int b, int e) {
         k.winogradInput(in, w.at(in_.activation), input, b, e);
         k.winogradOutputGradient(out, w.at(out_.gradient), gradient, b, e);
@@ -127,8 +132,8 @@ class Winograd final : public Op {
           a.depth = layer_.inChannels;
           a.inRow = in.transformedRow;
           a.outRow = out.transformedRow;
-          a.input = input + static_cast<std::ptrdiff_t>(i) * in.rows * in.transformedRow;
-          a.outputGradient = gradient + static_cast<std::ptrdiff_t>(i) * out.rows * out.transformedRow;
+          a.input = input + i * in.plane;
+          a.outputGradient = gradient + i * out.plane;
           a.gradient = sums + i * plane;
           a.slotStride = plane;
           a.panelStride = static_cast<std::ptrdiff_t>(weight_.panelStride());
