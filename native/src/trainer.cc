@@ -241,13 +241,16 @@ void Trainer::updateRunningStatistics() {
 }
 
 void Trainer::copyWeights(Replica& replica, int device) {
+  // Units of one layer are neighbours and of one size, so dealing them out in turn is fair.
   const auto share = [&](int units, auto&& work) {
-    const int first = units * device / devices(), last = units * (device + 1) / devices();
-    replica.team().split(last - first, [&](int begin, int end) { work(first + begin, first + end); });
+    const int mine = (units - device + devices() - 1) / devices();
+    replica.team().split(mine, [&](int begin, int end) {
+      for (int i = begin; i < end; i++) work(device + i * devices());
+    });
   };
-  share(plan_.copyUnits(), [&](int b, int e) { plan_.copyWeights(parameters_.data(), copies(), b, e); });
+  share(plan_.copyUnits(), [&](int unit) { plan_.copyWeights(parameters_.data(), copies(), unit, unit + 1); });
   barrier_.wait();
-  share(plan_.winogradUnits(), [&](int b, int e) { plan_.transformWeights(parameters_.data(), copies(), b, e); });
+  share(plan_.winogradUnits(), [&](int unit) { plan_.transformWeights(parameters_.data(), copies(), unit, unit + 1); });
 }
 
 // Shard-sized chunks of any number of images, dealt to the replicas in turn.

@@ -191,6 +191,9 @@ struct Kernels {
   // fp32 throughout: the products inside Winograd's transform.
   void (*floatProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   int (*gradientTiles)(int depth);
+  // How many partial sums a weight gradient takes of so many pixels of one block: added to what the gradient holds one
+  // after another, so only a single one may be added to another shard's.
+  int (*gradientSpans)(int pixels, int batch);
   // Elements; with 2-byte ones both sides are paired rows.
   void (*weightGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   // fp32 images, elements.

@@ -32,12 +32,14 @@ static void pairWeights(const float* from, std::uint32_t* to, int inChannels, in
       const bool whole = in + 1 < inChannels;
       for (int c = 0; c < panel; c += V) {
         const Vec second = whole ? load(from + panel + c) : Vec{};
-        _mm512_storeu_si512(to + c, sideBySide(_mm512_cvtepu16_epi32(rounded(load(from + c))),
-                                               _mm512_cvtepu16_epi32(rounded(second))));
+        stream(reinterpret_cast<float*>(to + c),
+               reinterpret_cast<Vec>(sideBySide(_mm512_cvtepu16_epi32(rounded(load(from + c))),
+                                                _mm512_cvtepu16_epi32(rounded(second)))));
       }
       if (!whole) from -= panel;
     }
   }
+  endStream();
 }
 
 // Two vectors of 32 output channels' weights as 16 pairs.
@@ -63,10 +65,11 @@ static void pairTransposedWeights(const float* from, std::uint32_t* to, int inCh
                                      : Vec{};
         }
         transposeVectors(block);
-        for (int o = 0; o < pairs; o++) store(reinterpret_cast<float*>(target + o * panel + half), block[o]);
+        for (int o = 0; o < pairs; o++) stream(reinterpret_cast<float*>(target + o * panel + half), block[o]);
       }
     }
   }
+  endStream();
 }
 
 constexpr auto pairRowsOrNull = pairRows;

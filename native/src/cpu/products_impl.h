@@ -176,8 +176,10 @@ static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int ti
   }
 }
 
-// Rows whose output gradients stay in L1 while the depth is worked through.
+// Rows whose output gradients stay near while the depth is worked through.
 constexpr int spanRows = 256;
+
+static int gradientSpans(int pixels, int batch) { return std::max(1, std::min(pixels, pixels * batch / spanRows)); }
 
 struct PixelSpan {
   int begin, end;
@@ -235,7 +237,7 @@ static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd
       const TapPixels& tap = a.taps[t];
       float* const panelGradient = a.gradient + tap.slot * a.slotStride + n * a.panelStride;
       const int from = tap.blockBegin[a.block], to = tap.blockBegin[a.block + 1];
-      const int spans = std::max(1, (to - from) * a.batch / spanRows);
+      const int spans = gradientSpans(to - from, a.batch);
       for (int s = 0; s < spans; s++) {
         const PixelSpan span{from + partBegin(to - from, spans, s), from + partBegin(to - from, spans, s + 1),
                              a.add || s > 0};
@@ -281,7 +283,7 @@ static inline void transposeBlock(const float* from, float* to) {
   for (int i = 0; i < V; i++) r[i] = load(from + i * panel);
   transposeVectors(r);
 #pragma GCC unroll 16
-  for (int i = 0; i < V; i++) store(to + i * panel, r[i]);
+  for (int i = 0; i < V; i++) stream(to + i * panel, r[i]);
 }
 
 static void transposeWeights(const float* from, float* to, int inChannels, int outChannels) {
@@ -304,6 +306,7 @@ static void transposeWeights(const float* from, float* to, int inChannels, int o
       }
     }
   }
+  endStream();
 }
 
 }  // namespace trainql::TRAINQL_ISA

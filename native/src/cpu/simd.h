@@ -26,7 +26,7 @@ typedef float Unaligned __attribute__((vector_size(V * 4), aligned(4), may_alias
 static inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 static inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
 // Writes past the caches what is read again only after they have long been filled with other things. `p` is aligned
-// to a vector.
+// to a vector. Call `endStream` before anybody else is told that the values are there.
 static inline void stream(float* p, Vec v) {
 #if defined(__AVX512F__)
   _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
@@ -34,6 +34,12 @@ static inline void stream(float* p, Vec v) {
   _mm256_stream_ps(p, reinterpret_cast<__m256>(v));
 #else
   store(p, v);
+#endif
+}
+
+static inline void endStream() {
+#if defined(__AVX2__)
+  _mm_sfence();
 #endif
 }
 
@@ -62,6 +68,19 @@ static inline Vec keepWhere(Mask mask, Vec v) {
   return reinterpret_cast<Vec>(reinterpret_cast<Mask>(v) & mask);
 }
 static inline Vec relu(Vec v) { return keepWhere(~(v < Vec{}), v); }  // NaN passes
+
+// Rounds v here: of `a * b + c * d` the compiler may fuse either product, and need not choose the same one wherever the
+// expression is inlined. What must be one answer everywhere pins one of them.
+static inline Vec pinned(Vec v) {
+#if defined(__x86_64__) || defined(__i386__)
+  asm("" : "+x"(v));
+#elif defined(__aarch64__)
+  asm("" : "+w"(v));
+#else
+  asm("" : "+m"(v));
+#endif
+  return v;
+}
 
 static inline Vec squareRoot(Vec v) {
   Vec r;

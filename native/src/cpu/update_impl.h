@@ -22,7 +22,7 @@ template <class F>
 static inline void forEachGradient(const GradientLeaves& g, std::size_t begin, std::size_t end, F&& f) {
   const Vec scale = broadcast(g.scale);
   const auto each = [&](auto&& sumAt) {
-    for (std::size_t i = begin; i < end; i += V) f(i, scale * sumAt(i));
+    for (std::size_t i = begin; i < end; i += V) f(i, pinned(scale * sumAt(i)));
   };
   switch (g.count) {
     case 0: return each([](std::size_t) { return Vec{}; });
@@ -75,7 +75,7 @@ template <bool Nesterov>
 static void sgdIdleRange(const SgdUpdate* steps, int count, std::size_t begin, std::size_t end) {
   for (std::size_t i = begin; i < end; i += V) {
     Vec p = load(steps->parameters + i), buffer = load(steps->momentumBuffer + i);
-    for (int s = 0; s < count; s++) sgdStep<Nesterov>(steps[s], Vec{}, p, buffer);
+    for (int s = 0; s < count; s++) sgdStep<Nesterov>(steps[s], pinned(Vec{}), p, buffer);
     store(steps->momentumBuffer + i, buffer);
     store(steps->parameters + i, p);
   }
@@ -90,8 +90,8 @@ static inline void adamStep(const AdamUpdate& a, Vec g, Vec& p, Vec& average, Ve
   const Vec rest1 = broadcast(static_cast<float>(1.0 - static_cast<double>(a.beta1)));
   const Vec rest2 = broadcast(static_cast<float>(1.0 - static_cast<double>(a.beta2)));
   g += broadcast(a.weightDecay) * p;
-  average = broadcast(a.beta1) * average + rest1 * g;
-  squareAverage = broadcast(a.beta2) * squareAverage + rest2 * (g * g);
+  average = broadcast(a.beta1) * average + pinned(rest1 * g);
+  squareAverage = broadcast(a.beta2) * squareAverage + pinned(rest2 * (g * g));
   p = broadcast(a.keep) * p - broadcast(a.stepSize) * average /
                                   (squareRoot(squareAverage) * broadcast(a.rootCorrection) + broadcast(a.epsilon));
 }
@@ -110,7 +110,7 @@ static void adamIdle(const AdamUpdate* steps, int count, std::size_t begin, std:
   for (std::size_t i = begin; i < end; i += V) {
     Vec p = load(steps->parameters + i), average = load(steps->average + i);
     Vec squareAverage = load(steps->squareAverage + i);
-    for (int s = 0; s < count; s++) adamStep(steps[s], Vec{}, p, average, squareAverage);
+    for (int s = 0; s < count; s++) adamStep(steps[s], pinned(Vec{}), p, average, squareAverage);
     store(steps->average + i, average);
     store(steps->squareAverage + i, squareAverage);
     store(steps->parameters + i, p);

@@ -81,7 +81,11 @@ class Convolution final : public Op {
     }
     forward_.seal();
     dataGradient_.seal();
-    plan.needScratch((blocks() > 1 ? weight().liveSize() : 0) + pairedFloats());
+    for (const TapPixels& tap : taps_) {
+      if (plan.kernels().gradientSpans(tap.blockBegin[blocks()], rowsOfPixel()) > 1) inParts_ = true;
+    }
+    if (blocks() > 1) inParts_ = true;
+    plan.needScratch((inParts_ ? weight().liveSize() : 0) + pairedFloats());
     for (const auto& pixels : outPixels_) {
       forwardProducts += static_cast<double>(pixels.size()) * plan.batch() * weight().depth() * layer_.outChannels;
     }
@@ -170,8 +174,8 @@ class Convolution final : public Op {
     a.offsets = weight().flat ? offsets_.data() : nullptr;
     a.slotStride = weight().slotStride();
     a.panelStride = weight().panelStride();
-    // With one block the sum is finished in registers and may be added at once; else it is finished apart first.
-    const bool apart = w.addGradient && blocks() > 1;
+    // A sum that is finished in registers may be added at once; else it is finished apart first.
+    const bool apart = w.addGradient && inParts_;
     float* const gradient = w.gradient + weight().live;
     a.gradient = apart ? w.scratch : gradient;
     for (a.block = 0; a.block < blocks(); a.block++) {
@@ -188,21 +192,20 @@ class Convolution final : public Op {
   }
 
   void blockGradient(const Workspace& w, WeightGradient a) const {
+    a.batch = rowsOfPixel();
     auto kernel = weight().flat ? w.kernels.imageGradient : w.kernels.weightGradient;
     if (pairsRows()) {
-      float* const scratch = w.scratch + (blocks() > 1 ? weight().liveSize() : 0);
+      float* const scratch = w.scratch + (inParts_ ? weight().liveSize() : 0);
       const PixelRange in = inRanges_[a.block], out = outRanges_[a.block];
       const PairedRows x = paired(in_, w.at(in_.activation), in.first, scratch);
       const PairedRows dy = paired(out_, w.at(out_.gradient), out.first, scratch + in.count * pixelPairs(in_));
       w.team.split(in.count, [&](int b, int e) { w.kernels.pairRows(x, in.first + b, in.first + e); });
       w.team.split(out.count, [&](int b, int e) { w.kernels.pairRows(dy, out.first + b, out.first + e); });
-      a.batch = (plan_.batch() + 1) / 2;
       a.inRow = x.pairedRow;
       a.outRow = dy.pairedRow;
       a.input = x.paired - in.first * pixelPairs(in_);
       a.outputGradient = dy.paired - out.first * pixelPairs(out_);
     } else {
-      a.batch = plan_.batch();
       a.inRow = in_.row;
       a.outRow = out_.row;
       a.input = w.at(in_.activation);
@@ -226,6 +229,7 @@ class Convolution final : public Op {
   // The dot product of bfloat16 sums over pairs of images, so their rows are laid side by side first, block by block.
   bool pairsRows() const { return plan_.paired() && !weight().flat; }
   int imagePairs() const { return (plan_.batch() + 1) / 2; }
+  int rowsOfPixel() const { return pairsRows() ? imagePairs() : plan_.batch(); }
   std::ptrdiff_t pixelPairs(const TensorLayout& t) const { return imagePairs() * pairedRow(t); }
 
   PairedRows paired(const TensorLayout& t, const void* map, int firstPixel, float* scratch) const {
@@ -365,6 +369,7 @@ class Convolution final : public Op {
   std::deque<std::vector<std::int32_t>> inPixels_, outPixels_, blockBegin_;
   std::vector<TapPixels> taps_;
   std::vector<PixelRange> inRanges_, outRanges_;  // of each block
+  bool inParts_ = false;  // whether a weight gradient is the sum of several
 };
 
 }  // namespace
