@@ -83,6 +83,16 @@ export function bareMaxPool(): ModelGraph {
   return net.head(net.maxPool(x, { kernel: 3, stride: 2, padding: 1 }))
 }
 
+/** Convolutions of every stride and kernel without batch norm, which keeps rounding errors as small as they arise. */
+export function bareConvolutions(): ModelGraph {
+  const net = build('bare-convolutions', [3, 11, 9], 5)
+  let x = net.relu(net.conv('conv1', 0, 7, { kernel: 5, stride: 2, padding: 2 }))
+  x = net.relu(net.conv('conv2', x, 9, { kernel: 3, padding: 1 }))
+  x = net.relu(net.conv('conv3', x, 37, { kernel: 3, stride: 2, padding: 1 }))
+  x = net.add(net.conv('conv4', x, 40, { kernel: 1 }), net.conv('conv5', x, 40, { kernel: 3, padding: 1 }))
+  return net.head(net.conv('conv6', x, 6, { kernel: 3, stride: 2, padding: 1 }))
+}
+
 /** A ResNet of narrow basic blocks on 28x28x1: the last maps are 1x1, where most taps meet padding alone. */
 export function narrowResNet(): ModelGraph {
   const net = build('narrow-resnet', [1, 28, 28], 10)

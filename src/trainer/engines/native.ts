@@ -59,12 +59,13 @@ const addonPath = fileURLToPath(new URL('../../../build/native/trainql.node', im
 let loaded: Addon | undefined
 
 /** Whether the addon is built and loads here; never throws. */
-export function probeNativeEngine(): { available: boolean; detail: string } {
-  if (!existsSync(addonPath)) return { available: false, detail: 'the addon is not built (run `npm run setup`)' }
+export function probeNativeEngine(): { available: boolean; detail: string; bf16: boolean } {
+  const unavailable = (detail: string) => ({ available: false, detail, bf16: false })
+  if (!existsSync(addonPath)) return unavailable('the addon is not built (run `npm run setup`)')
   try {
-    return { available: true, detail: loadAddon().instructionSet() }
+    return { available: true, detail: loadAddon().instructionSet(), bf16: loadAddon().supportsBf16() }
   } catch (error) {
-    return { available: false, detail: error instanceof Error ? error.message : String(error) }
+    return unavailable(error instanceof Error ? error.message : String(error))
   }
 }
 
