@@ -1,5 +1,4 @@
 // Parity with PyTorch against committed numbers (numbers.json, made by reference.py): runs where PyTorch is not.
-// With PARITY=full every case and the comparisons over many steps, which take minutes; else the quick first steps.
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
@@ -97,7 +96,6 @@ test('the numbers are of the cases as they are', () => {
   }
 })
 
-const full = process.env['PARITY'] === 'full'
 const probe = probeNativeEngine()
 describe(`engine native and PyTorch ${numbers.torch}`, () => {
   if (!probe.available) {
@@ -105,12 +103,12 @@ describe(`engine native and PyTorch ${numbers.torch}`, () => {
     return
   }
   for (const parityCase of parity.cases) {
-    if (parityCase.architecture === 'RESNET18' || full) compareFirstStep(openNativeEngine, parityCase)
-    if (parityCase.seeds.length > 0 && full) compareSteps(openNativeEngine, parityCase)
+    compareFirstStep(openNativeEngine, parityCase)
+    if (parityCase.seeds.length > 0) compareSteps(openNativeEngine, parityCase)
   }
 })
 
-describe.skipIf(!full)(`engine tfjs and PyTorch ${numbers.torch} (without PARITY=full: skipped, takes long)`, () => {
+describe(`engine tfjs and PyTorch ${numbers.torch}`, () => {
   // A step of the others takes seconds on the wasm backend.
   for (const parityCase of parity.cases.slice(0, 1)) compareFirstStep(openTfjsEngine, parityCase)
 })
