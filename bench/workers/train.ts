@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   const devices = task.devices.map((cores, index) => ({ kind: 'CPU' as const, name: `cpu:${index}`, cores }))
   const graph = resnet({ architecture, classes, input: { channels, height: task.size, width: task.size } })
   const engine = await openEngine('NATIVE', devices)
-  const optimizer = { kind: 'SGD' as const, momentum, weightDecay }
+  const optimizer = { kind: 'SGD' as const, momentum, nesterov: false, weightDecay, decayVectors: true }
   const session = await engine.open({ graph, globalBatch, shards, devices, optimizer })
   await session.writeState(initialState(graph, seed))
   const batch = randomBatch(task)

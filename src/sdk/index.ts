@@ -21,6 +21,8 @@ export type { EventStream } from './stream.ts'
 export type { Reconnect, RunEvent } from './subscribe.ts'
 export type {
   Architecture,
+  AugmentationInput,
+  CorruptImagePolicy,
   CreateRunInput,
   DeviceKind,
   DevicesInput,
@@ -29,6 +31,8 @@ export type {
   NonFinitePolicy,
   OptimizerInput,
   OptimizerKind,
+  Precision,
   RunState,
+  ScheduleInput,
   ScheduleKind,
 } from './generated/schema.ts'

@@ -48,3 +48,8 @@ export class TrainqlError extends Error {
 export function isTrainqlError(error: unknown): error is TrainqlError {
   return error instanceof TrainqlError
 }
+
+/** What a user asked for cannot be: names the field, what was expected and what came, and what to do. */
+export function invalidInput(details: Omit<ErrorDetails, 'code'>): TrainqlError {
+  return new TrainqlError({ code: 'INVALID_INPUT', ...details })
+}

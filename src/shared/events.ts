@@ -2,6 +2,7 @@
 // `events.server.jsonl` (written by the server). Identity is (run, attempt, seq), seq without gaps from 1;
 // the server's own file uses attempt 0.
 import { z } from 'zod'
+import { precisions } from './recipe.ts'
 import { parseWith } from './run-spec.ts'
 
 const count = z.number().int().min(0)
@@ -30,6 +31,11 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     parameters: count,
     trainImages: count,
     validationImages: count,
+    precision: z.enum(precisions).default('FP32'),
+    accumulationSteps: count.default(1),
+    syncBatchNorm: z.boolean().default(false),
+    /** What the engine's session holds: weights, gradients, optimiser state, activations. */
+    memoryBytes: count.nullable().default(null),
     pid: count,
   }),
   z.object({

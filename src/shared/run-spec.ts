@@ -1,7 +1,18 @@
 // The run spec (`spec.json`: what was asked, never changed) and the attempt (`attempt.<n>.json`: what one
 // trainer process was given). Both are parsed here, once, at each edge that reads them.
 import { z } from 'zod'
-import { TrainqlError } from './errors.ts'
+import {
+  augmentationSchema,
+  checkAugmentation,
+  checkAugmentationSize,
+  corruptImagePolicies,
+  imageSizeSchema,
+} from './augmentation.ts'
+import { invalidInput } from './errors.ts'
+import { checkRecipe, optimizerSchema, precisions, scheduleSchema } from './recipe.ts'
+
+export type { AugmentationSpec, CorruptImagePolicy, ImageSize } from './augmentation.ts'
+export type { OptimizerKind, OptimizerSpec, Precision, ScheduleKind, ScheduleSpec } from './recipe.ts'
 
 export const architectures = ['RESNET18', 'RESNET34', 'RESNET50', 'RESNET101', 'RESNET152'] as const
 export type Architecture = (typeof architectures)[number]
@@ -12,15 +23,6 @@ export type EngineChoice = (typeof engineChoices)[number]
 export const deviceKinds = ['CPU', 'CUDA'] as const
 export type DeviceKind = (typeof deviceKinds)[number]
 
-export const optimizerKinds = ['SGD', 'ADAM'] as const
-export type OptimizerKind = (typeof optimizerKinds)[number]
-
-export const scheduleKinds = ['CONSTANT'] as const
-export type ScheduleKind = (typeof scheduleKinds)[number]
-
-export const precisions = ['FP32', 'BF16'] as const
-export type Precision = (typeof precisions)[number]
-
 /** What a run does at a loss that is not finite: fail at the step, or go on. */
 export const nonFinitePolicies = ['STOP', 'CONTINUE'] as const
 export type NonFinitePolicy = (typeof nonFinitePolicies)[number]
@@ -29,26 +31,6 @@ export const defaultShards = 4
 
 const positiveInt = z.number().int().positive()
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
-
-const optimizerSchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('SGD'),
-    momentum: z.number().min(0).lt(1).default(0.9),
-    weightDecay: z.number().min(0).default(0),
-  }),
-  z.strictObject({
-    kind: z.literal('ADAM'),
-    beta1: z.number().min(0).lt(1).default(0.9),
-    beta2: z.number().min(0).lt(1).default(0.999),
-    epsilon: z.number().positive().default(1e-8),
-    /** L2 added to the gradient, as in torch.optim.Adam. */
-    weightDecay: z.number().min(0).default(0),
-  }),
-])
-export type OptimizerSpec = z.output<typeof optimizerSchema>
-
-const scheduleSchema = z.discriminatedUnion('kind', [z.strictObject({ kind: z.literal('CONSTANT') })])
-export type ScheduleSpec = z.output<typeof scheduleSchema>
 
 const modelSchema = z.strictObject({ architecture: z.enum(architectures) })
 export type ModelSpec = z.output<typeof modelSchema>
@@ -77,7 +59,20 @@ export const runSpecSchema = z.strictObject({
   engine: z.enum(engineChoices).default('AUTO'),
   optimizer: optimizerSchema,
   learningRate: z.number().positive(),
-  schedule: scheduleSchema.default({ kind: 'CONSTANT' }),
+  schedule: scheduleSchema.prefault({ kind: 'CONSTANT' }),
+  /** Each device takes its shards in so many turns: the session has `shards * accumulationSteps` of them. */
+  accumulationSteps: positiveInt.max(1024).default(1),
+  precision: z.enum(precisions).default('FP32'),
+  /** Batch-norm statistics over the global batch rather than a shard. */
+  syncBatchNorm: z.boolean().default(false),
+  /** Largest norm of the whole gradient, as in torch.nn.utils.clip_grad_norm_; null: no limit. */
+  clipNorm: z.number().positive().nullable().default(null),
+  /** Share of the target spread evenly over all classes; training only. */
+  labelSmoothing: z.number().min(0).lt(1).default(0),
+  augmentation: augmentationSchema.nullable().default(null),
+  /** Null: the dataset's own. */
+  imageSize: imageSizeSchema.nullable().default(null),
+  onCorruptImage: z.enum(corruptImagePolicies).default('FAIL'),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   onNonFinite: z.enum(nonFinitePolicies).default('STOP'),
 })
@@ -103,32 +98,37 @@ export const attemptSchema = z.strictObject({
 export type Attempt = z.output<typeof attemptSchema>
 
 /**
- * Parses what should be a run spec, applying defaults, and checks the rules that span fields: shards a power
- * of two that divides the global batch, device count a power of two not above shards, no device named twice.
+ * Parses what should be a run spec, applying defaults, and checks the rules that span fields: shards and accumulation
+ * powers of two that divide the global batch, device count a power of two not above shards, no device named twice,
+ * an engine for the precision, a recipe and an augmentation without contradictions.
  * @throws TrainqlError `INVALID_INPUT` naming the field, what was expected and what came.
  */
 export function parseRunSpec(input: unknown): RunSpec {
   const spec = parseWith(runSpecSchema, input, 'run spec')
   checkShards(spec.globalBatch, spec.shards)
-  if (spec.devices.kind === 'NAMED') {
-    const { names } = spec.devices
-    const twice = names.find((name, index) => names.indexOf(name) !== index)
-    if (twice !== undefined) {
-      throw new TrainqlError({
-        code: 'INVALID_INPUT',
-        field: 'devices.names',
-        message: `Expected each device once; "${twice}" is named more than once.`,
-        fix: `Name ${twice} once.`,
-      })
-    }
+  checkAccumulation(spec)
+  checkDevices(spec.devices, spec.shards)
+  checkRecipe(spec)
+  if (spec.precision === 'BF16' && spec.engine === 'TFJS') {
+    throw invalidInput({
+      field: 'precision',
+      message: 'Expected precision FP32 for the engine TFJS; got BF16.',
+      fix: 'Choose the engine NATIVE or AUTO, or precision FP32.',
+    })
   }
-  checkDeviceCount(spec.devices.kind === 'NAMED' ? spec.devices.names.length : spec.devices.count, spec.shards)
+  if (spec.augmentation !== null) checkAugmentation(spec.augmentation)
+  if (spec.imageSize !== null) checkAugmentationSize(spec.augmentation, spec.imageSize)
   return spec
 }
 
 /** @throws TrainqlError `INVALID_INPUT` */
 export function parseAttempt(input: unknown): Attempt {
   return parseWith(attemptSchema, input, 'attempt')
+}
+
+/** Shards a session of this run computes: each is a leaf of the gradient tree, and has its own batch norm. */
+export function sessionShards({ shards, accumulationSteps }: Pick<RunSpec, 'shards' | 'accumulationSteps'>): number {
+  return shards * accumulationSteps
 }
 
 /** The device counts a run with this many shards may use: 1, 2, 4 … shards. */
@@ -141,33 +141,76 @@ export function allowedDeviceCounts(shards: number): number[] {
 /** @throws TrainqlError `INVALID_INPUT` unless `shards` is a power of two that divides the global batch. */
 export function checkShards(globalBatch: number, shards: number): void {
   if (!isPowerOfTwo(shards)) {
-    throw new TrainqlError({
-      code: 'INVALID_INPUT',
+    throw invalidInput({
       field: 'shards',
       message: `Expected shards to be a power of two; got ${shards}.`,
       fix: 'Use 1, 2, 4, 8 … shards.',
     })
   }
-  if (globalBatch % shards !== 0) {
-    const below = Math.floor(globalBatch / shards) * shards
-    throw new TrainqlError({
-      code: 'INVALID_INPUT',
-      field: 'globalBatch',
-      message: `Expected a global batch that ${shards} shards divide evenly; got ${globalBatch}.`,
-      fix: `Use a global batch of ${below > 0 ? `${below} or ` : ''}${below + shards}, or other shards.`,
-    })
-  }
+  checkDivides(globalBatch, { parts: shards, what: `${shards} shards`, others: 'other shards' })
 }
 
 /** @throws TrainqlError `INVALID_INPUT` unless `count` is one of `allowedDeviceCounts(shards)`. */
 export function checkDeviceCount(count: number, shards: number): void {
   const allowed = allowedDeviceCounts(shards)
   if (allowed.includes(count)) return
-  throw new TrainqlError({
-    code: 'INVALID_INPUT',
+  throw invalidInput({
     field: 'devices',
     message: `Expected ${allowed.join(', ')} devices for ${shards} shards (a power of two, at most one per shard); got ${count}.`,
     fix: `Ask for ${allowed.join(', ')} devices, or raise shards.`,
+  })
+}
+
+function checkDevices(devices: DeviceRequest, shards: number): void {
+  if (devices.kind === 'COUNT') return checkDeviceCount(devices.count, shards)
+  const { names } = devices
+  const twice = names.find((name, index) => names.indexOf(name) !== index)
+  if (twice !== undefined) {
+    throw invalidInput({
+      field: 'devices.names',
+      message: `Expected each device once; "${twice}" is named more than once.`,
+      fix: `Name ${twice} once.`,
+    })
+  }
+  checkDeviceCount(names.length, shards)
+}
+
+function checkAccumulation({ globalBatch, shards, accumulationSteps, syncBatchNorm }: RunSpec): void {
+  if (accumulationSteps === 1) return
+  if (!isPowerOfTwo(accumulationSteps)) {
+    throw invalidInput({
+      field: 'accumulationSteps',
+      message: `Expected accumulationSteps to be a power of two; got ${accumulationSteps}.`,
+      fix: 'Use 1, 2, 4, 8 … steps.',
+    })
+  }
+  if (syncBatchNorm) {
+    throw invalidInput({
+      field: 'accumulationSteps',
+      message: `Expected accumulationSteps of 1 with syncBatchNorm, which needs all shards at once; got ${accumulationSteps}.`,
+      fix: 'Leave out syncBatchNorm or accumulationSteps.',
+    })
+  }
+  checkDivides(globalBatch, {
+    parts: shards * accumulationSteps,
+    what: `${shards} shards in ${accumulationSteps} accumulation steps`,
+    others: 'fewer of them',
+  })
+}
+
+interface Parts {
+  parts: number
+  what: string
+  others: string
+}
+
+function checkDivides(globalBatch: number, { parts, what, others }: Parts): void {
+  if (globalBatch % parts === 0) return
+  const below = Math.floor(globalBatch / parts) * parts
+  throw invalidInput({
+    field: 'globalBatch',
+    message: `Expected a global batch that ${what} divide evenly; got ${globalBatch}.`,
+    fix: `Use a global batch of ${below > 0 ? `${below} or ` : ''}${below + parts}, or ${others}.`,
   })
 }
 
@@ -181,8 +224,7 @@ export function parseWith<T extends z.ZodType>(schema: T, input: unknown, what: 
   if (result.success) return result.data
   const issue = result.error.issues[0]
   const field = issue?.path.join('.') ?? ''
-  throw new TrainqlError({
-    code: 'INVALID_INPUT',
+  throw invalidInput({
     field: field === '' ? undefined : field,
     message: `Invalid ${what}${field === '' ? '' : ` at "${field}"`}: ${issue?.message ?? 'unknown problem'}.`,
     fix: field === '' ? `Pass a valid ${what}.` : `Correct "${field}".`,

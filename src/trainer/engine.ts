@@ -17,7 +17,7 @@ export type StateDict = Map<string, HostTensor>
 
 /**
  * Optimiser state: `step` (update count) and, per parameter, `momentum_buffer` (SGD), or `exp_avg` and
- * `exp_avg_sq` (Adam), each keyed `${slot}.${parameter name}` and shaped as the parameter.
+ * `exp_avg_sq` (Adam and AdamW), each keyed `${slot}.${parameter name}` and shaped as the parameter.
  */
 export interface OptimizerState {
   step: number
@@ -35,6 +35,16 @@ export interface SessionSpec {
   optimizer: OptimizerSpec
   /** Of activations and convolutions; weights, statistics, loss and update are fp32. Default: FP32. */
   precision?: Precision
+  /** Batch-norm statistics over the global batch. Default: over each shard. */
+  syncBatchNorm?: boolean
+  /**
+   * Training targets are 1 - x at the label plus x / classes everywhere (Szegedy et al. 2016, arXiv:1512.00567), as in
+   * torch.nn.CrossEntropyLoss. Evaluation never smooths. Default 0.
+   */
+  labelSmoothing?: number
+  /** Before an update gradients are scaled by min(1, clipNorm / (norm of all of them + 1e-6)), as in
+   * torch.nn.utils.clip_grad_norm_. Default: no limit. */
+  clipNorm?: number | null
 }
 
 /** Images as fp32 (N, C, H, W), already normalised, and one class index each. */
@@ -44,7 +54,7 @@ export interface Batch {
 }
 
 export interface StepResult {
-  /** Mean cross-entropy over the global batch, before the update; NaN or infinite where it diverged. */
+  /** Mean (smoothed) cross-entropy over the global batch, before the update; NaN or infinite where it diverged. */
   loss: number
 }
 
@@ -60,7 +70,7 @@ export interface EvaluationResult {
 export interface Session {
   /** Forward, backward, all-reduce and update on one global batch of exactly `globalBatch` images. */
   step(batch: Batch, learningRate: number): Promise<StepResult>
-  /** As `step` without the update: running statistics unchanged too. For tests. Gradients summed over shards, by parameter name. */
+  /** As `step` without the update: running statistics unchanged too. For tests. Gradients summed over shards, before clipping, by parameter name. */
   gradients(batch: Batch): Promise<{ loss: number; gradients: StateDict }>
   /** Running statistics in use; any number of images from 1 to `globalBatch`. */
   evaluate(batch: Batch): Promise<EvaluationResult>
@@ -85,7 +95,8 @@ export interface Engine {
   readonly detail: string
   /**
    * Opens a session with all-zero weights; the caller writes state before the first step.
-   * @throws TrainqlError `INVALID_INPUT` where the plan is impossible (a shard of one value per channel), `OUT_OF_MEMORY`.
+   * @throws TrainqlError `INVALID_INPUT` where the plan is impossible (a shard of one value per channel),
+   * `ENGINE_UNAVAILABLE` where it does not compute in this precision here, `OUT_OF_MEMORY`.
    */
   open(spec: SessionSpec): Promise<Session>
 }

@@ -2,7 +2,9 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises'
 import { TrainqlError } from '../shared/errors.ts'
 import { checkpointName } from '../shared/run-directory.ts'
-import type { Attempt, RunSpec } from '../shared/run-spec.ts'
+import { checkAugmentationSize } from '../shared/augmentation.ts'
+import { checkWarmUp } from '../shared/recipe.ts'
+import { sessionShards, type Attempt, type RunSpec } from '../shared/run-spec.ts'
 import type { LoadedCheckpoint } from './checkpoints/load.ts'
 import type { Manifest } from './checkpoints/manifest.ts'
 import { saveCheckpoint } from './checkpoints/save.ts'
@@ -53,6 +55,9 @@ export async function train(job: TrainingJob): Promise<Outcome> {
   const { spec, attempt, dataset, engine, events, progress, control } = job
   const batches = createBatches(dataset, spec)
   const { stepsPerEpoch } = batches
+  const totalSteps = spec.epochs * stepsPerEpoch
+  checkWarmUp(spec.schedule, totalSteps)
+  checkAugmentationSize(spec.augmentation, dataset.shape)
   const graph = resnet({ ...spec.model, input: dataset.shape, classes: dataset.classes.length })
   const start =
     job.resume === null
@@ -63,10 +68,15 @@ export async function train(job: TrainingJob): Promise<Outcome> {
   const session = await engine.open({
     graph,
     globalBatch: spec.globalBatch,
-    shards: spec.shards,
+    shards: sessionShards(spec),
     devices: attempt.devices,
     optimizer: spec.optimizer,
+    precision: spec.precision,
+    syncBatchNorm: spec.syncBatchNorm,
+    labelSmoothing: spec.labelSmoothing,
+    clipNorm: spec.clipNorm,
   })
+  const rateAt = (step: number) => learningRateAt(spec, { step, stepsPerEpoch, totalSteps })
   try {
     await session.writeState(job.resume?.state ?? initialState(graph, spec.seed))
     if (job.resume !== null) await session.writeOptimizerState(job.resume.optimizerState)
@@ -84,6 +94,10 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       parameters: parameterCount(graph),
       trainImages: batches.trainImages,
       validationImages: batches.validationImages,
+      precision: spec.precision,
+      accumulationSteps: spec.accumulationSteps,
+      syncBatchNorm: spec.syncBatchNorm,
+      memoryBytes: session.memoryBytes,
       pid: process.pid,
     })
 
@@ -99,7 +113,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
         if (control.takeCheckpointRequest()) await checkpoint({ epoch, step, lossSum })
 
         const globalStep = (epoch - 1) * stepsPerEpoch + step + 1
-        const learningRate = learningRateAt(spec, globalStep)
+        const learningRate = rateAt(globalStep)
         const stepBegun = performance.now()
         const { loss } = await session.step(batches.training(epoch, step), learningRate)
         lossSum += loss
@@ -132,7 +146,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
         ...metrics,
         nonFinite: diverged,
         imagesPerSecond,
-        learningRate: learningRateAt(spec, progress.step),
+        learningRate: rateAt(progress.step),
         ...clock.cpuSeconds(),
         wallSeconds: clock.wallSeconds(),
       })
@@ -215,7 +229,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
         model: { architecture: spec.model.architecture, classes: graph.classes, input: { ...graph.input } },
         metrics: metrics ?? null,
         sampler: { seed: spec.seed, epoch, step, lossSum: finiteOrNull(lossSum) },
-        schedule: spec.schedule,
+        schedule: { ...spec.schedule, learningRate: spec.learningRate, totalSteps },
         optimizer: { ...spec.optimizer, step: optimizerState.step },
         engine: { name: engine.name, detail: engine.detail },
       },

@@ -3,6 +3,7 @@ import { TrainqlError } from '../shared/errors.ts'
 import type { RunSpec } from '../shared/run-spec.ts'
 import type { Manifest } from './checkpoints/manifest.ts'
 import type { ModelGraph } from './models/graph.ts'
+import { dependsOnLength } from './schedule.ts'
 
 export interface ResumeContext {
   spec: RunSpec
@@ -14,7 +15,8 @@ export type SamplerPosition = Pick<Manifest['sampler'], 'epoch' | 'step' | 'loss
 
 /**
  * Epoch, step within it and loss summed so far: with the spec they determine every later batch.
- * @throws TrainqlError `CHECKPOINT_INVALID` where run, model, seed or position are not this run's.
+ * @throws TrainqlError `CHECKPOINT_INVALID` where run, model, optimiser, schedule, seed or position are not
+ * this run's.
  */
 export function resumePosition(manifest: Manifest, { spec, graph, stepsPerEpoch }: ResumeContext): SamplerPosition {
   const { model, sampler } = manifest
@@ -26,7 +28,12 @@ export function resumePosition(manifest: Manifest, { spec, graph, stepsPerEpoch 
     expected: [channels, height, width].join(' x '),
     found: [model.input.channels, model.input.height, model.input.width].join(' x '),
   })
-  expectSame('optimiser', { expected: spec.optimizer.kind, found: manifest.optimizer.kind })
+  expectSettings('optimiser', { expected: spec.optimizer, found: manifest.optimizer })
+  const schedule = { ...spec.schedule, learningRate: spec.learningRate }
+  expectSettings('schedule', { expected: schedule, found: manifest.schedule })
+  if (dependsOnLength(spec.schedule)) {
+    expectSame('steps of the schedule', { expected: spec.epochs * stepsPerEpoch, found: manifest.schedule.totalSteps })
+  }
   expectSame('seed', { expected: spec.seed, found: sampler.seed })
   if (sampler.step > stepsPerEpoch) {
     throw mismatch('step within the epoch', { expected: `at most ${stepsPerEpoch}`, found: sampler.step })
@@ -35,9 +42,25 @@ export function resumePosition(manifest: Manifest, { spec, graph, stepsPerEpoch 
   return sampler
 }
 
+type Setting = string | number | boolean
+
 interface Comparison {
-  expected: string | number
-  found: string | number
+  expected: Setting
+  found: Setting
+}
+
+interface Settings {
+  expected: { kind: string } & Record<string, Setting>
+  /** May hold more. */
+  found: { kind: string } & Record<string, unknown>
+}
+
+/** The kind, then each setting. */
+function expectSettings(what: string, { expected, found }: Settings): void {
+  expectSame(what, { expected: expected.kind, found: found.kind })
+  for (const [name, setting] of Object.entries(expected))
+    if (found[name] !== setting)
+      throw mismatch(`${what} ${name}`, { expected: setting, found: JSON.stringify(found[name] ?? null) })
 }
 
 function expectSame(what: string, { expected, found }: Comparison): void {

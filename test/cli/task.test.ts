@@ -30,9 +30,9 @@ const idx = (name: string, root = '/data'): Dataset => ({
 })
 
 function server(native: boolean): ServerInfo {
-  const engines = [
-    { name: 'native', available: native, detail: native ? 'avx512' : 'the addon is not built' },
-    { name: 'tfjs', available: true, detail: 'wasm' },
+  const engines: ServerInfo['engines'] = [
+    { name: 'native', available: native, detail: native ? 'avx512' : 'the addon is not built', precisions: ['FP32'] },
+    { name: 'tfjs', available: true, detail: 'wasm', precisions: ['FP32'] },
   ]
   return { version: '0', dataDirectory: '/', startedAt: '2026-01-01T00:00:00.000Z', engines }
 }

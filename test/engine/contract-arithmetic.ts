@@ -9,7 +9,7 @@ import {
   batchOf,
   expectClose,
   expectSame,
-  plainSgd,
+  optimizerOf,
   referenceOf,
   sgd,
   tensorOf,
@@ -60,7 +60,7 @@ export function describeArithmetic(harness: Harness): void {
   describe('updates', () => {
     const optimizers: [string, OptimizerSpec][] = [
       ['SGD with momentum and weight decay', sgd],
-      ['plain SGD', plainSgd],
+      ['plain SGD', optimizerOf({ kind: 'SGD', momentum: 0 })],
       ['Adam with weight decay', adam],
     ]
     test.each(optimizers)('%s: losses, weights, running statistics, optimiser state', async (_, optimizer) => {

@@ -1,5 +1,7 @@
 // What the groups of the contract share: sessions with generated weights, their references, comparisons.
 import { expect } from 'vitest'
+import type { z } from 'zod'
+import { optimizerSchema } from '../../src/shared/recipe.ts'
 import type { AssignedDevice, OptimizerSpec } from '../../src/shared/run-spec.ts'
 import type { Batch, Engine, Session, SessionSpec, StateDict } from '../../src/trainer/engine.ts'
 import type { ModelGraph } from '../../src/trainer/models/graph.ts'
@@ -16,9 +18,14 @@ export interface Tolerances {
   fewSteps: number
 }
 
-export const sgd: OptimizerSpec = { kind: 'SGD', momentum: 0.9, weightDecay: 5e-4 }
-export const plainSgd: OptimizerSpec = { kind: 'SGD', momentum: 0, weightDecay: 0 }
-export const adam: OptimizerSpec = { kind: 'ADAM', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 1e-2 }
+/** An optimiser with the defaults of a run spec. */
+export function optimizerOf(settings: z.input<typeof optimizerSchema>): OptimizerSpec {
+  return optimizerSchema.parse(settings)
+}
+
+export const sgd = optimizerOf({ kind: 'SGD', weightDecay: 5e-4 })
+export const adam = optimizerOf({ kind: 'ADAM', weightDecay: 1e-2 })
+export const adamW = optimizerOf({ kind: 'ADAMW', weightDecay: 0.1 })
 
 /** Partitions that share the first core: what counts here is the answer, not the speed. */
 export function cpuDevices(count: number): AssignedDevice[] {

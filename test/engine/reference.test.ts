@@ -1,12 +1,12 @@
 // The float64 reference by itself: its gradients are the slopes of its loss, its batch norm is PyTorch's.
 import { describe, expect, test } from 'vitest'
-import type { OptimizerSpec } from '../../src/shared/run-spec.ts'
 import { parameterEntries } from '../../src/trainer/models/parameters.ts'
 import { mix, generateBatch, generateState, streamKey, uniform } from './generate.ts'
+import { optimizerOf } from './harness.ts'
 import { bareMaxPool, everyLayer, narrowBottlenecks, narrowResNet } from './nets.ts'
 import { createReference } from './reference.ts'
 
-const sgd: OptimizerSpec = { kind: 'SGD', momentum: 0.9, weightDecay: 0.01 }
+const sgd = optimizerOf({ kind: 'SGD', weightDecay: 0.01 })
 
 describe('every gradient is the slope of the loss', () => {
   test.each([everyLayer, bareMaxPool, narrowResNet, narrowBottlenecks])('%o', (net) => {
@@ -51,7 +51,7 @@ test('the update of SGD by hand: buffer starts as the first gradient, decay join
 
 test('the first update of Adam moves every weight by the learning rate', () => {
   const graph = bareMaxPool()
-  const adam: OptimizerSpec = { kind: 'ADAM', beta1: 0.9, beta2: 0.999, epsilon: 1e-12, weightDecay: 0 }
+  const adam = optimizerOf({ kind: 'ADAM', epsilon: 1e-12 })
   const reference = createReference({ graph, shards: 1, optimizer: adam }, generateState(graph, 1))
   const before = [...(reference.state.get('fc.weight') ?? [])]
   const batch = generateBatch(graph, 4, { seed: 1, step: 0 })

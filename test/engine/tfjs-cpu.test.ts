@@ -2,15 +2,12 @@
 // tfjs-node has too, and it shows that the engine leans on no backend.
 import * as tf from '@tensorflow/tfjs'
 import { expect, test } from 'vitest'
-import type { OptimizerSpec } from '../../src/shared/run-spec.ts'
 import { openTfjsEngine } from '../../src/trainer/engines/tfjs.ts'
-import { cpuDevices } from './harness.ts'
+import { cpuDevices, sgd as optimizer } from './harness.ts'
 import { relativeDistance } from './distance.ts'
 import { generateBatch, generateState } from './generate.ts'
 import { bareMaxPool, everyLayer, narrowBottlenecks } from './nets.ts'
 import { createReference } from './reference.ts'
-
-const optimizer: OptimizerSpec = { kind: 'SGD', momentum: 0.9, weightDecay: 5e-4 }
 
 test.each([everyLayer, bareMaxPool, narrowBottlenecks])('%o: loss, gradients and an update', async (net) => {
   const graph = net()

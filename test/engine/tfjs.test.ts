@@ -4,11 +4,9 @@ import { expect, test } from 'vitest'
 import { openTfjsEngine, probeTfjs } from '../../src/trainer/engines/tfjs.ts'
 import { resnet } from '../../src/trainer/models/resnet.ts'
 import { describeEngine } from './contract.ts'
-import { cpuDevices } from './harness.ts'
+import { adam as optimizer, cpuDevices } from './harness.ts'
 import { generateBatch, generateState } from './generate.ts'
 import { everyLayer } from './nets.ts'
-
-const optimizer = { kind: 'ADAM', beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01 } as const
 
 describeEngine('tfjs', openTfjsEngine, { tolerances: { loss: 3e-6, firstStep: 5e-5, fewSteps: 1e-4 } })
 

@@ -25,8 +25,8 @@ const content: CheckpointContent = {
     model: { architecture: 'RESNET18', classes: 10, input: { channels: 1, height: 28, width: 28 } },
     metrics: { trainLoss: 2.3, validationLoss: 2.2, accuracy: 0.125 },
     sampler: { seed: 7, epoch: 2, step: 0, lossSum: 0 },
-    schedule: { kind: 'CONSTANT' },
-    optimizer: { kind: 'SGD', momentum: 0.9, weightDecay: 0, step: 3 },
+    schedule: { kind: 'CONSTANT', warmUpSteps: 0, learningRate: 0.1, totalSteps: 6 },
+    optimizer: { kind: 'SGD', momentum: 0.9, nesterov: false, weightDecay: 0, decayVectors: true, step: 3 },
     engine: { name: 'native', detail: 'avx2' },
   },
 }

@@ -20,6 +20,23 @@ export type Architecture =
   | 'RESNET101'
   | 'RESNET152';
 
+/** Random changes of training images. */
+export type Augmentation = {
+  cutout?: Maybe<Cutout>;
+  horizontalFlip: Scalars['Boolean']['output'];
+  randomCrop?: Maybe<RandomCrop>;
+  randomResizedCrop?: Maybe<RandomResizedCrop>;
+};
+
+/** Random changes of training images; one crop at most. */
+export type AugmentationInput = {
+  cutout?: InputMaybe<CutoutInput>;
+  /** Default: false. */
+  horizontalFlip?: InputMaybe<Scalars['Boolean']['input']>;
+  randomCrop?: InputMaybe<RandomCropInput>;
+  randomResizedCrop?: InputMaybe<RandomResizedCropInput>;
+};
+
 export type CancelRequestedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
@@ -83,23 +100,44 @@ export type ConflictFailure = Failure & {
   message: Scalars['String']['output'];
 };
 
+/** At an image that cannot be decoded: fail, or leave it out and count it. */
+export type CorruptImagePolicy =
+  | 'FAIL'
+  | 'SKIP';
+
 export type CreateRunInput = {
+  /** A power of two: each device takes its part of the global batch in so many turns, in less memory. */
+  accumulationSteps?: InputMaybe<Scalars['Int']['input']>;
   architecture?: InputMaybe<Architecture>;
+  /** Of training images. Default: none. */
+  augmentation?: InputMaybe<AugmentationInput>;
+  /** Largest norm of the whole gradient. Default: no limit. */
+  clipNorm?: InputMaybe<Scalars['Float']['input']>;
   dataset: Scalars['String']['input'];
   /** Default: one CPU device. */
   devices?: InputMaybe<DevicesInput>;
   engine?: InputMaybe<EngineChoice>;
   epochs?: InputMaybe<Scalars['Int']['input']>;
   globalBatch?: InputMaybe<Scalars['Int']['input']>;
-  /** Default: 0.1 for SGD, 0.001 for Adam. */
+  /** Default: the dataset's own. */
+  imageSize?: InputMaybe<ImageSizeInput>;
+  /** Share of the training target that is spread evenly over all classes. */
+  labelSmoothing?: InputMaybe<Scalars['Float']['input']>;
+  /** Default: 0.1 for SGD, 0.001 for Adam and AdamW. */
   learningRate?: InputMaybe<Scalars['Float']['input']>;
   name?: InputMaybe<Scalars['String']['input']>;
+  onCorruptImage?: InputMaybe<CorruptImagePolicy>;
   onNonFinite?: InputMaybe<NonFinitePolicy>;
   /** Default: SGD with momentum 0.9. */
   optimizer?: InputMaybe<OptimizerInput>;
+  precision?: InputMaybe<Precision>;
+  /** Of the learning rate. Default: constant. */
+  schedule?: InputMaybe<ScheduleInput>;
   /** Default: 0. */
   seed?: InputMaybe<Scalars['BigInt']['input']>;
   shards?: InputMaybe<Scalars['Int']['input']>;
+  /** Batch-norm statistics over the global batch rather than over a shard. */
+  syncBatchNorm?: InputMaybe<Scalars['Boolean']['input']>;
   /** Train on the first so many images only. Default: all. */
   trainImages?: InputMaybe<Scalars['Int']['input']>;
   /** Validate on the first so many images only. Default: all. */
@@ -110,6 +148,16 @@ export type CreateRunResult = ConflictFailure | CreateRunSuccess | InvalidInputF
 
 export type CreateRunSuccess = {
   run: Run;
+};
+
+export type Cutout = {
+  size: Scalars['Int']['output'];
+};
+
+/** Sets a square at a random place to the mean. */
+export type CutoutInput = {
+  /** Pixels on each side. */
+  size: Scalars['Int']['input'];
 };
 
 export type Dataset = Node & {
@@ -199,6 +247,8 @@ export type EngineInfo = {
   available: Scalars['Boolean']['output'];
   detail: Scalars['String']['output'];
   name: Scalars['String']['output'];
+  /** What it computes in here. */
+  precisions: Array<Precision>;
 };
 
 export type EpochEvent = RunEvent & {
@@ -265,6 +315,16 @@ export type FinishedEvent = RunEvent & {
   wallSeconds: Scalars['Float']['output'];
 };
 
+export type ImageSize = {
+  height: Scalars['Int']['output'];
+  width: Scalars['Int']['output'];
+};
+
+export type ImageSizeInput = {
+  height: Scalars['Int']['input'];
+  width: Scalars['Int']['input'];
+};
+
 export type InvalidInputFailure = Failure & {
   code: Scalars['String']['output'];
   /** Dotted path of the input field. */
@@ -315,31 +375,40 @@ export type NotFoundFailure = Failure & {
   message: Scalars['String']['output'];
 };
 
+/** Settings that its kind does not have are null. */
 export type Optimizer = {
   beta1?: Maybe<Scalars['Float']['output']>;
   beta2?: Maybe<Scalars['Float']['output']>;
+  /** False: no weight decay for batch-norm scales and shifts and for biases. */
+  decayVectors: Scalars['Boolean']['output'];
   epsilon?: Maybe<Scalars['Float']['output']>;
   kind: OptimizerKind;
   momentum?: Maybe<Scalars['Float']['output']>;
+  nesterov?: Maybe<Scalars['Boolean']['output']>;
   weightDecay: Scalars['Float']['output'];
 };
 
 export type OptimizerInput = {
-  /** Adam only. Default: 0.9. */
+  /** Adam and AdamW only. Default: 0.9. */
   beta1?: InputMaybe<Scalars['Float']['input']>;
-  /** Adam only. Default: 0.999. */
+  /** Adam and AdamW only. Default: 0.999. */
   beta2?: InputMaybe<Scalars['Float']['input']>;
-  /** Adam only. Default: 1e-8. */
+  /** False: no weight decay for batch-norm scales and shifts and for biases. Default: true. */
+  decayVectors?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Adam and AdamW only. Default: 1e-8. */
   epsilon?: InputMaybe<Scalars['Float']['input']>;
   kind?: OptimizerKind;
   /** SGD only. Default: 0.9. */
   momentum?: InputMaybe<Scalars['Float']['input']>;
-  /** Default: 0. */
+  /** SGD only, with momentum. Default: false. */
+  nesterov?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Added to the gradient (SGD, Adam; default: 0) or taken off the weights (AdamW; default: 0.01). */
   weightDecay?: InputMaybe<Scalars['Float']['input']>;
 };
 
 export type OptimizerKind =
   | 'ADAM'
+  | 'ADAMW'
   | 'SGD';
 
 export type PageInfo = {
@@ -348,6 +417,11 @@ export type PageInfo = {
   hasPreviousPage: Scalars['Boolean']['output'];
   startCursor?: Maybe<Scalars['String']['output']>;
 };
+
+/** What the engine computes in. BF16 keeps weights, sums and updates in fp32. */
+export type Precision =
+  | 'BF16'
+  | 'FP32';
 
 export type Query = {
   checkpoint?: Maybe<Checkpoint>;
@@ -450,6 +524,35 @@ export type QueuedEvent = RunEvent & {
   seq: Scalars['BigInt']['output'];
 };
 
+export type RandomCrop = {
+  padding: Scalars['Int']['output'];
+};
+
+/** Pads with the mean and cuts the image's size out at a random place. */
+export type RandomCropInput = {
+  /** Pixels on each side. Default: 4. */
+  padding?: InputMaybe<Scalars['Int']['input']>;
+};
+
+export type RandomResizedCrop = {
+  maxRatio: Scalars['Float']['output'];
+  maxScale: Scalars['Float']['output'];
+  minRatio: Scalars['Float']['output'];
+  minScale: Scalars['Float']['output'];
+};
+
+/** Cuts a random part and scales it to the image's size. */
+export type RandomResizedCropInput = {
+  /** Largest width / height. Default: 4/3. */
+  maxRatio?: InputMaybe<Scalars['Float']['input']>;
+  /** Largest share of the area. Default: 1. */
+  maxScale?: InputMaybe<Scalars['Float']['input']>;
+  /** Least width / height. Default: 3/4. */
+  minRatio?: InputMaybe<Scalars['Float']['input']>;
+  /** Least share of the area. Default: 0.08. */
+  minScale?: InputMaybe<Scalars['Float']['input']>;
+};
+
 export type ReleasedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
@@ -464,10 +567,14 @@ export type ReleasedEvent = RunEvent & {
 };
 
 export type Run = Node & {
+  accumulationSteps: Scalars['Int']['output'];
   architecture: Architecture;
   attempt: Scalars['Int']['output'];
+  augmentation?: Maybe<Augmentation>;
   /** Oldest first. */
   checkpoints: CheckpointConnection;
+  /** Null: no limit. */
+  clipNorm?: Maybe<Scalars['Float']['output']>;
   createdAt: Scalars['DateTime']['output'];
   dataset: Scalars['String']['output'];
   deviceNames: Array<Scalars['String']['output']>;
@@ -487,18 +594,24 @@ export type Run = Node & {
   finishedAt?: Maybe<Scalars['DateTime']['output']>;
   globalBatch: Scalars['Int']['output'];
   id: Scalars['ID']['output'];
+  /** Null: the dataset's own. */
+  imageSize?: Maybe<ImageSize>;
+  labelSmoothing: Scalars['Float']['output'];
   /** Cursor of its newest event; null before the first. */
   lastCursor?: Maybe<Scalars['String']['output']>;
   learningRate: Scalars['Float']['output'];
   name?: Maybe<Scalars['String']['output']>;
+  onCorruptImage: CorruptImagePolicy;
   optimizer: Optimizer;
   parameters?: Maybe<Scalars['BigInt']['output']>;
+  precision: Precision;
   progress: RunProgress;
-  schedule: ScheduleKind;
+  schedule: Schedule;
   seed: Scalars['BigInt']['output'];
   shards: Scalars['Int']['output'];
   startedAt?: Maybe<Scalars['DateTime']['output']>;
   state: RunState;
+  syncBatchNorm: Scalars['Boolean']['output'];
   /** Why it is still queued, in words. */
   waitingFor?: Maybe<Scalars['String']['output']>;
 };
@@ -595,8 +708,42 @@ export type RunState =
   | 'STARTING'
   | 'SUCCEEDED';
 
+/** Of the learning rate. Settings that its kind does not have are null. */
+export type Schedule = {
+  endFactor?: Maybe<Scalars['Float']['output']>;
+  factor?: Maybe<Scalars['Float']['output']>;
+  kind: ScheduleKind;
+  minimum?: Maybe<Scalars['Float']['output']>;
+  peakShare?: Maybe<Scalars['Float']['output']>;
+  startFactor?: Maybe<Scalars['Float']['output']>;
+  stepEpochs?: Maybe<Scalars['Int']['output']>;
+  warmUpSteps?: Maybe<Scalars['Int']['output']>;
+};
+
+/** The learning rate of each step; the run's learning rate is its largest. */
+export type ScheduleInput = {
+  /** ONE_CYCLE only: share of the learning rate at the last step. Default: 4e-6. */
+  endFactor?: InputMaybe<Scalars['Float']['input']>;
+  /** STEP only. Default: 0.1. */
+  factor?: InputMaybe<Scalars['Float']['input']>;
+  kind?: ScheduleKind;
+  /** COSINE only: what the end of the run approaches. Default: 0. */
+  minimum?: InputMaybe<Scalars['Float']['input']>;
+  /** ONE_CYCLE only: share of the steps that rise. Default: 0.3. */
+  peakShare?: InputMaybe<Scalars['Float']['input']>;
+  /** ONE_CYCLE only: share of the learning rate at the first step. Default: 0.04. */
+  startFactor?: InputMaybe<Scalars['Float']['input']>;
+  /** STEP only, needed there: times `factor` after every so many epochs. */
+  stepEpochs?: InputMaybe<Scalars['Int']['input']>;
+  /** The first so many steps rise linearly. Not for ONE_CYCLE, which has its own rise. Default: 0. */
+  warmUpSteps?: InputMaybe<Scalars['Int']['input']>;
+};
+
 export type ScheduleKind =
-  | 'CONSTANT';
+  | 'CONSTANT'
+  | 'COSINE'
+  | 'ONE_CYCLE'
+  | 'STEP';
 
 export type Server = {
   dataDirectory: Scalars['String']['output'];
@@ -607,6 +754,7 @@ export type Server = {
 };
 
 export type StartedEvent = RunEvent & {
+  accumulationSteps: Scalars['Int']['output'];
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
@@ -617,12 +765,16 @@ export type StartedEvent = RunEvent & {
   engineDetail: Scalars['String']['output'];
   epochs: Scalars['Int']['output'];
   globalBatch: Scalars['Int']['output'];
+  /** What the engine holds: weights, gradients, optimiser state, activations. */
+  memoryBytes?: Maybe<Scalars['BigInt']['output']>;
   parameters: Scalars['BigInt']['output'];
+  precision: Precision;
   runId: Scalars['ID']['output'];
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   shards: Scalars['Int']['output'];
   stepsPerEpoch: Scalars['Int']['output'];
+  syncBatchNorm: Scalars['Boolean']['output'];
   trainImages: Scalars['Int']['output'];
   validationImages: Scalars['Int']['output'];
 };

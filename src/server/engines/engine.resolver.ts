@@ -18,6 +18,6 @@ export class ServerResolver {
   @FieldResolver(() => [EngineInfo], { description: 'Best first.' })
   async engines(): Promise<EngineInfo[]> {
     const engines = await this.engineService.list()
-    return engines.map(({ name, available, detail }) => ({ name, available, detail }))
+    return engines.map(({ name, available, detail, precisions }) => ({ name, available, detail, precisions }))
   }
 }

@@ -4,7 +4,8 @@ import { promisify } from 'node:util'
 import { z } from 'zod'
 import { entryCommand } from '../../shared/entry.ts'
 import { TrainqlError } from '../../shared/errors.ts'
-import { deviceKinds, type DeviceKind, type EngineChoice } from '../../shared/run-spec.ts'
+import { precisions } from '../../shared/recipe.ts'
+import { deviceKinds, type DeviceKind, type RunSpec } from '../../shared/run-spec.ts'
 import type { Log } from '../log.ts'
 
 const enginesSchema = z.array(
@@ -13,6 +14,7 @@ const enginesSchema = z.array(
     available: z.boolean(),
     detail: z.string(),
     serves: z.array(z.enum(deviceKinds)).default(['CPU']),
+    precisions: z.array(z.enum(precisions)).default(['FP32']),
   }),
 )
 export type EngineRecord = z.output<typeof enginesSchema>[number]
@@ -22,8 +24,11 @@ const probeTimeoutMs = 60_000
 export interface EngineService {
   /** Best first; probed once, at the first call. Empty where the probe failed, which is logged. */
   list(): Promise<EngineRecord[]>
-  /** @throws TrainqlError `ENGINE_UNAVAILABLE` where no installed engine serves the choice on this kind of device. */
-  check(choice: EngineChoice, kind: DeviceKind): Promise<void>
+  /**
+   * @throws TrainqlError `ENGINE_UNAVAILABLE` where no installed engine serves the choice on this kind of device, or
+   * none of them computes in the precision.
+   */
+  check(wanted: Pick<RunSpec, 'engine' | 'precision'>, kind: DeviceKind): Promise<void>
 }
 
 export function createEngineService({ probe, log }: { probe: URL; log: Log }): EngineService {
@@ -37,14 +42,15 @@ export function createEngineService({ probe, log }: { probe: URL; log: Log }): E
   }
   return {
     list,
-    async check(choice, kind) {
+    async check({ engine: choice, precision }, kind) {
       // Every machine has an engine for CPU devices; asking which would hold up the first run by the probe's start.
-      if (choice !== 'NATIVE' && kind === 'CPU') return
+      if (choice !== 'NATIVE' && kind === 'CPU' && precision === 'FP32') return
       const engines = await list()
       if (engines.length === 0) return
       const chosen = engines.filter(({ name }) => choice === 'AUTO' || name === choice.toLowerCase())
-      if (chosen.some(({ available, serves }) => available && serves.includes(kind))) return
-      throw unavailable(chosen, kind)
+      const serving = chosen.filter(({ available, serves }) => available && serves.includes(kind))
+      if (serving.length === 0) throw unavailable(chosen, kind)
+      if (!serving.some(({ precisions }) => precisions.includes(precision))) throw withoutPrecision(serving, precision)
     },
   }
 }
@@ -68,5 +74,15 @@ function unavailable(engines: readonly EngineRecord[], kind: DeviceKind): Trainq
       kind === 'CUDA'
         ? 'Install @tensorflow/tfjs-node-gpu (Node 20 or 22, CUDA 11), or ask for CPU devices.'
         : 'Run `npm run setup` to build the native engine, or choose the engine AUTO or TFJS.',
+  })
+}
+
+function withoutPrecision(engines: readonly EngineRecord[], precision: RunSpec['precision']): TrainqlError {
+  const what = engines.map(({ name, detail, precisions }) => `${name} (${detail}): ${precisions.join(', ')}`)
+  return new TrainqlError({
+    code: 'ENGINE_UNAVAILABLE',
+    field: 'precision',
+    message: `The run asks for precision ${precision}, and no engine it may use computes in it here; ${what.join('; ')}.`,
+    fix: 'Use precision FP32, or the native engine on a processor with bfloat16 instructions (avx512_bf16).',
   })
 }

@@ -1,5 +1,7 @@
 // This server, and the engines its machine has, as GraphQL shows them.
 import { Field, ObjectType } from 'type-graphql'
+import type { Precision } from '../../shared/recipe.ts'
+import { PrecisionEnum } from '../runs/recipe.type.ts'
 import { DateTimeScalar } from '../scalars.ts'
 
 @ObjectType('EngineInfo')
@@ -12,6 +14,9 @@ export class EngineInfo {
 
   @Field(() => String)
   detail!: string
+
+  @Field(() => [PrecisionEnum], { description: 'What it computes in here.' })
+  precisions!: Precision[]
 }
 
 @ObjectType('Server')

@@ -1,11 +1,13 @@
 // The events of a run as GraphQL shows them: one type each, all with the event's identity and its cursor.
 import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType } from 'type-graphql'
+import type { Precision } from '../../shared/recipe.ts'
 import type { RunState } from '../../shared/run-state.ts'
 import { Checkpoint } from '../checkpoints/checkpoint.type.ts'
 import { connectionType } from '../connection.type.ts'
 import { InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
 import { EpochMetrics } from '../metrics/epoch-metrics.type.ts'
 import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
+import { PrecisionEnum } from './recipe.type.ts'
 import { RunFailure, RunStateEnum } from './run.type.ts'
 
 @InterfaceType('RunEvent', {
@@ -80,6 +82,21 @@ export class StartedEvent extends RunEvent {
 
   @Field(() => Int)
   validationImages!: number
+
+  @Field(() => PrecisionEnum)
+  precision!: Precision
+
+  @Field(() => Int)
+  accumulationSteps!: number
+
+  @Field(() => Boolean)
+  syncBatchNorm!: boolean
+
+  @Field(() => BigIntScalar, {
+    nullable: true,
+    description: 'What the engine holds: weights, gradients, optimiser state, activations.',
+  })
+  memoryBytes!: bigint | null
 }
 
 @ObjectType('StepEvent', { implements: RunEvent })

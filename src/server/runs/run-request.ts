@@ -1,8 +1,17 @@
 // What a client asks for, turned into the spec to parse: defaults that depend on other fields, and one name a field.
 import { TrainqlError } from '../../shared/errors.ts'
-import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy, OptimizerKind } from '../../shared/run-spec.ts'
-
-type Optional<T> = T | null | undefined
+import type { OptimizerKind, Precision } from '../../shared/recipe.ts'
+import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
+import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy } from '../../shared/run-spec.ts'
+import {
+  type AugmentationRequest,
+  type Optional,
+  optimizerOf,
+  type OptimizerRequest,
+  scheduleOf,
+  type ScheduleRequest,
+  withoutAbsent,
+} from './recipe-request.ts'
 
 export interface RunRequest {
   name?: Optional<string>
@@ -15,22 +24,22 @@ export interface RunRequest {
   engine?: Optional<EngineChoice>
   optimizer?: Optional<OptimizerRequest>
   learningRate?: Optional<number>
+  schedule?: Optional<ScheduleRequest>
+  precision?: Optional<Precision>
+  accumulationSteps?: Optional<number>
+  syncBatchNorm?: Optional<boolean>
+  clipNorm?: Optional<number>
+  labelSmoothing?: Optional<number>
+  augmentation?: Optional<AugmentationRequest>
+  imageSize?: Optional<{ height: number; width: number }>
+  onCorruptImage?: Optional<CorruptImagePolicy>
   seed?: Optional<bigint>
   trainImages?: Optional<number>
   validationImages?: Optional<number>
   onNonFinite?: Optional<NonFinitePolicy>
 }
 
-interface OptimizerRequest {
-  kind: OptimizerKind
-  momentum?: Optional<number>
-  beta1?: Optional<number>
-  beta2?: Optional<number>
-  epsilon?: Optional<number>
-  weightDecay?: Optional<number>
-}
-
-const defaultLearningRates: Record<OptimizerKind, number> = { SGD: 0.1, ADAM: 0.001 }
+const defaultLearningRates: Record<OptimizerKind, number> = { SGD: 0.1, ADAM: 0.001, ADAMW: 0.001 }
 
 /**
  * The unparsed spec of a request; fields left out or null get the spec's own defaults.
@@ -52,6 +61,15 @@ export function specOf(request: RunRequest, runId: string): unknown {
     engine: request.engine,
     optimizer: optimizerOf(optimizer),
     learningRate: request.learningRate ?? defaultLearningRates[optimizer.kind],
+    schedule: scheduleOf(request.schedule ?? { kind: 'CONSTANT' }),
+    precision: request.precision,
+    accumulationSteps: request.accumulationSteps,
+    syncBatchNorm: request.syncBatchNorm,
+    clipNorm: request.clipNorm,
+    labelSmoothing: request.labelSmoothing,
+    augmentation: request.augmentation,
+    imageSize: request.imageSize,
+    onCorruptImage: request.onCorruptImage,
     seed: seedOf(request.seed),
     onNonFinite: request.onNonFinite,
   })
@@ -79,19 +97,6 @@ function devicesOf(devices: RunRequest['devices']): unknown {
   })
 }
 
-/** Refuses the other kind's settings by their own names, rather than as keys the spec does not know. */
-function optimizerOf({ kind, ...settings }: OptimizerRequest): unknown {
-  const foreign = kind === 'SGD' ? (['beta1', 'beta2', 'epsilon'] as const) : (['momentum'] as const)
-  const given = foreign.find((name) => settings[name] !== null && settings[name] !== undefined)
-  if (given === undefined) return withoutAbsent({ kind, ...settings })
-  throw new TrainqlError({
-    code: 'INVALID_INPUT',
-    field: `optimizer.${given}`,
-    message: `Expected settings of ${kind}; got ${given}, which it does not have.`,
-    fix: `Leave ${given} out, or choose the other optimizer.`,
-  })
-}
-
 function seedOf(seed: Optional<bigint>): number | undefined {
   if (seed === null || seed === undefined) return undefined
   if (seed >= 0n && seed <= BigInt(Number.MAX_SAFE_INTEGER)) return Number(seed)
@@ -101,8 +106,4 @@ function seedOf(seed: Optional<bigint>): number | undefined {
     message: `Expected a seed from 0 to ${Number.MAX_SAFE_INTEGER}; got ${seed}.`,
     fix: 'Use a seed in that range.',
   })
-}
-
-function withoutAbsent(fields: Record<string, unknown>): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null && value !== undefined))
 }

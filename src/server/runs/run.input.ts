@@ -1,10 +1,14 @@
 // What clients send to the runs room, and what they get back.
 import { createUnionType, Field, Float, InputType, Int, ObjectType } from 'type-graphql'
-import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy, OptimizerKind } from '../../shared/run-spec.ts'
+import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
+import type { Precision } from '../../shared/recipe.ts'
+import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy } from '../../shared/run-spec.ts'
 import { DeviceKindEnum } from '../devices/device.type.ts'
 import { ConflictFailure, InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
 import { BigIntScalar } from '../scalars.ts'
-import { ArchitectureEnum, EngineChoiceEnum, NonFinitePolicyEnum, OptimizerKindEnum, Run } from './run.type.ts'
+import { AugmentationInput, ImageSizeInput, OptimizerInput, ScheduleInput } from './recipe.input.ts'
+import { CorruptImagePolicyEnum, PrecisionEnum } from './recipe.type.ts'
+import { ArchitectureEnum, EngineChoiceEnum, NonFinitePolicyEnum, Run } from './run.type.ts'
 
 @InputType('DevicesInput', { description: 'Name devices, or ask for a count of a kind; never both.' })
 export class DevicesInput {
@@ -16,27 +20,6 @@ export class DevicesInput {
 
   @Field(() => DeviceKindEnum, { nullable: true, description: 'Of the devices counted. Default: CPU.' })
   kind?: DeviceKind | null
-}
-
-@InputType('OptimizerInput')
-export class OptimizerInput {
-  @Field(() => OptimizerKindEnum, { defaultValue: 'SGD' })
-  kind!: OptimizerKind
-
-  @Field(() => Float, { nullable: true, description: 'SGD only. Default: 0.9.' })
-  momentum?: number | null
-
-  @Field(() => Float, { nullable: true, description: 'Adam only. Default: 0.9.' })
-  beta1?: number | null
-
-  @Field(() => Float, { nullable: true, description: 'Adam only. Default: 0.999.' })
-  beta2?: number | null
-
-  @Field(() => Float, { nullable: true, description: 'Adam only. Default: 1e-8.' })
-  epsilon?: number | null
-
-  @Field(() => Float, { nullable: true, description: 'Default: 0.' })
-  weightDecay?: number | null
 }
 
 @InputType('CreateRunInput')
@@ -68,8 +51,47 @@ export class CreateRunInput {
   @Field(() => OptimizerInput, { nullable: true, description: 'Default: SGD with momentum 0.9.' })
   optimizer?: OptimizerInput | null
 
-  @Field(() => Float, { nullable: true, description: 'Default: 0.1 for SGD, 0.001 for Adam.' })
+  @Field(() => Float, { nullable: true, description: 'Default: 0.1 for SGD, 0.001 for Adam and AdamW.' })
   learningRate?: number | null
+
+  @Field(() => ScheduleInput, { nullable: true, description: 'Of the learning rate. Default: constant.' })
+  schedule?: ScheduleInput | null
+
+  @Field(() => PrecisionEnum, { nullable: true, defaultValue: 'FP32' })
+  precision?: Precision | null
+
+  @Field(() => Int, {
+    nullable: true,
+    defaultValue: 1,
+    description: 'A power of two: each device takes its part of the global batch in so many turns, in less memory.',
+  })
+  accumulationSteps?: number | null
+
+  @Field(() => Boolean, {
+    nullable: true,
+    defaultValue: false,
+    description: 'Batch-norm statistics over the global batch rather than over a shard.',
+  })
+  syncBatchNorm?: boolean | null
+
+  @Field(() => Float, { nullable: true, description: 'Largest norm of the whole gradient. Default: no limit.' })
+  clipNorm?: number | null
+
+  @Field(() => Float, {
+    nullable: true,
+    defaultValue: 0,
+    description: 'Share of the training target that is spread evenly over all classes.',
+  })
+  labelSmoothing?: number | null
+
+  @Field(() => AugmentationInput, { nullable: true, description: 'Of training images. Default: none.' })
+  augmentation?: AugmentationInput | null
+
+  @Field(() => ImageSizeInput, { nullable: true, description: "Default: the dataset's own." })
+  imageSize?: ImageSizeInput | null
+
+  @Field(() => CorruptImagePolicyEnum, { nullable: true, defaultValue: 'FAIL' })
+  onCorruptImage?: CorruptImagePolicy | null
 
   @Field(() => BigIntScalar, { nullable: true, description: 'Default: 0.' })
   seed?: bigint | null

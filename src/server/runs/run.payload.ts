@@ -5,14 +5,13 @@ import { checkpointPayload } from '../checkpoints/checkpoint.payload.ts'
 import { toCursor } from '../connection.type.ts'
 import { epochMetricsPayload } from '../metrics/epoch-metrics.payload.ts'
 import { globalId } from '../node.type.ts'
+import { optimizerPayload, schedulePayload } from './recipe.payload.ts'
 import type { AnyRunEvent } from './run-event.type.ts'
 import type { RunRecord, StoredEvent } from './run.record.ts'
 import type { Run } from './run.type.ts'
 
 export function runPayload(record: RunRecord, runsDirectory: string): Run {
-  const { spec, optimizer } = record
-  const sgd = optimizer.kind === 'SGD' ? optimizer : null
-  const adam = optimizer.kind === 'ADAM' ? optimizer : null
+  const { spec } = record
   return {
     __typename: 'Run',
     key: record.id,
@@ -28,16 +27,17 @@ export function runPayload(record: RunRecord, runsDirectory: string): Run {
     engineChoice: record.engineChoice,
     engine: record.engine,
     engineDetail: record.engineDetail,
-    optimizer: {
-      kind: optimizer.kind,
-      momentum: sgd?.momentum ?? null,
-      beta1: adam?.beta1 ?? null,
-      beta2: adam?.beta2 ?? null,
-      epsilon: adam?.epsilon ?? null,
-      weightDecay: optimizer.weightDecay,
-    },
+    optimizer: optimizerPayload(spec.optimizer),
     learningRate: record.learningRate,
-    schedule: spec.schedule.kind,
+    schedule: schedulePayload(spec.schedule),
+    precision: spec.precision,
+    accumulationSteps: spec.accumulationSteps,
+    syncBatchNorm: spec.syncBatchNorm,
+    clipNorm: spec.clipNorm,
+    labelSmoothing: spec.labelSmoothing,
+    augmentation: spec.augmentation,
+    imageSize: spec.imageSize,
+    onCorruptImage: spec.onCorruptImage,
     seed: record.seed,
     parameters: record.parameters,
     progress: {
@@ -78,10 +78,13 @@ export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: s
       return { __typename: 'LeasedEvent', ...identity, toAttempt: event.toAttempt, devices: event.devices }
     case 'started': {
       const { engine, engineDetail, devices, shards, globalBatch, epochs, stepsPerEpoch } = event
-      const { trainImages, validationImages } = event
+      const { trainImages, validationImages, precision, accumulationSteps, syncBatchNorm } = event
       const plan = { engine, engineDetail, devices, shards, globalBatch, epochs, stepsPerEpoch }
+      const arithmetic = { precision, accumulationSteps, syncBatchNorm }
       const parameters = BigInt(event.parameters)
-      return { __typename: 'StartedEvent', ...identity, ...plan, parameters, trainImages, validationImages }
+      const memoryBytes = event.memoryBytes === null ? null : BigInt(event.memoryBytes)
+      const images = { trainImages, validationImages }
+      return { __typename: 'StartedEvent', ...identity, ...plan, ...arithmetic, parameters, memoryBytes, ...images }
     }
     case 'step': {
       const { epoch, step, loss, nonFinite, learningRate, imagesPerSecond } = event

@@ -1,6 +1,6 @@
 // Plain records of the runs room: what the store keeps and the service reasons about.
 import type { RunEvent } from '../../shared/events.ts'
-import type { Architecture, EngineChoice, OptimizerSpec, RunSpec, ScheduleSpec } from '../../shared/run-spec.ts'
+import type { Architecture, EngineChoice, RunSpec } from '../../shared/run-spec.ts'
 import type { RunState } from '../../shared/run-state.ts'
 
 export interface RunFailureRecord {
@@ -21,8 +21,6 @@ export interface RunRecord {
   globalBatch: number
   shards: number
   engineChoice: EngineChoice
-  optimizer: OptimizerSpec
-  schedule: ScheduleSpec
   learningRate: number
   seed: bigint
   spec: RunSpec

@@ -1,6 +1,8 @@
 // Rules of runs: what may be asked for, and who is asked to carry it out.
-import { TrainqlError } from '../../shared/errors.ts'
-import { parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
+import { invalidInput, TrainqlError } from '../../shared/errors.ts'
+import { checkAugmentationSize } from '../../shared/augmentation.ts'
+import { checkWarmUp } from '../../shared/recipe.ts'
+import { parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
 import { isTerminal, type RunState } from '../../shared/run-state.ts'
 import type { DatasetInfo } from '../../shared/datasets.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
@@ -70,8 +72,10 @@ export function createRunService(deps: RunServiceDeps): RunService {
       const dataset = await datasets.get(spec.dataset)
       checkImages(spec, dataset)
       checkShardValues(spec, dataset)
+      checkAugmentationSize(spec.augmentation, spec.imageSize ?? dataset)
+      checkWarmUp(spec.schedule, spec.epochs * stepsPerEpoch(spec, dataset))
       const kind = await devices.check(spec.devices)
-      await engines.check(spec.engine, kind)
+      await engines.check(spec, kind)
       await carrier.submit(spec, createdAt)
       return get(spec.runId)
     },
@@ -106,22 +110,28 @@ function checkImages(spec: RunSpec, dataset: DatasetInfo): void {
   })
 }
 
+/** An incomplete last batch is dropped. */
+function stepsPerEpoch(spec: RunSpec, dataset: DatasetInfo): number {
+  return Math.floor((spec.trainImages ?? dataset.trainImages) / spec.globalBatch)
+}
+
 /** Batch norm over one value has no variance: refused here as at planning. */
-function checkShardValues(spec: RunSpec, { channels, height, width, classes }: DatasetInfo): void {
+function checkShardValues(spec: RunSpec, { channels, classes, ...size }: DatasetInfo): void {
+  const { height, width } = spec.imageSize ?? size
   const input = { channels, height, width }
   const graph = resnet({ architecture: spec.model.architecture, input, classes: classes.length })
-  const shardBatch = spec.globalBatch / spec.shards
+  const shards = spec.syncBatchNorm ? 1 : sessionShards(spec)
+  const shardBatch = spec.globalBatch / shards
   const single = graph.layers.find((layer) => {
     if (layer.op !== 'batchNorm') return false
     const [, rows, columns] = graph.shapes[layer.output] ?? [0, 0, 0]
     return shardBatch * rows * columns === 1
   })
   if (single === undefined) return
-  throw new TrainqlError({
-    code: 'INVALID_INPUT',
+  throw invalidInput({
     field: 'globalBatch',
     message: `Expected shards of at least 2 images: on ${height}x${width} images the deepest feature map is 1x1, and batch norm over one value has no variance; got ${shardBatch} image a shard.`,
-    fix: `Use a global batch of at least ${2 * spec.shards}, or fewer shards.`,
+    fix: `Use a global batch of at least ${2 * shards}, or fewer shards${spec.accumulationSteps > 1 ? ' or accumulation steps' : ''}.`,
   })
 }
 

@@ -193,8 +193,6 @@ function recordOf(row: RunRow): RunRecord {
     ...columns,
     architecture: spec.model.architecture,
     engineChoice: spec.engine,
-    optimizer: spec.optimizer,
-    schedule: spec.schedule,
     spec,
     failure:
       failureCode === null || failureMessage === null || failureFix === null

@@ -6,16 +6,15 @@ import {
   type EngineChoice,
   engineChoices,
   nonFinitePolicies,
-  type OptimizerKind,
-  optimizerKinds,
-  type ScheduleKind,
-  scheduleKinds,
 } from '../../shared/run-spec.ts'
+import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
+import type { Precision } from '../../shared/recipe.ts'
 import { type RunState, runStates } from '../../shared/run-state.ts'
 import { countedConnectionType } from '../connection.type.ts'
 import { enumOf } from '../enum.ts'
 import { Node } from '../node.type.ts'
 import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
+import { Augmentation, CorruptImagePolicyEnum, ImageSize, Optimizer, PrecisionEnum, Schedule } from './recipe.type.ts'
 
 export const RunStateEnum = enumOf(runStates)
 registerEnumType(RunStateEnum, { name: 'RunState' })
@@ -23,33 +22,8 @@ export const ArchitectureEnum = enumOf(architectures)
 registerEnumType(ArchitectureEnum, { name: 'Architecture' })
 export const EngineChoiceEnum = enumOf(engineChoices)
 registerEnumType(EngineChoiceEnum, { name: 'EngineChoice' })
-export const OptimizerKindEnum = enumOf(optimizerKinds)
-registerEnumType(OptimizerKindEnum, { name: 'OptimizerKind' })
-export const ScheduleKindEnum = enumOf(scheduleKinds)
-registerEnumType(ScheduleKindEnum, { name: 'ScheduleKind' })
 export const NonFinitePolicyEnum = enumOf(nonFinitePolicies)
 registerEnumType(NonFinitePolicyEnum, { name: 'NonFinitePolicy' })
-
-@ObjectType('Optimizer')
-export class Optimizer {
-  @Field(() => OptimizerKindEnum)
-  kind!: OptimizerKind
-
-  @Field(() => Float, { nullable: true })
-  momentum!: number | null
-
-  @Field(() => Float, { nullable: true })
-  beta1!: number | null
-
-  @Field(() => Float, { nullable: true })
-  beta2!: number | null
-
-  @Field(() => Float, { nullable: true })
-  epsilon!: number | null
-
-  @Field(() => Float)
-  weightDecay!: number
-}
 
 @ObjectType('RunFailure')
 export class RunFailure {
@@ -141,8 +115,32 @@ export class Run extends Node {
   @Field(() => Float)
   learningRate!: number
 
-  @Field(() => ScheduleKindEnum)
-  schedule!: ScheduleKind
+  @Field(() => Schedule)
+  schedule!: Schedule
+
+  @Field(() => PrecisionEnum)
+  precision!: Precision
+
+  @Field(() => Int)
+  accumulationSteps!: number
+
+  @Field(() => Boolean)
+  syncBatchNorm!: boolean
+
+  @Field(() => Float, { nullable: true, description: 'Null: no limit.' })
+  clipNorm!: number | null
+
+  @Field(() => Float)
+  labelSmoothing!: number
+
+  @Field(() => Augmentation, { nullable: true })
+  augmentation!: Augmentation | null
+
+  @Field(() => ImageSize, { nullable: true, description: "Null: the dataset's own." })
+  imageSize!: ImageSize | null
+
+  @Field(() => CorruptImagePolicyEnum)
+  onCorruptImage!: CorruptImagePolicy
 
   @Field(() => BigIntScalar)
   seed!: bigint

@@ -27,7 +27,8 @@ const manifestSchema = z.object({
   metrics: z.strictObject({ trainLoss: metric, validationLoss: metric, accuracy: metric }).nullable(),
   /** Where the batches go on: `epoch` (from 1) is under way with `step` of its steps done and their losses summed. */
   sampler: z.strictObject({ seed: count, epoch: z.number().int().positive(), step: count, lossSum: metric }),
-  schedule: z.looseObject({ kind: z.string() }),
+  /** The run's schedule, with what else decides the learning rate of a step. */
+  schedule: z.looseObject({ kind: z.string(), learningRate: z.number(), totalSteps: count }),
   /** The run's optimiser; `step` counts its updates. */
   optimizer: z.looseObject({ kind: z.string(), step: count }),
   engine: z.strictObject({ name: z.string(), detail: z.string() }),

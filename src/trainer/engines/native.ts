@@ -40,6 +40,10 @@ interface AddonSpec {
   deviceCores: readonly (readonly number[])[]
   optimizer: OptimizerSpec
   precision: Precision
+  syncBatchNorm: boolean
+  labelSmoothing: number
+  /** 0: no limit. */
+  clipNorm: number
 }
 
 interface AddonSession {
@@ -58,15 +62,27 @@ interface AddonSession {
 const addonPath = fileURLToPath(new URL('../../../build/native/trainql.node', import.meta.url))
 let loaded: Addon | undefined
 
-/** Whether the addon is built and loads here; never throws. */
-export function probeNativeEngine(): { available: boolean; detail: string; bf16: boolean } {
-  const unavailable = (detail: string) => ({ available: false, detail, bf16: false })
+export interface NativeProbe {
+  available: boolean
+  /** Instruction set, or why it is not available. */
+  detail: string
+  precisions: Precision[]
+}
+
+/** Whether the addon is built and loads here, and what it computes in; never throws. */
+export function probeNativeEngine(): NativeProbe {
   if (!existsSync(addonPath)) return unavailable('the addon is not built (run `npm run setup`)')
   try {
-    return { available: true, detail: loadAddon().instructionSet(), bf16: loadAddon().supportsBf16() }
+    const addon = loadAddon()
+    const precisions: Precision[] = addon.supportsBf16() ? ['FP32', 'BF16'] : ['FP32']
+    return { available: true, detail: addon.instructionSet(), precisions }
   } catch (error) {
     return unavailable(error instanceof Error ? error.message : String(error))
   }
+}
+
+function unavailable(detail: string): NativeProbe {
+  return { available: false, detail, precisions: [] }
 }
 
 /** @throws TrainqlError `ENGINE_UNAVAILABLE` */
@@ -94,6 +110,8 @@ function loadAddon(): Addon {
 
 function openSession(spec: SessionSpec): Promise<Session> {
   checkSessionSpec(spec)
+  const { precision = 'FP32', syncBatchNorm = false, labelSmoothing = 0, clipNorm = null } = spec
+  checkPrecision(precision)
   const deviceCores = spec.devices.map((device) => {
     if (device.kind === 'CPU') return device.cores
     throw new TrainqlError({
@@ -103,12 +121,33 @@ function openSession(spec: SessionSpec): Promise<Session> {
     })
   })
   try {
-    const { graph, globalBatch, shards, optimizer, precision = 'FP32' } = spec
-    const addonSession = new (loadAddon().Session)({ graph, globalBatch, shards, deviceCores, optimizer, precision })
+    const { graph, globalBatch, shards, optimizer } = spec
+    const addonSession = new (loadAddon().Session)({
+      graph,
+      globalBatch,
+      shards,
+      deviceCores,
+      optimizer,
+      precision,
+      syncBatchNorm,
+      labelSmoothing,
+      clipNorm: clipNorm ?? 0,
+    })
     return Promise.resolve(new NativeSession(spec, addonSession))
   } catch (error) {
     throw asTyped(error)
   }
+}
+
+function checkPrecision(precision: Precision): void {
+  const { precisions, detail } = probeNativeEngine()
+  if (precisions.includes(precision)) return
+  throw new TrainqlError({
+    code: 'ENGINE_UNAVAILABLE',
+    field: 'precision',
+    message: `The native engine (${detail}) computes in ${precisions.join(', ')} here; got precision ${precision}.`,
+    fix: 'Use precision FP32, or a processor with bfloat16 instructions (avx512_bf16).',
+  })
 }
 
 class NativeSession implements Session {

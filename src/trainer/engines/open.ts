@@ -1,6 +1,6 @@
 // Chooses the engine of a run: `native` where its addon is built and serves the devices, else TensorFlow.js.
 import { TrainqlError } from '../../shared/errors.ts'
-import type { AssignedDevice, DeviceKind, EngineChoice } from '../../shared/run-spec.ts'
+import type { AssignedDevice, DeviceKind, EngineChoice, Precision } from '../../shared/run-spec.ts'
 import type { Engine } from '../engine.ts'
 
 /** What an engine could do on this machine, without opening it. */
@@ -11,6 +11,8 @@ export interface EngineInfo {
   detail: string
   /** Kinds of devices it trains on. */
   serves: DeviceKind[]
+  /** What it computes in. */
+  precisions: Precision[]
 }
 
 /**
@@ -40,7 +42,13 @@ export async function probeEngines(): Promise<EngineInfo[]> {
   const tfjs = await probeTfjs()
   return [
     await probeNative(),
-    { name: 'tfjs', available: true, detail: tfjs.detail, serves: tfjs.servesCuda ? ['CPU', 'CUDA'] : ['CPU'] },
+    {
+      name: 'tfjs',
+      available: true,
+      detail: tfjs.detail,
+      serves: tfjs.servesCuda ? ['CPU', 'CUDA'] : ['CPU'],
+      precisions: ['FP32'],
+    },
   ]
 }
 

@@ -34,6 +34,11 @@ export function optimizerSlots(optimizer: OptimizerSpec): readonly string[] {
   return optimizer.kind === 'SGD' ? ['momentum_buffer'] : ['exp_avg', 'exp_avg_sq']
 }
 
+/** The weight decay of one parameter: vectors are batch-norm scales and shifts, and biases. */
+export function weightDecayOf({ weightDecay, decayVectors }: OptimizerSpec, shape: readonly number[]): number {
+  return decayVectors || shape.length > 1 ? weightDecay : 0
+}
+
 /** @throws TrainqlError `CHECKPOINT_INVALID` unless `state` holds exactly the model's tensors. */
 export function checkState(graph: ModelGraph, state: StateDict): void {
   checkTensors(stateEntries(graph), state, `the state of ${graph.architecture}`)

@@ -43,6 +43,14 @@ export async function openTfjsEngine({ backend }: TfjsOptions = {}): Promise<Eng
     open(spec) {
       return Promise.resolve().then(() => {
         checkSessionSpec(spec)
+        if (spec.precision === 'BF16') {
+          throw new TrainqlError({
+            code: 'ENGINE_UNAVAILABLE',
+            field: 'precision',
+            message: 'The TensorFlow.js engine computes in FP32; got precision BF16.',
+            fix: 'Use the native engine on a processor with bfloat16 instructions, or precision FP32.',
+          })
+        }
         const device = spec.devices.find(({ kind }) => kind === 'CUDA')
         if (device !== undefined && !onGpu) {
           throw new TrainqlError({

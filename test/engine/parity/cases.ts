@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { architectures } from '../../../src/shared/run-spec.ts'
 import type { Engine, StateDict } from '../../../src/trainer/engine.ts'
 import { resnet } from '../../../src/trainer/models/resnet.ts'
-import { cpuDevices } from '../harness.ts'
+import { cpuDevices, optimizerOf } from '../harness.ts'
 import { generateBatch, generateState } from '../generate.ts'
 
 const caseSchema = z.strictObject({
@@ -42,7 +42,7 @@ async function openedSession(engine: Engine, parityCase: ParityCase, seed: numbe
     globalBatch: parityCase.globalBatch,
     shards: parityCase.shards,
     devices: cpuDevices(1),
-    optimizer: { kind: 'SGD', momentum, weightDecay },
+    optimizer: optimizerOf({ kind: 'SGD', momentum, weightDecay }),
   })
   await session.writeState(generateState(graph, seed))
   return { graph, session }

@@ -9,8 +9,15 @@ export interface ShardLoss {
   correct: number
 }
 
-/** `logits` is (n, classes) row-major, `labels` one class index each. `scale` is 1/B in training, 1 in evaluation. */
-export function crossEntropy(logits: Float32Array, labels: Int32Array, scale: number): ShardLoss {
+export interface LossOptions {
+  /** 1/B in training, 1 in evaluation. */
+  scale: number
+  /** Share of the target spread evenly over all classes (arXiv:1512.00567). */
+  smoothing: number
+}
+
+/** `logits` is (n, classes) row-major, `labels` one class index each. */
+export function crossEntropy(logits: Float32Array, labels: Int32Array, { scale, smoothing }: LossOptions): ShardLoss {
   const classes = logits.length / labels.length
   const gradient = new Float32Array(logits.length)
   let loss = 0
@@ -21,9 +28,13 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, scale: nu
     const largest = row.reduce((a, b) => Math.max(a, b), -Infinity)
     const exponentials = Array.from(row, (logit) => Math.exp(logit - largest))
     const sum = exponentials.reduce((a, b) => a + b, 0)
-    loss += scale * (Math.log(sum) + largest - (row[label] ?? NaN))
+    const logSum = Math.log(sum) + largest
+    loss += scale * (1 - smoothing) * (logSum - (row[label] ?? NaN))
+    // Not where nothing is smoothed: 0 times an infinite logit is NaN.
+    if (smoothing > 0) loss += scale * smoothing * (logSum - row.reduce((a, b) => a + b, 0) / classes)
     exponentials.forEach((exponential, k) => {
-      gradient[image * classes + k] = scale * (exponential / sum - (k === label ? 1 : 0))
+      const target = smoothing / classes + (k === label ? 1 - smoothing : 0)
+      gradient[image * classes + k] = scale * (exponential / sum - target)
     })
     if (row.indexOf(largest) === label) correct += 1
   })

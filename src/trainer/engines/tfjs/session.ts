@@ -13,12 +13,13 @@ import {
   checkState,
   imageSize,
   optimizerSlots,
+  weightDecayOf,
 } from '../session-spec.ts'
 import { forwardLayer, type Forward, type Mode, type Operations } from './layers.ts'
 import { toCanonicalLayout, toEngineLayout } from './layout.ts'
 import { crossEntropy } from './loss.ts'
 import { sessionMemoryBytes } from './memory.ts'
-import { updated } from './optimizer.ts'
+import { clipScaleOf, updated } from './optimizer.ts'
 import { createTreeSum } from './tree-sum.ts'
 
 /** What one shard, or a subtree of shards, gives: sums over its shards. */
@@ -30,10 +31,16 @@ interface Partial {
   statistics: Map<string, Tensor>
 }
 
+interface Rates {
+  learningRate: number
+  /** What clipping multiplies every gradient by. */
+  clipScale: number
+}
+
 /** `spec` has passed `checkSessionSpec`. */
 export function createTfjsSession(operations: Operations, spec: SessionSpec): Session {
   const { tf } = operations
-  const { graph, globalBatch, shards, optimizer } = spec
+  const { graph, globalBatch, shards, optimizer, labelSmoothing = 0, clipNorm = null } = spec
   const shardBatch = globalBatch / shards
   const entries = stateEntries(graph)
   const parameterNames = parameterEntries(graph).map(({ name }) => name)
@@ -91,7 +98,10 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
     let loss = 0
     const tensors = tf.tidy(() => {
       const { logits, forwards } = forward(upload(images), 'training')
-      const result = crossEntropy(logits.dataSync<'float32'>(), labels, 1 / globalBatch)
+      const result = crossEntropy(logits.dataSync<'float32'>(), labels, {
+        scale: 1 / globalBatch,
+        smoothing: labelSmoothing,
+      })
       loss = result.loss
 
       const named: Record<string, Tensor> = {}
@@ -158,11 +168,13 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
     }
   }
 
-  function updateParameter(name: string, gradient: Tensor, learningRate: number): void {
+  function updateParameter(name: string, gradient: Tensor, { learningRate, clipScale }: Rates): void {
     const slotKeys = slotNames.map((slot) => `${slot}.${name}`)
+    const weightDecay = weightDecayOf(optimizer, shapeOfParameter(name))
     const after = tf.tidy(() => {
       const before = { parameter: found(state, name), slots: slotKeys.map((key) => found(slots, key)) }
-      return { ...updated(optimizer, before, { gradient, step: updates, learningRate }) }
+      const change = { gradient: gradient.mul(clipScale), step: updates, learningRate, weightDecay }
+      return { ...updated(optimizer, before, change) }
     })
     replace(state, [[name, after.parameter]])
     replace(
@@ -227,7 +239,8 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
       exclusively(async () => {
         const { loss, gradients, statistics } = await computeBatch(batch)
         updates += 1
-        for (const [name, gradient] of gradients) updateParameter(name, gradient, learningRate)
+        const clipScale = clipNorm === null ? 1 : await clipScaleOf(gradients, clipNorm)
+        for (const [name, gradient] of gradients) updateParameter(name, gradient, { learningRate, clipScale })
         updateRunningStatistics(statistics)
         tf.dispose([...gradients.values(), ...statistics.values()])
         return { loss }
@@ -246,7 +259,10 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
         const images = batch.labels.length
         checkEvaluationCount(images, globalBatch)
         checkBatch(graph, batch, images)
-        const { loss, correct } = crossEntropy(await infer(batch.images, images), batch.labels, 1)
+        const { loss, correct } = crossEntropy(await infer(batch.images, images), batch.labels, {
+          scale: 1,
+          smoothing: 0,
+        })
         return { images, lossSum: loss, correct }
       }),
 
