@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../src/trainer/engine.ts'
 import { describeArithmetic } from './contract-arithmetic.ts'
+import { describeRecipes } from './contract-recipes.ts'
 import { describeSessions } from './contract-sessions.ts'
 import { createHarness, type Tolerances } from './harness.ts'
 
@@ -20,6 +21,7 @@ export function describeEngine(
       expect(engine.detail).not.toBe('')
     })
     describeArithmetic(harness)
+    describeRecipes(harness)
     describeSessions(harness)
   })
 }

@@ -32,16 +32,10 @@ export function cpuDevices(count: number): AssignedDevice[] {
   return Array.from({ length: count }, (_, index) => ({ kind: 'CPU', name: `cpu:${index}`, cores: [0] }))
 }
 
-export interface Opening {
+/** By default a global batch of 8, one shard, one device, SGD. */
+export interface Opening extends Partial<Omit<SessionSpec, 'devices'>> {
   graph: ModelGraph
-  /** Default 8. */
-  globalBatch?: number
-  /** Default 1. */
-  shards?: number
-  /** Default 1. */
-  devices?: number
-  /** Default SGD. */
-  optimizer?: OptimizerSpec
+  devices?: number | readonly AssignedDevice[]
   /** Of the weights, default 1. */
   seed?: number
 }
@@ -68,9 +62,12 @@ export function createHarness(openEngine: () => Promise<Engine>, tolerances: Tol
       sessions.push(session)
       return session
     },
-    async opened({ graph, globalBatch = 8, shards = 1, devices = 1, optimizer = sgd, seed = 1 }) {
-      const session = await harness.open({ graph, globalBatch, shards, devices: cpuDevices(devices), optimizer })
-      await session.writeState(generateState(graph, seed))
+    async opened({ devices = 1, seed = 1, ...spec }) {
+      const session = await harness.open({
+        ...{ globalBatch: 8, shards: 1, optimizer: sgd, ...spec },
+        devices: typeof devices === 'number' ? cpuDevices(devices) : devices,
+      })
+      await session.writeState(generateState(spec.graph, seed))
       return session
     },
     async closeAll() {
@@ -81,8 +78,8 @@ export function createHarness(openEngine: () => Promise<Engine>, tolerances: Tol
 }
 
 /** The float64 reference of `Harness.opened` with the same opening. */
-export function referenceOf({ graph, shards = 1, optimizer = sgd, seed = 1 }: Opening): Reference {
-  return createReference({ graph, shards, optimizer }, generateState(graph, seed))
+export function referenceOf({ seed = 1, ...spec }: Omit<Opening, 'devices' | 'precision'>): Reference {
+  return createReference({ shards: 1, optimizer: sgd, ...spec }, generateState(spec.graph, seed))
 }
 
 export function batchOf(graph: ModelGraph, count = 8, step = 0): Batch {

@@ -8,8 +8,15 @@ export interface Model {
   state: Values
 }
 
-/** Sum of -log softmax times `scale`, its gradient, and how many largest logits are the label's. */
-export function crossEntropy(logits: Float64Array, labels: Int32Array, scale: number) {
+export interface LossTarget {
+  /** Of each image's loss. */
+  scale: number
+  /** Share of the target that all classes have alike. */
+  smoothing: number
+}
+
+/** Sum of the cross-entropy of target and softmax, its gradient, and how many largest logits are the label's. */
+export function crossEntropy(logits: Float64Array, labels: Int32Array, { scale, smoothing }: LossTarget) {
   const classes = logits.length / labels.length
   const gradient = new Float64Array(logits.length)
   let loss = 0
@@ -18,9 +25,10 @@ export function crossEntropy(logits: Float64Array, labels: Int32Array, scale: nu
     const row = Array.from(logits.subarray(image * classes, (image + 1) * classes))
     const largest = Math.max(...row)
     const sum = row.reduce((total, logit) => total + Math.exp(logit - largest), 0)
-    loss -= scale * (at(row, label) - largest - Math.log(sum))
     row.forEach((logit, k) => {
-      gradient[image * classes + k] = scale * (Math.exp(logit - largest) / sum - (k === label ? 1 : 0))
+      const target = smoothing / classes + (k === label ? 1 - smoothing : 0)
+      loss -= scale * target * (logit - largest - Math.log(sum))
+      gradient[image * classes + k] = scale * (Math.exp(logit - largest) / sum - target)
     })
     if (row.indexOf(largest) === label) correct += 1
   })

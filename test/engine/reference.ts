@@ -1,10 +1,9 @@
 // Ground truth for the engines: the training arithmetic in float64 with naive loops, layer by layer as a textbook
 // writes it. Independent of every engine; itself checked by finite differences and against PyTorch.
-import type { OptimizerSpec } from '../../src/shared/run-spec.ts'
-import type { Batch, StateDict } from '../../src/trainer/engine.ts'
-import type { ModelGraph } from '../../src/trainer/models/graph.ts'
+import type { Batch, SessionSpec, StateDict } from '../../src/trainer/engine.ts'
 import { parameterEntries } from '../../src/trainer/models/parameters.ts'
-import { at, backward, crossEntropy, get, run, type Model, type Values } from './reference-layers.ts'
+import { at, backward, crossEntropy, get, run, type LossTarget, type Model, type Values } from './reference-layers.ts'
+import { clipped, update } from './reference-optimizer.ts'
 
 export type { Values } from './reference-layers.ts'
 
@@ -28,13 +27,10 @@ export interface Reference {
   evaluate(batch: Batch): { images: number; lossSum: number; correct: number }
 }
 
-interface ReferenceSpec {
-  graph: ModelGraph
-  shards: number
-  optimizer: OptimizerSpec
-}
+export type ReferenceSpec = Pick<SessionSpec, 'graph' | 'shards' | 'optimizer' | 'labelSmoothing' | 'clipNorm'>
 
-export function createReference({ graph, shards, optimizer }: ReferenceSpec, initial: StateDict): Reference {
+export function createReference(spec: ReferenceSpec, initial: StateDict): Reference {
+  const { graph, shards, optimizer, labelSmoothing = 0, clipNorm = null } = spec
   const state: Values = new Map([...initial].map(([name, { data }]) => [name, Float64Array.from(data)]))
   const slots: Values = new Map()
   let updates = 0
@@ -45,7 +41,8 @@ export function createReference({ graph, shards, optimizer }: ReferenceSpec, ini
     const parts = Array.from({ length: shards }, (_, shard) => {
       const shardLabels = labels.subarray(shard * shardBatch, (shard + 1) * shardBatch)
       const shardImages = Float64Array.from(images.subarray(shard * pixels, (shard + 1) * pixels))
-      return shardGradients({ graph, state }, { images: shardImages, labels: shardLabels, scale: 1 / labels.length })
+      const target = { scale: 1 / labels.length, smoothing: labelSmoothing }
+      return shardGradients({ graph, state }, { images: shardImages, labels: shardLabels }, target)
     })
     const sum = (pick: (part: ReferenceGradients) => Values, scale: number): Values => {
       const total: Values = new Map()
@@ -67,8 +64,9 @@ export function createReference({ graph, shards, optimizer }: ReferenceSpec, ini
   function step(batch: Batch, learningRate: number): number {
     const result = gradients(batch)
     updates += 1
-    for (const { name } of parameterEntries(graph))
-      update(optimizer, { name, state, slots }, { gradient: get(result.gradients, name), updates, learningRate })
+    const used = clipNorm === null ? result.gradients : clipped(result.gradients, clipNorm)
+    for (const { name, shape } of parameterEntries(graph))
+      update(optimizer, { name, shape, state, slots }, { gradient: get(used, name), updates, learningRate })
     for (const layer of graph.layers) {
       if (layer.op !== 'batchNorm') continue
       for (const name of [`${layer.name}.running_mean`, `${layer.name}.running_var`]) {
@@ -96,49 +94,20 @@ export function createReference({ graph, shards, optimizer }: ReferenceSpec, ini
     step,
     predict,
     evaluate: ({ images, labels }) => {
-      const { loss, correct } = crossEntropy(predict(images), labels, 1)
+      const { loss, correct } = crossEntropy(predict(images), labels, { scale: 1, smoothing: 0 })
       return { images: labels.length, lossSum: loss, correct }
     },
   }
 }
 
-function update(
-  optimizer: OptimizerSpec,
-  { name, state, slots }: { name: string; state: Values; slots: Values },
-  { gradient, updates, learningRate }: { gradient: Float64Array; updates: number; learningRate: number },
-): void {
-  const weights = get(state, name)
-  const slot = (kind: string): Float64Array => {
-    const values = slots.get(`${kind}.${name}`) ?? new Float64Array(weights.length)
-    slots.set(`${kind}.${name}`, values)
-    return values
-  }
-  weights.forEach((weight, i) => {
-    const g = at(gradient, i) + optimizer.weightDecay * weight
-    if (optimizer.kind === 'SGD') {
-      const buffer = slot('momentum_buffer')
-      buffer[i] = updates === 1 ? g : optimizer.momentum * at(buffer, i) + g
-      weights[i] = weight - learningRate * buffer[i]
-      return
-    }
-    const { beta1, beta2, epsilon } = optimizer
-    const mean = slot('exp_avg')
-    const square = slot('exp_avg_sq')
-    mean[i] = beta1 * at(mean, i) + (1 - beta1) * g
-    square[i] = beta2 * at(square, i) + (1 - beta2) * g * g
-    const meanHat = mean[i] / (1 - beta1 ** updates)
-    const squareHat = square[i] / (1 - beta2 ** updates)
-    weights[i] = weight - (learningRate * meanHat) / (Math.sqrt(squareHat) + epsilon)
-  })
-}
-
 function shardGradients(
   model: Model,
-  { images, labels, scale }: { images: Float64Array; labels: Int32Array; scale: number },
+  { images, labels }: { images: Float64Array; labels: Int32Array },
+  target: LossTarget,
 ): ReferenceGradients {
   const { graph } = model
   const { values, statistics, batchStatistics } = run(model, images, labels.length, 'training')
-  const { loss, gradient } = crossEntropy(values[graph.logits] ?? new Float64Array(), labels, scale)
+  const { loss, gradient } = crossEntropy(values[graph.logits] ?? new Float64Array(), labels, target)
 
   const gradients: Values = new Map()
   const gradientOf = values.map((value) => new Float64Array(value.length))

@@ -1,11 +1,8 @@
 // Parity with PyTorch, live: where a Python with torch and torchvision is found (TRAINQL_PYTHON, else python3).
 // With PARITY=full every case is trained for all its seeds; else the quickest is, and the others by numbers.test.ts.
-import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { Engine } from '../../../src/trainer/engine.ts'
@@ -14,23 +11,9 @@ import { openTfjsEngine } from '../../../src/trainer/engines/tfjs.ts'
 import { parameterEntries, stateEntries } from '../../../src/trainer/models/parameters.ts'
 import { median, norm, relativeDistance } from '../distance.ts'
 import { bounds, computeFirstStep, computeSteps, graphOf, lossDistance, parity, type ParityCase } from './cases.ts'
+import { runPython, tryPython } from './python.ts'
 
-const script = fileURLToPath(new URL('reference.py', import.meta.url))
-const python = process.env['TRAINQL_PYTHON'] ?? 'python3'
-const run = promisify(execFile)
 const minutes = 60_000
-
-/** The version of torch, or why there is none. */
-async function probeTorch(): Promise<{ version: string } | { missing: string }> {
-  try {
-    const { stdout } = await run(python, [script, 'probe'])
-    return { version: z.object({ torch: z.string() }).parse(JSON.parse(stdout)).torch }
-  } catch (error) {
-    const stderr = error instanceof Error && 'stderr' in error ? String(error.stderr) : ''
-    const last = stderr.trim().split('\n').at(-1) ?? ''
-    return { missing: `${python} cannot run reference.py: ${last === '' ? String(error) : last}` }
-  }
-}
 
 const lengths = z.array(z.tuple([z.string(), z.number()]))
 const firstStepSchema = z.object({ loss: z.number(), tensors: lengths })
@@ -55,7 +38,9 @@ async function readResult<S extends z.ZodType<{ tensors: [string, number][] }>>(
   return { report, tensors }
 }
 
-const torch = await probeTorch()
+const probe = await tryPython('reference.py', 'probe')
+const torch =
+  'missing' in probe ? probe : { version: z.object({ torch: z.string() }).parse(JSON.parse(probe.stdout)).torch }
 const native = probeNativeEngine()
 
 describe.skipIf('missing' in torch)(
@@ -68,7 +53,7 @@ describe.skipIf('missing' in torch)(
     afterAll(() => rm(folder, { recursive: true, force: true }))
 
     async function compareFirstStep(engines: (() => Promise<Engine>)[], parityCase: ParityCase): Promise<void> {
-      await run(python, [script, 'first-step', folder, parityCase.name])
+      await runPython('reference.py', 'first-step', folder, parityCase.name)
       const { report, tensors } = await readResult(join(folder, 'first-step'), firstStepSchema)
       const roles = new Map(stateEntries(graphOf(parityCase)).map(({ name, role }) => [name, role]))
       expect(tensors.size).toBe([...roles.values()].filter((role) => role !== 'batchesTracked').length)
@@ -88,7 +73,7 @@ describe.skipIf('missing' in torch)(
     async function compareSteps(engine: Engine, parityCase: ParityCase): Promise<void> {
       const ratios: { weights: number; losses: number }[] = []
       const names = parameterEntries(graphOf(parityCase)).map(({ name }) => name)
-      await run(python, [script, 'steps', folder, parityCase.name, ...parityCase.seeds.map(String)])
+      await runPython('reference.py', 'steps', folder, parityCase.name, ...parityCase.seeds.map(String))
       for (const seed of parityCase.seeds) {
         const stem = join(folder, `seed-${seed}`)
         const { report, tensors } = await readResult(stem, stepsSchema)
