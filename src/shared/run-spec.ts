@@ -194,7 +194,7 @@ function checkAccumulation({ globalBatch, shards, accumulationSteps, syncBatchNo
   checkDivides(globalBatch, {
     parts: shards * accumulationSteps,
     what: `${shards} shards in ${accumulationSteps} accumulation steps`,
-    others: 'fewer of them',
+    others: 'fewer accumulation steps',
   })
 }
 

@@ -65,6 +65,17 @@ test('a CUDA device that the backend does not serve is refused with what to inst
   })
 })
 
+test('a precision that it lacks is refused with the engine that has it', async () => {
+  const engine = await openTfjsEngine()
+  const spec = { graph: everyLayer(), globalBatch: 8, shards: 4, devices: cpuDevices(1), optimizer }
+  await expect(engine.open({ ...spec, precision: 'BF16' })).rejects.toMatchObject({
+    code: 'ENGINE_UNAVAILABLE',
+    field: 'precision',
+    message: 'The TensorFlow.js engine computes in FP32; got precision BF16.',
+    fix: expect.stringContaining('native engine') as string,
+  })
+})
+
 test('a session beyond what WebAssembly addresses is refused before anything is allocated', async (context) => {
   const probe = await probeTfjs()
   if (probe.backend !== 'wasm') context.skip(`the backend is ${probe.backend}`)

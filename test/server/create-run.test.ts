@@ -176,6 +176,64 @@ test.each<[what: string, input: Record<string, unknown>, failure: Record<string,
     { optimizer: { kind: 'ADAM', momentum: 0.5 } },
     { __typename: 'InvalidInputFailure', field: 'optimizer.momentum' },
   ],
+  [
+    "the other schedule's setting",
+    { schedule: { kind: 'COSINE', factor: 0.5 } },
+    {
+      __typename: 'InvalidInputFailure',
+      field: 'schedule.factor',
+      message: 'Expected settings of COSINE (minimum, warmUpSteps); got factor, which it does not have.',
+      fix: 'Leave factor out, or choose another kind of schedule.',
+    },
+  ],
+  ['steps without their length', { schedule: { kind: 'STEP' } }, { field: 'schedule.stepEpochs' }],
+  [
+    'a warm-up longer than the run',
+    { schedule: { kind: 'CONSTANT', warmUpSteps: 8 }, epochs: 2 },
+    {
+      __typename: 'InvalidInputFailure',
+      field: 'schedule.warmUpSteps',
+      message: 'Expected a warm-up shorter than the run, which has 8 steps; got 8.',
+    },
+  ],
+  [
+    'Nesterov without momentum',
+    { optimizer: { kind: 'SGD', nesterov: true, momentum: 0 } },
+    { __typename: 'InvalidInputFailure', field: 'optimizer.nesterov' },
+  ],
+  [
+    'accumulation steps that do not divide the batch',
+    { accumulationSteps: 8 },
+    {
+      __typename: 'InvalidInputFailure',
+      field: 'globalBatch',
+      message: 'Expected a global batch that 4 shards in 8 accumulation steps divide evenly; got 16.',
+    },
+  ],
+  [
+    'accumulation steps that leave a shard one value per channel',
+    { accumulationSteps: 4 },
+    { __typename: 'InvalidInputFailure', field: 'globalBatch', fix: expect.stringContaining('at least 32') },
+  ],
+  [
+    'a precision that no engine here computes in',
+    { precision: 'BF16' },
+    {
+      __typename: 'ConflictFailure',
+      code: 'ENGINE_UNAVAILABLE',
+      message: 'The run asks for precision BF16, and no engine it may use computes in it here; tfjs (wasm): FP32.',
+    },
+  ],
+  [
+    'a precision that the engine asked for lacks',
+    { precision: 'BF16', engine: 'TFJS' },
+    { __typename: 'InvalidInputFailure', field: 'precision' },
+  ],
+  [
+    'a cutout as large as the images',
+    { augmentation: { cutout: { size: 28 } } },
+    { __typename: 'InvalidInputFailure', field: 'augmentation.cutout.size' },
+  ],
   ['a momentum of 1', { optimizer: { kind: 'SGD', momentum: 1 } }, { field: 'optimizer.momentum' }],
   [
     'a shard of one value per channel',

@@ -8,6 +8,7 @@ import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
 import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
 import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
+import type { SessionSpec } from '../../src/trainer/engine.ts'
 import { openEventLog } from '../../src/trainer/event-log.ts'
 import { train, type Outcome } from '../../src/trainer/loop.ts'
 import { createProgress, type Progress } from '../../src/trainer/progress.ts'
@@ -325,6 +326,61 @@ describe('a dataset smaller than the global batch', () => {
   })
 })
 
+describe('a recipe', () => {
+  test('reaches the engine, and the log says so', async () => {
+    let opened: SessionSpec | undefined
+    const recipe = { precision: 'BF16', clipNorm: 0.5, labelSmoothing: 0.1 }
+    const optimizer = { kind: 'SGD', nesterov: true, decayVectors: false, momentum: 0.9, weightDecay: 0.1 }
+    const { outcome, events } = await trial({
+      folder: temporaryFolder(),
+      spec: { ...recipe, optimizer, shards: 2, accumulationSteps: 4, epochs: 1 },
+      onOpen: (spec) => (opened = spec),
+    })
+    expect(outcome).toBe('finished')
+    expect(opened).toMatchObject({ ...recipe, optimizer, shards: 8, globalBatch: 8, syncBatchNorm: false })
+    expect(opened?.devices).toHaveLength(1)
+    expect(events[0]).toMatchObject({ shards: 2, accumulationSteps: 4, precision: 'BF16', syncBatchNorm: false })
+    expect(events[0]).toMatchObject({ memoryBytes: 0 })
+  })
+
+  test('has the learning rate of each step, also behind a checkpoint', async () => {
+    const schedule = { kind: 'COSINE', warmUpSteps: 2 }
+    const folder = temporaryFolder()
+    const stop = new AbortController()
+    const first = await trial({
+      folder,
+      stop,
+      spec: { schedule },
+      onStep: (step) => {
+        if (step === 4) stop.abort('SIGTERM')
+        return undefined
+      },
+    })
+    const second = await trial({ folder, attempt: 2, resumeFrom: '1-00000004', spec: { schedule } })
+    const events = [...first.events, ...second.events]
+    const rates = events.flatMap((event) => (event.type === 'step' ? [event.learningRate] : []))
+    expect(rates[0]).toBe(0.005)
+    const cosine = [0, 1, 2, 3].map((t) => (0.01 * (1 + Math.cos((Math.PI * t) / 4))) / 2)
+    rates.slice(2).forEach((rate, index) => expect(rate).toBeCloseTo(cosine[index] ?? NaN, 15))
+    expect(rates).toHaveLength(6)
+    const epochs = events.flatMap((event) => (event.type === 'epoch' ? [event.learningRate] : []))
+    expect(epochs).toEqual([rates[2], rates[5]])
+    expect(manifest(folder, '1-00000004')).toMatchObject({
+      schedule: { ...schedule, minimum: 0, learningRate: 0.01, totalSteps: 6 },
+      optimizer: { kind: 'SGD', momentum: 0.9, nesterov: false, weightDecay: 0, decayVectors: true, step: 4 },
+    })
+  })
+
+  test.each([
+    [{ schedule: { kind: 'CONSTANT', warmUpSteps: 6 } }, 'schedule.warmUpSteps'],
+    [{ augmentation: { cutout: { size: 28 } } }, 'augmentation.cutout.size'],
+  ])('%j that the dataset has no room for is refused before anything is written', async (spec, field) => {
+    const { outcome, events } = await trial({ folder: temporaryFolder(), spec })
+    expect(outcome).toMatchObject({ code: 'INVALID_INPUT', field })
+    expect(events).toEqual([])
+  })
+})
+
 describe('a checkpoint of something else', () => {
   const folder = suiteFolder()
   beforeAll(async () => {
@@ -336,6 +392,12 @@ describe('a checkpoint of something else', () => {
     [{ globalBatch: 4 }, 'expected global step 6; found 3'],
     [{ model: { architecture: 'RESNET34' } }, 'expected architecture RESNET34; found RESNET18'],
     [{ optimizer: { kind: 'ADAM' } }, 'expected optimiser ADAM; found SGD'],
+    [{ optimizer: { kind: 'SGD', nesterov: true } }, 'expected optimiser nesterov true; found false'],
+    [{ optimizer: { kind: 'SGD', decayVectors: false } }, 'expected optimiser decayVectors false; found true'],
+    [{ optimizer: { kind: 'SGD', weightDecay: 0.1 } }, 'expected optimiser weightDecay 0.1; found 0'],
+    [{ schedule: { kind: 'COSINE' } }, 'expected schedule COSINE; found CONSTANT'],
+    [{ schedule: { kind: 'CONSTANT', warmUpSteps: 1 } }, 'expected schedule warmUpSteps 1; found 0'],
+    [{ learningRate: 0.02 }, 'expected schedule learningRate 0.02; found 0.01'],
   ])('is not resumed: %j', async (change, message) => {
     const { outcome, events } = await trial({ folder, attempt: 2, resumeFrom: '1-00000003', spec: change })
     expect(outcome).toMatchObject({
@@ -343,5 +405,16 @@ describe('a checkpoint of something else', () => {
       message: `The checkpoint does not continue this run: ${message}.`,
     })
     expect(events).toEqual([])
+  })
+
+  test('is not resumed into a longer run where the schedule depends on its length', async () => {
+    const own = temporaryFolder()
+    const schedule = { kind: 'ONE_CYCLE' }
+    await trial({ folder: own, spec: { epochs: 1, schedule } })
+    const { outcome } = await trial({ folder: own, attempt: 2, resumeFrom: '1-00000003', spec: { schedule } })
+    expect(outcome).toMatchObject({
+      code: 'CHECKPOINT_INVALID',
+      message: 'The checkpoint does not continue this run: expected steps of the schedule 6; found 3.',
+    })
   })
 })

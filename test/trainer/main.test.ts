@@ -1,11 +1,12 @@
 // The trainer as a process, on the best engine of this machine: its files, its exit codes, its signals, its death.
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { processState } from '../../src/shared/process-identity.ts'
 import { parseExitRecord, parseHeartbeat, parseLockRecord } from '../../src/shared/run-directory.ts'
 import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
+import { probeNativeEngine } from '../../src/trainer/engines/native.ts'
 import { onSmallDisk, skipWithoutSmallDisk, smallDisk } from './fixtures/small-disk.ts'
 import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
 import {
@@ -151,6 +152,14 @@ describe('a run to its end', () => {
     expect(manifestOf(parallel, '1-00000008').files).toEqual(straightFiles)
   })
 
+  test('that takes its shards in turn ends with the same bytes as one that has as many', async () => {
+    const accumulating = writeRun(temporaryFolder(), { shards: 1, accumulationSteps: 2 })
+    writeAttempt(accumulating, 1)
+    expect((await runAttempt(accumulating)).code).toBe(0)
+    expect(readEvents(accumulating)[0]).toMatchObject({ type: 'started', shards: 1, accumulationSteps: 2 })
+    expect(manifestOf(accumulating, '1-00000008').files).toEqual(straightFiles)
+  })
+
   test('that diverges fails at the step, and no checkpoint holds its weights', async () => {
     const diverging = writeRun(temporaryFolder(), { learningRate: 1e30 })
     writeAttempt(diverging, 1)
@@ -183,6 +192,22 @@ describe('a disk too small for a checkpoint', () => {
       { type: 'failed', code: 'DISK_FULL', step: 4, nonFinite: false, lastCheckpoint: null },
       { code: 5 },
       0,
+    ])
+  })
+})
+
+describe('a precision that the engine does not compute in here', () => {
+  test.each([
+    ['AUTO', probeNativeEngine().available ? /^The native engine \(portable\)/ : /^The TensorFlow\.js engine/],
+    ['NATIVE', /^The native engine/],
+  ])('the engine %s: a failed event and exit code 3', async (engine, message) => {
+    // Kernels without bfloat16, on any processor.
+    vi.stubEnv('TRAINQL_ISA', 'portable')
+    const directory = writeRun(temporaryFolder(), { precision: 'BF16', engine })
+    writeAttempt(directory, 1)
+    expect((await runAttempt(directory)).code).toBe(3)
+    expect(readEvents(directory)).toMatchObject([
+      { type: 'failed', code: 'ENGINE_UNAVAILABLE', message: expect.stringMatching(message) as string, step: null },
     ])
   })
 })

@@ -2,7 +2,7 @@
 import { setImmediate as eventLoopTurn } from 'node:timers/promises'
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs'
 import { TrainqlError } from '../../../shared/errors.ts'
-import type { Batch, HostTensor, Session, SessionSpec, StateDict } from '../../engine.ts'
+import type { Batch, Session, SessionSpec } from '../../engine.ts'
 import type { Layer } from '../../models/graph.ts'
 import { parameterEntries, stateEntries } from '../../models/parameters.ts'
 import {
@@ -16,10 +16,11 @@ import {
   weightDecayOf,
 } from '../session-spec.ts'
 import { forwardLayer, type Forward, type Mode, type Operations } from './layers.ts'
-import { toCanonicalLayout, toEngineLayout } from './layout.ts'
+import { toEngineLayout } from './layout.ts'
 import { crossEntropy } from './loss.ts'
 import { sessionMemoryBytes } from './memory.ts'
 import { clipScaleOf, updated } from './optimizer.ts'
+import { toStateDict, toTensors } from './transfer.ts'
 import { createTreeSum } from './tree-sum.ts'
 
 /** What one shard, or a subtree of shards, gives: sums over its shards. */
@@ -214,24 +215,6 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
     return logits
   }
 
-  /** A canonical host copy of tensors in the engine's layout. */
-  async function download(tensors: ReadonlyMap<string, Tensor>): Promise<StateDict> {
-    const dict: StateDict = new Map()
-    for (const [name, tensor] of tensors) {
-      const canonical = tf.tidy(() => toCanonicalLayout(tensor))
-      dict.set(name, { shape: canonical.shape, data: Float32Array.from(await canonical.data<'float32'>()) })
-      canonical.dispose()
-    }
-    return dict
-  }
-
-  function uploadAll(dict: StateDict): [string, Tensor][] {
-    return [...dict].map(([name, { shape, data }]: [string, HostTensor]) => [
-      name,
-      tf.tidy(() => toEngineLayout(tf.tensor(data, [...shape]))),
-    ])
-  }
-
   return {
     memoryBytes: sessionMemoryBytes(spec),
 
@@ -249,7 +232,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
     gradients: (batch) =>
       exclusively(async () => {
         const { loss, gradients, statistics } = await computeBatch(batch)
-        const dict = await download(gradients)
+        const dict = await toStateDict(tf, gradients)
         tf.dispose([...gradients.values(), ...statistics.values()])
         return { loss, gradients: dict }
       }),
@@ -274,21 +257,21 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
         return infer(images, count)
       }),
 
-    readState: () => exclusively(() => download(state)),
+    readState: () => exclusively(() => toStateDict(tf, state)),
 
     writeState: (dict) =>
       exclusively(async () => {
         checkState(graph, dict)
-        replace(state, uploadAll(dict))
+        replace(state, toTensors(tf, dict))
         return Promise.resolve()
       }),
 
-    readOptimizerState: () => exclusively(async () => ({ step: updates, tensors: await download(slots) })),
+    readOptimizerState: () => exclusively(async () => ({ step: updates, tensors: await toStateDict(tf, slots) })),
 
     writeOptimizerState: ({ step, tensors }) =>
       exclusively(async () => {
         checkOptimizerState(graph, optimizer, { step, tensors })
-        replace(slots, uploadAll(tensors))
+        replace(slots, toTensors(tf, tensors))
         updates = step
         return Promise.resolve()
       }),
