@@ -6,27 +6,20 @@ import type { StateDict } from '../../src/trainer/engine.ts'
 import { openNativeEngine, probeNativeEngine } from '../../src/trainer/engines/native.ts'
 import { relativeDistance } from './distance.ts'
 import { generateState } from './generate.ts'
-import { adam, batchOf, cpuDevices, createHarness, expectSame, referenceOf, sgd, type Opening } from './harness.ts'
+import { adam, batchOf, createHarness, expectSame, referenceOf, sgd, type Opening } from './harness.ts'
 import { bareConvolutions, bareMaxPool, everyLayer, narrowBottlenecks, narrowResNet } from './nets.ts'
 
 const probe = probeNativeEngine()
 
 describe('engine native in bf16', () => {
-  if (!probe.bf16) {
+  if (!probe.precisions.includes('BF16')) {
     test.skip(`skipped: ${probe.available ? 'the processor has no avx512_bf16' : probe.detail}`)
     return
   }
   const harness = createHarness(openNativeEngine, { loss: 0.02, firstStep: 0.1, fewSteps: 0.1 })
   afterAll(() => harness.closeAll())
 
-  async function opened({ graph, globalBatch = 16, shards = 1, devices = 1, optimizer = sgd, seed = 1 }: Opening) {
-    const session = await harness.open({
-      ...{ graph, globalBatch, shards, optimizer, precision: 'BF16' },
-      devices: cpuDevices(devices),
-    })
-    await session.writeState(generateState(graph, seed))
-    return session
-  }
+  const opened = (opening: Opening) => harness.opened({ globalBatch: 16, precision: 'BF16', ...opening })
 
   /** Distance of each tensor, largest last. */
   function distances(actual: StateDict, expected: ReadonlyMap<string, ArrayLike<number>>): number[] {
