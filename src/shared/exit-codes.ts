@@ -6,7 +6,7 @@ export const exitCodes = {
   finished: 0,
   /** The spec, the attempt, the dataset or the checkpoint to resume from cannot be used. */
   badInput: 2,
-  /** No engine here serves the run's devices. */
+  /** No engine here serves the run's devices, or computes in its precision. */
   engineUnavailable: 3,
   /** The loss or the weights left the finite numbers. */
   nonFinite: 4,
