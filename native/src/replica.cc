@@ -9,14 +9,6 @@ namespace trainql {
 
 namespace {
 
-// Buffers for a subtree of `shards` whose top addition is left to the update: pairs are summed as they are computed,
-// so each level above needs one more.
-int gradientBuffers(int shards) {
-  int buffers = 1;
-  for (int covered = 2; covered < shards; covered *= 2) buffers++;
-  return buffers;
-}
-
 std::size_t logitsFloats(const Plan& plan) {
   return static_cast<std::size_t>(plan.batch()) * plan.tensor(plan.graph().logits).row;
 }
@@ -26,11 +18,14 @@ std::size_t logitsFloats(const Plan& plan) {
 Replica::Replica(const SharedModel& model, Range range, const std::vector<int>& cores)
     : model_(model),
       range_(range),
-      arena_(model.plan.arenaFloats()),
       scratch_(model.plan.scratchFloats()),
+      sums_(model.global == nullptr ? model.plan.parameters().statisticsSize() : 0),
       logits_(logitsFloats(model.plan)),
       logitsGradient_(logitsFloats(model.plan)) {
-  for (int i = 0; i < gradientBuffers(range.shards); i++) gradients_.emplace_back(model.plan.parameters().liveSize());
+  for (int i = 0; i < (model.global == nullptr ? 1 : range.shards); i++) arenas_.emplace_back(model.plan.arenaFloats());
+  for (int i = 0; i < GradientSubtree(range.shards).buffers(); i++) {
+    gradients_.emplace_back(model.plan.parameters().liveSize());
+  }
   thread_ = std::thread([this, cores] { live(cores); });
 }
 
@@ -68,7 +63,8 @@ void Replica::finish() {
 }
 
 std::size_t Replica::memoryBytes() const {
-  std::size_t bytes = arena_.bytes() + scratch_.bytes() + logits_.bytes() + logitsGradient_.bytes();
+  std::size_t bytes = scratch_.bytes() + sums_.bytes() + logits_.bytes() + logitsGradient_.bytes();
+  for (const Buffer& arena : arenas_) bytes += arena.bytes();
   for (const Buffer& g : gradients_) bytes += g.bytes();
   return bytes;
 }
@@ -79,8 +75,8 @@ std::vector<const float*> Replica::leaves() const {
 }
 
 Workspace Replica::workspace(Phase phase) {
-  return {model_.plan.kernels(), *team_, phase, arena_.data(), model_.plan.offsets(phase), model_.parameters,
-          model_.copies.transposed, model_.copies.winograd, model_.copies.paired, model_.running, nullptr, nullptr,
+  return {model_.plan.kernels(), *team_, phase, arenas_[0].data(), model_.plan.offsets(phase), model_.parameters,
+          model_.copies.transposed, model_.copies.winograd, model_.copies.paired, model_.running, {}, {}, 1, nullptr,
           false, scratch_.data(), seconds_};
 }
 
@@ -102,41 +98,43 @@ void Replica::stage(const ImageBatch& batch, int begin, int end, float* input) c
   }
 }
 
-void Replica::computeShard(const ImageBatch& batch, int shard, float* gradient, bool add, double* lossSum,
-                           float* statistics) {
+void Replica::stageShard(const ImageBatch& batch, int shard, const Workspace& w) const {
   const Plan& plan = model_.plan;
-  Workspace w = workspace(Phase::training);
-  w.batchStatistics = statistics;
-  w.gradient = gradient;
-  w.addGradient = add;
-  const int begin = shard * plan.batch();
-  stage(batch, begin, begin + plan.batch(), w.at(plan.tensor(0).activation));
-  plan.forward(w);
-  const Logits logits = readLogits(w, plan.batch());
-  *lossSum = crossEntropy(logits, batch.labels + begin, model_.labelSmoothing);
-  crossEntropyGradient(logits, batch.labels + begin, model_.labelSmoothing, plan.batch() * range_.globalShards,
-                       logitsGradient_.data());
-  plan.kernels().narrow(logitsGradient_.data(), w.at(plan.tensor(plan.graph().logits).gradient), logitsGradient_.size());
-  plan.backward(w);
+  stage(batch, shard * plan.batch(), (shard + 1) * plan.batch(), w.at(plan.tensor(0).activation));
 }
 
-void Replica::computeSubtree(const ImageBatch& batch, int first, int count, int buffer, double* lossSums,
-                             float* const* statistics) {
-  if (count <= 2) {
-    for (int i = 0; i < count; i++) {
-      const int shard = first + i;
-      computeShard(batch, shard, gradients_[buffer].data(), i > 0, &lossSums[shard], statistics[shard]);
-    }
-    return;
-  }
-  computeSubtree(batch, first, count / 2, buffer, lossSums, statistics);
-  computeSubtree(batch, first + count / 2, count / 2, buffer + 1, lossSums, statistics);
-  const bool top = count == range_.shards;
-  if (!top) model_.plan.kernels().addTo(gradients_[buffer].data(), gradients_[buffer + 1].data(), gradients_[0].size());
+double Replica::computeLoss(const ImageBatch& batch, int shard, const Workspace& w) {
+  const Plan& plan = model_.plan;
+  const Logits logits = readLogits(w, plan.batch());
+  const std::int32_t* const labels = batch.labels + shard * plan.batch();
+  crossEntropyGradient(logits, labels, model_.labelSmoothing, plan.batch() * range_.globalShards,
+                       logitsGradient_.data());
+  plan.kernels().narrow(logitsGradient_.data(), w.at(plan.tensor(plan.graph().logits).gradient), logitsGradient_.size());
+  return crossEntropy(logits, labels, model_.labelSmoothing);
+}
+
+void Replica::computeInTurn(const ImageBatch& batch, double* lossSums, float* const* statistics) {
+  const Plan& plan = model_.plan;
+  GradientSubtree(range_.shards)
+      .walk(
+          [&](int i, int buffer, bool adds) {
+            const int shard = range_.firstShard + i;
+            Workspace w = workspace(Phase::training);
+            w.ofShard = w.ofPopulation = {statistics[shard], sums_.data()};
+            w.gradient = gradients_[buffer].data();
+            w.addGradient = adds;
+            stageShard(batch, shard, w);
+            plan.forward(w);
+            lossSums[shard] = computeLoss(batch, shard, w);
+            plan.backward(w);
+          },
+          [&](int to, int from) {
+            plan.kernels().addTo(gradients_[to].data(), gradients_[from].data(), gradients_[to].size());
+          });
 }
 
 void Replica::computeGradients(const ImageBatch& batch, double* lossSums, float* const* statistics) {
-  computeSubtree(batch, range_.firstShard, range_.shards, 0, lossSums, statistics);
+  model_.global == nullptr ? computeInTurn(batch, lossSums, statistics) : computeInLockstep(batch, lossSums);
 }
 
 Logits Replica::evaluateLogits(const ImageBatch& batch, int begin, int end) {

@@ -8,6 +8,8 @@
 
 #include "cpu/memory.h"
 #include "cpu/team.h"
+#include "global_statistics.h"
+#include "gradient_subtree.h"
 #include "plan/loss.h"
 #include "plan/plan.h"
 
@@ -20,6 +22,7 @@ struct SharedModel {
   Plan::WeightCopies copies;
   const float* running;
   double labelSmoothing;
+  GlobalStatistics* global;  // null: each shard has its own batch-norm statistics
 };
 
 // Images of the whole call, (N, C, H, W), with a label each (null when predicting).
@@ -48,7 +51,8 @@ class Replica {
   // The following run on the replica's thread.
 
   // Forward and backward over its shards. Leaves the sums of its subtree in leaves(); per shard, the loss sum in
-  // lossSums and batch statistics in statistics, both indexed by global shard.
+  // lossSums and batch statistics in statistics, both indexed by global shard. Meets the other replicas where batch
+  // norm is over the global batch.
   void computeGradients(const ImageBatch&, double* lossSums, float* const* statistics);
   // Images begin … end (at most one shard batch) with running statistics: the score and the predicted classes, or the
   // logits (N, classes).
@@ -66,14 +70,21 @@ class Replica {
   void live(const std::vector<int>& cores);
   Workspace workspace(Phase);
   void stage(const ImageBatch&, int begin, int end, float* input) const;
-  void computeShard(const ImageBatch&, int shard, float* gradient, bool add, double* lossSum, float* statistics);
-  void computeSubtree(const ImageBatch&, int first, int count, int buffer, double* lossSums, float* const* statistics);
+  void stageShard(const ImageBatch&, int shard, const Workspace&) const;
+  // The loss sum; leaves its gradient where the backward walk begins.
+  double computeLoss(const ImageBatch&, int shard, const Workspace&);
+  void computeInTurn(const ImageBatch&, double* lossSums, float* const* statistics);
+  void computeInLockstep(const ImageBatch&, double* lossSums);
+  void forwardTogether(const Op&, const std::vector<Workspace>& shards);
+  void backwardTogether(const Op&, std::vector<Workspace>& shards);
+  int device() const { return range_.firstShard / range_.shards; }
   Logits evaluateLogits(const ImageBatch&, int begin, int end);
   Logits readLogits(const Workspace&, int images);
 
   const SharedModel model_;
   const Range range_;
-  Buffer arena_, scratch_;
+  std::vector<Buffer> arenas_;  // one, or one for each shard where all are at work at once
+  Buffer scratch_, sums_;
   Buffer logits_, logitsGradient_;  // (shard batch, row) in fp32: the loss is worked out in full precision
   double* seconds_ = nullptr;
   std::vector<Buffer> gradients_;

@@ -41,7 +41,10 @@ Trainer::Trainer(const TrainerSpec& spec)
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
   }
-  const SharedModel model{plan_, parameters_.data(), copies(), running_.data(), spec.labelSmoothing};
+  if (spec.syncBatchNorm) {
+    global_ = std::make_unique<GlobalStatistics>(plan_.parameters(), shardStatisticsAt_, devices());
+  }
+  const SharedModel model{plan_, parameters_.data(), copies(), running_.data(), spec.labelSmoothing, global_.get()};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
@@ -219,19 +222,23 @@ void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, f
   }
 }
 
-// running = (1 - momentum) * running + momentum * (mean over shards, in tree order; variances unbiased).
+// running = (1 - momentum) * running + momentum * (mean over shards, in tree order; variances unbiased). Where
+// batch norm is over the global batch there is one population, else one a shard.
 void Trainer::updateRunningStatistics() {
   const Graph& graph = plan_.graph();
-  std::vector<float> values(spec_.shards);
+  const std::vector<float*> populations =
+      global_ == nullptr ? shardStatisticsAt_ : std::vector<float*>{global_->joined(0).moments};
+  const int count = static_cast<int>(populations.size());
+  std::vector<float> values(count);
   for (std::size_t i = 0; i < graph.layers.size(); i++) {
     const Layer& layer = graph.layers[i];
     if (layer.kind != LayerKind::batchNorm) continue;
     const LayerParameters& p = plan_.parameters().of(static_cast<int>(i));
-    const float n = static_cast<float>(graph.shapes[layer.output].pixels()) * static_cast<float>(plan_.batch());
+    const float n = static_cast<float>(graph.shapes[layer.output].pixels()) * static_cast<float>(spec_.globalBatch / count);
     const auto blend = [&](std::size_t at, float factor) {
       for (int c = 0; c < p.channels; c++) {
-        for (int s = 0; s < spec_.shards; s++) values[s] = shardStatistics_[s][at + c];
-        const float average = treeSum(values.data(), spec_.shards) / static_cast<float>(spec_.shards) * factor;
+        for (int i = 0; i < count; i++) values[i] = populations[i][at + c];
+        const float average = treeSum(values.data(), count) / static_cast<float>(count) * factor;
         running_[at + c] = (1.0f - layer.momentum) * running_[at + c] + layer.momentum * average;
       }
     };
@@ -316,6 +323,7 @@ std::size_t Trainer::memoryBytes() const {
   std::size_t bytes = parameters_.bytes() + transposed_.bytes() + winograd_.bytes() + paired_.bytes() + running_.bytes();
   for (const Buffer& slot : slots_) bytes += slot.bytes();
   for (const Buffer& statistics : shardStatistics_) bytes += statistics.bytes();
+  if (global_ != nullptr) bytes += global_->memoryBytes();
   for (const auto& replica : replicas_) bytes += replica->memoryBytes();
   return bytes;
 }

@@ -29,6 +29,7 @@ struct TrainerSpec {
   Precision precision = Precision::fp32;     // of activations and convolutions; weights, sums and update are fp32
   double labelSmoothing = 0;
   double clipNorm = 0;  // largest norm of the whole gradient; 0: no limit
+  bool syncBatchNorm = false;  // batch-norm statistics over the global batch; every shard then has memory of its own
 };
 
 // Optimiser state in canonical parameter order: momentum (SGD), or first and second moments (Adam).
@@ -108,6 +109,7 @@ class Trainer {
   std::vector<Buffer> slots_;
   std::vector<Buffer> shardStatistics_;
   std::vector<float*> shardStatisticsAt_;
+  std::unique_ptr<GlobalStatistics> global_;  // with syncBatchNorm
   std::vector<double> shardLosses_;
   std::vector<double> chunkSquares_;
   double batchesTracked_ = 0;

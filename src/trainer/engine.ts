@@ -35,7 +35,7 @@ export interface SessionSpec {
   optimizer: OptimizerSpec
   /** Of activations and convolutions; weights, statistics, loss and update are fp32. Default: FP32. */
   precision?: Precision
-  /** Batch-norm statistics over the global batch. Default: over each shard. */
+  /** Batch-norm statistics over the global batch, for which all shards are in memory at once. Default: over each shard. */
   syncBatchNorm?: boolean
   /**
    * Training targets are 1 - x at the label plus x / classes everywhere (Szegedy et al. 2016, arXiv:1512.00567), as in
@@ -95,7 +95,7 @@ export interface Engine {
   readonly detail: string
   /**
    * Opens a session with all-zero weights; the caller writes state before the first step.
-   * @throws TrainqlError `INVALID_INPUT` where the plan is impossible (a shard of one value per channel),
+   * @throws TrainqlError `INVALID_INPUT` where the plan is impossible (a batch norm of one value per channel),
    * `ENGINE_UNAVAILABLE` where it does not compute in this precision here, `OUT_OF_MEMORY`.
    */
   open(spec: SessionSpec): Promise<Session>

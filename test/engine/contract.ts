@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, test } from 'vitest'
 import type { Engine } from '../../src/trainer/engine.ts'
 import { describeArithmetic } from './contract-arithmetic.ts'
+import { describeGlobalBatchNorm } from './contract-batch-norm.ts'
 import { describeRecipes } from './contract-recipes.ts'
 import { describeSessions } from './contract-sessions.ts'
 import { createHarness, type Tolerances } from './harness.ts'
@@ -21,6 +22,7 @@ export function describeEngine(
       expect(engine.detail).not.toBe('')
     })
     describeArithmetic(harness)
+    describeGlobalBatchNorm(harness)
     describeRecipes(harness)
     describeSessions(harness)
   })

@@ -27,10 +27,15 @@ export interface Reference {
   evaluate(batch: Batch): { images: number; lossSum: number; correct: number }
 }
 
-export type ReferenceSpec = Pick<SessionSpec, 'graph' | 'shards' | 'optimizer' | 'labelSmoothing' | 'clipNorm'>
+export type ReferenceSpec = Pick<
+  SessionSpec,
+  'graph' | 'shards' | 'optimizer' | 'syncBatchNorm' | 'labelSmoothing' | 'clipNorm'
+>
 
 export function createReference(spec: ReferenceSpec, initial: StateDict): Reference {
-  const { graph, shards, optimizer, labelSmoothing = 0, clipNorm = null } = spec
+  const { graph, optimizer, syncBatchNorm = false, labelSmoothing = 0, clipNorm = null } = spec
+  // Shards matter to batch norm alone: over the global batch, it is the network on the whole batch.
+  const shards = syncBatchNorm ? 1 : spec.shards
   const state: Values = new Map([...initial].map(([name, { data }]) => [name, Float64Array.from(data)]))
   const slots: Values = new Map()
   let updates = 0

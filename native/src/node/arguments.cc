@@ -119,6 +119,7 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
   }
   spec.labelSmoothing = numberAt(o, "labelSmoothing", 0);
   spec.clipNorm = numberAt(o, "clipNorm", 0);
+  spec.syncBatchNorm = flagAt(o, "syncBatchNorm", false);
   return spec;
 }
 

@@ -1,4 +1,5 @@
-// Batch norm over one shard (Ioffe & Szegedy 2015, arXiv:1502.03167), with residual add and ReLU in the same pass.
+// Batch norm (Ioffe & Szegedy 2015, arXiv:1502.03167) over one shard, or over all of them where they meet between its
+// halves; residual add and ReLU in the same pass.
 #include <cmath>
 
 #include "plan/steps.h"
@@ -7,7 +8,7 @@ namespace trainql {
 
 namespace {
 
-class BatchNorm final : public Op {
+class BatchNorm final : public BatchNormStep {
  public:
   BatchNorm(Plan& plan, const BatchNormFusion& fusion)
       : parameters_(plan.parameters().of(fusion.layer)),
@@ -32,17 +33,30 @@ class BatchNorm final : public Op {
     }
   }
 
+  const LayerParameters& parameters() const override { return parameters_; }
+
   void forward(const Workspace& w) const override {
-    const bool training = w.phase == Phase::training;
-    float* const mean = training ? w.batchStatistics + parameters_.runningMean : nullptr;
-    float* const variance = training ? w.batchStatistics + parameters_.runningVariance : nullptr;
-    if (training) {
-      splitChannels(w, [&](int begin, int end) {
-        w.kernels.statistics(w.at(in_.activation), in_.row, rows_, begin, end, mean, variance);
-      });
-    }
-    const float* const useMean = training ? mean : w.running + parameters_.runningMean;
-    const float* const useVariance = training ? variance : w.running + parameters_.runningVariance;
+    if (w.phase == Phase::training) measure(w);
+    normalise(w);
+  }
+
+  void backward(const Workspace& w) const override {
+    reduce(w);
+    propagate(w);
+  }
+
+  void measure(const Workspace& w) const override {
+    splitChannels(w, [&](int begin, int end) {
+      w.kernels.statistics(w.at(in_.activation), in_.row, rows_, begin, end,
+                           w.ofShard.moments + parameters_.runningMean,
+                           w.ofShard.moments + parameters_.runningVariance);
+    });
+  }
+
+  void normalise(const Workspace& w) const override {
+    const float* const moments = w.phase == Phase::training ? w.ofPopulation.moments : w.running;
+    const float* const useMean = moments + parameters_.runningMean;
+    const float* const useVariance = moments + parameters_.runningVariance;
     const float* const gamma = w.parameters + parameters_.scale;
     const float* const beta = w.parameters + parameters_.shift;
     float* const scale = w.at(coefficients_);
@@ -63,44 +77,48 @@ class BatchNorm final : public Op {
     splitRows(w, [&](int begin, int end) { w.kernels.batchNormForward(a, begin, end); });
   }
 
-  void backward(const Workspace& w) const override {
-    float* const a = w.at(coefficients_);
-    float* const b = a + in_.padded;
-    float* const c = b + in_.padded;
-    const float* const mean = w.batchStatistics + parameters_.runningMean;
-    const float* const variance = w.batchStatistics + parameters_.runningVariance;
-
+  void reduce(const Workspace& w) const override {
     BatchNormReduce reduce{};
     reduce.outputGradient = w.at(out_.gradient);
     reduce.output = relu_ ? w.at(out_.activation) : nullptr;
     reduce.input = w.at(in_.activation);
-    reduce.mean = mean;
+    reduce.mean = w.ofPopulation.moments + parameters_.runningMean;
     reduce.skipGradient = hasSkip_ ? w.at(skip_.gradient) : nullptr;
     reduce.skipAccumulate = hasSkip_ && accumulate[1] != 0;
     reduce.row = in_.row;
-    reduce.sum = b;
-    reduce.sumCentered = c;
+    reduce.sum = w.ofShard.sums + parameters_.runningMean;
+    reduce.sumCentered = w.ofShard.sums + parameters_.runningVariance;
     splitChannels(w, [&](int begin, int end) { w.kernels.batchNormReduce(reduce, rows_, begin, end); });
+  }
 
+  void propagate(const Workspace& w) const override {
+    float* const a = w.at(coefficients_);
+    float* const b = a + in_.padded;
+    float* const c = b + in_.padded;
+    const float* const variance = w.ofPopulation.moments + parameters_.runningVariance;
+    const float* const shardSum = w.ofShard.sums + parameters_.runningMean;
+    const float* const shardCentered = w.ofShard.sums + parameters_.runningVariance;
+    const float* const sum = w.ofPopulation.sums + parameters_.runningMean;
+    const float* const sumCentered = w.ofPopulation.sums + parameters_.runningVariance;
+    const float n = static_cast<float>(rows_) * static_cast<float>(w.populationShards);
     const float* const gamma = w.parameters + parameters_.scale;
     float* const gammaGradient = w.gradient + parameters_.scale;
     float* const betaGradient = w.gradient + parameters_.shift;
     for (int i = 0; i < in_.padded; i++) {
       const float deviation = inverseDeviation(variance[i]);
-      const float sum = b[i], sumCentered = c[i];
-      const float dGamma = sumCentered * deviation;
+      const float dGamma = shardCentered[i] * deviation, dBeta = shardSum[i];
       gammaGradient[i] = w.addGradient ? gammaGradient[i] + dGamma : dGamma;
-      betaGradient[i] = w.addGradient ? betaGradient[i] + sum : sum;
+      betaGradient[i] = w.addGradient ? betaGradient[i] + dBeta : dBeta;
       a[i] = gamma[i] * deviation;
-      b[i] = -a[i] * deviation * deviation * sumCentered / static_cast<float>(rows_);
-      c[i] = -a[i] * sum / static_cast<float>(rows_);
+      b[i] = -a[i] * deviation * deviation * sumCentered[i] / n;
+      c[i] = -a[i] * sum[i] / n;
     }
 
     BatchNormBackward back{};
-    back.outputGradient = reduce.outputGradient;
-    back.output = reduce.output;
-    back.input = reduce.input;
-    back.mean = mean;
+    back.outputGradient = w.at(out_.gradient);
+    back.output = relu_ ? w.at(out_.activation) : nullptr;
+    back.input = w.at(in_.activation);
+    back.mean = w.ofPopulation.moments + parameters_.runningMean;
     back.a = a;
     back.b = b;
     back.c = c;

@@ -11,6 +11,13 @@ namespace trainql {
 
 enum class Phase { training, evaluation };
 
+// What batch norm keeps of some images, in two arrays of the statistics space. Forward: mean and biased variance.
+// Backward: sum of dy where the mean lies, and of dy x (x - mean) where the variance lies.
+struct NormStatistics {
+  float* moments = nullptr;
+  float* sums = nullptr;
+};
+
 // What one replica brings to one shard.
 struct Workspace {
   const Kernels& kernels;
@@ -23,7 +30,9 @@ struct Workspace {
   const float* winograd;        // transformed convolution weights
   const std::uint32_t* paired;  // bfloat16 copies of convolution weights, in pairs
   const float* running;         // statistics space: running mean and variance
-  float* batchStatistics;       // statistics space: mean and biased variance of this shard
+  NormStatistics ofShard;       // what this shard puts in
+  NormStatistics ofPopulation;  // what it is normalised by: its own, or that of all shards (`GlobalStatistics`)
+  int populationShards;
   float* gradient;              // live parameter space
   bool addGradient;             // second shard of a pair: add to the first one's gradient
   float* scratch;               // as large as the plan asks
@@ -45,11 +54,15 @@ struct TensorLayout {
   int pixels() const { return height * width; }
 };
 
+class BatchNormStep;
+
 class Op {
  public:
   virtual ~Op() = default;
   virtual void forward(const Workspace&) const = 0;
   virtual void backward(const Workspace&) const = 0;
+  // This step where it is a batch norm, else null.
+  virtual const BatchNormStep* batchNorm() const { return nullptr; }
 
   // What the step is, for people: its first layer's index and a word.
   int layer = 0;

@@ -76,7 +76,7 @@ ParameterSpace::ParameterSpace(const Graph& graph, const Kernels& kernels) : gra
     if (layer.kind != LayerKind::batchNorm && !linear) continue;
     LayerParameters& p = layers_[i];
     p.channels = layer.outChannels;
-    const std::size_t padded = paddedChannels(layer.outChannels, kernels);
+    const std::size_t padded = p.padded = paddedChannels(layer.outChannels, kernels);
     if (!linear) p.scale = take(size_, padded);
     p.shift = take(size_, padded);
     parameterCount_ += static_cast<std::size_t>(layer.outChannels) * (linear ? 1 : 2);

@@ -40,6 +40,7 @@ struct LayerParameters {
   std::size_t shift = 0;       // batch norm shift, or linear bias
   std::size_t runningMean = 0, runningVariance = 0;  // in the statistics space
   int channels = 0;            // of scale, shift and statistics, unpadded
+  std::size_t padded = 0;      // the same with padding
 };
 
 class ParameterSpace {
@@ -47,6 +48,15 @@ class ParameterSpace {
   ParameterSpace(const Graph&, const Kernels&);
 
   const LayerParameters& of(int layer) const { return layers_[layer]; }
+  // Calls f(offset, floats) for each part of the live space that is the layer's.
+  template <class F>
+  void eachLiveRange(int layer, F&& f) const {
+    const LayerParameters& p = layers_[layer];
+    if (p.hasWeight) f(p.weight.live, p.weight.liveSize());
+    if (p.channels == 0) return;
+    if (!p.hasWeight) f(p.scale, p.padded);
+    f(p.shift, p.padded);
+  }
   std::size_t size() const { return size_; }
   std::size_t vectorsBegin() const { return vectorsBegin_; }  // live weights end, scales, shifts and biases begin
   std::size_t liveSize() const { return liveSize_; }          // they end, idle weights begin

@@ -2,12 +2,12 @@
 #include "plan/plan.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
 
 #include "plan/steps.h"
+#include "plan/timed.h"
 
 namespace trainql {
 
@@ -16,14 +16,6 @@ namespace {
 // Rows whose stride is a multiple of 1 KiB fall into few cache sets; one more line spreads them.
 std::ptrdiff_t rowStride(int padded, int elementBytes) {
   return padded * elementBytes % 1024 == 0 ? padded + 64 / elementBytes : padded;
-}
-
-template <class F>
-void timed(const Workspace& w, std::size_t at, F&& work) {
-  if (w.seconds == nullptr) return work();
-  const auto begin = std::chrono::steady_clock::now();
-  work();
-  w.seconds[at] += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
 }
 
 // Floats of a filter tap that one unit of work transforms: a multiple of every vector width.

@@ -21,6 +21,18 @@ struct BatchNormFusion {
   int skip = -1;  // tensor
   bool relu = false;
 };
+
+// A batch norm's two halves in each direction, for shards that meet in between: forward is measure and normalise,
+// backward is reduce and propagate.
+class BatchNormStep : public Op {
+ public:
+  const BatchNormStep* batchNorm() const final { return this; }
+  virtual const LayerParameters& parameters() const = 0;
+  virtual void measure(const Workspace&) const = 0;    // fills ofShard.moments
+  virtual void normalise(const Workspace&) const = 0;  // by ofPopulation.moments
+  virtual void reduce(const Workspace&) const = 0;     // fills ofShard.sums
+  virtual void propagate(const Workspace&) const = 0;  // by ofPopulation.sums
+};
 std::unique_ptr<Op> makeBatchNorm(Plan&, const BatchNormFusion&);
 
 std::unique_ptr<Op> makeMaxPool(Plan&, int layer);

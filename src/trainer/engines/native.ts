@@ -135,7 +135,7 @@ function openSession(spec: SessionSpec): Promise<Session> {
     })
     return Promise.resolve(new NativeSession(spec, addonSession))
   } catch (error) {
-    throw asTyped(error)
+    throw asTyped(error, spec)
   }
 }
 
@@ -254,14 +254,14 @@ function join(state: StateDict, entries: readonly StateEntry[], prefix: string):
   return values
 }
 
-function asTyped(error: unknown): unknown {
+function asTyped(error: unknown, { syncBatchNorm = false }: SessionSpec): unknown {
   if (!(error instanceof Error)) return error
   if (error.message.includes('bad_alloc')) {
     return new TrainqlError(
       {
         code: 'OUT_OF_MEMORY',
         message: 'The model and its activations do not fit into memory.',
-        fix: 'Use a smaller global batch or more shards.',
+        fix: `Use a smaller global batch${syncBatchNorm ? ', or leave out syncBatchNorm' : ' or more shards'}.`,
       },
       { cause: error },
     )

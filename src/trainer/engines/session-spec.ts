@@ -10,21 +10,23 @@ import { elementCount, parameterEntries, stateEntries, type StateEntry } from '.
  * count that does not divide the shards, a batch norm that would see one value per channel (its variance is 0/0).
  * @throws TrainqlError `INVALID_INPUT`
  */
-export function checkSessionSpec({ graph, globalBatch, shards, devices }: SessionSpec): void {
+export function checkSessionSpec({ graph, globalBatch, shards, devices, syncBatchNorm = false }: SessionSpec): void {
   checkShards(globalBatch, shards)
   checkDeviceCount(devices.length, shards)
-  const shardBatch = globalBatch / shards
+  const images = syncBatchNorm ? globalBatch : globalBatch / shards
   for (const layer of graph.layers) {
     if (layer.op !== 'batchNorm') continue
     const [, height, width] = shapeOf(graph, layer.input)
-    if (shardBatch * height * width > 1) continue
+    if (images * height * width > 1) continue
     throw new TrainqlError({
       code: 'INVALID_INPUT',
-      field: 'shards',
+      field: syncBatchNorm ? 'globalBatch' : 'shards',
       message:
-        `Expected batch norm "${layer.name}" to see at least 2 values per channel in a shard; ` +
-        `a shard of 1 image with a ${height}x${width} map has 1.`,
-      fix: `Use a global batch of at least ${2 * shards}, or fewer shards.`,
+        `Expected batch norm "${layer.name}" to see at least 2 values per channel; ` +
+        `${syncBatchNorm ? 'a global batch' : 'a shard'} of 1 image with a ${height}x${width} map has 1.`,
+      fix: syncBatchNorm
+        ? 'Use a global batch of at least 2.'
+        : `Use a global batch of at least ${2 * shards}, fewer shards, or syncBatchNorm.`,
     })
   }
 }

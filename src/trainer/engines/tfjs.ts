@@ -40,10 +40,10 @@ export async function openTfjsEngine({ backend }: TfjsOptions = {}): Promise<Eng
   return {
     name: 'tfjs',
     detail: `${probe.detail}${onGpu ? ' (GPU)' : ''}`,
-    open(spec) {
+    open(asked) {
       return Promise.resolve().then(() => {
-        checkSessionSpec(spec)
-        if (spec.precision === 'BF16') {
+        checkSessionSpec(asked)
+        if (asked.precision === 'BF16') {
           throw new TrainqlError({
             code: 'ENGINE_UNAVAILABLE',
             field: 'precision',
@@ -51,6 +51,8 @@ export async function openTfjsEngine({ backend }: TfjsOptions = {}): Promise<Eng
             fix: 'Use the native engine on a processor with bfloat16 instructions, or precision FP32.',
           })
         }
+        // On one backend, batch norm over the global batch is nothing but one shard that is all of it.
+        const spec = asked.syncBatchNorm === true ? { ...asked, shards: 1 } : asked
         const device = spec.devices.find(({ kind }) => kind === 'CUDA')
         if (device !== undefined && !onGpu) {
           throw new TrainqlError({
@@ -66,7 +68,10 @@ export async function openTfjsEngine({ backend }: TfjsOptions = {}): Promise<Eng
           throw new TrainqlError({
             code: 'OUT_OF_MEMORY',
             message: `The session needs about ${gib(memoryBytes)} GiB; the wasm backend addresses ${gib(wasmLimitBytes)}.`,
-            fix: 'Use more shards (each is smaller), a smaller batch, or the native engine.',
+            fix:
+              asked.syncBatchNorm === true
+                ? 'Leave out syncBatchNorm (all shards are in memory at once), or use a smaller batch or the native engine.'
+                : 'Use more shards (each is smaller), a smaller batch, or the native engine.',
           })
         }
         return createTfjsSession(operations, spec)

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { architectures } from '../../../src/shared/run-spec.ts'
-import type { Engine, StateDict } from '../../../src/trainer/engine.ts'
+import type { Engine, SessionSpec, StateDict } from '../../../src/trainer/engine.ts'
 import { resnet } from '../../../src/trainer/models/resnet.ts'
 import { cpuDevices, optimizerOf } from '../harness.ts'
 import { generateBatch, generateState } from '../generate.ts'
@@ -34,7 +34,10 @@ export function graphOf({ architecture, input, classes }: ParityCase) {
   return resnet({ architecture, input, classes })
 }
 
-async function openedSession(engine: Engine, parityCase: ParityCase, seed: number) {
+/** What a session may do otherwise than the case says without another result. */
+type Otherwise = Pick<SessionSpec, 'syncBatchNorm'> & Partial<Pick<SessionSpec, 'shards'>>
+
+async function openedSession(engine: Engine, parityCase: ParityCase, seed: number, otherwise: Otherwise = {}) {
   const graph = graphOf(parityCase)
   const { momentum, weightDecay } = parity
   const session = await engine.open({
@@ -43,6 +46,7 @@ async function openedSession(engine: Engine, parityCase: ParityCase, seed: numbe
     shards: parityCase.shards,
     devices: cpuDevices(1),
     optimizer: optimizerOf({ kind: 'SGD', momentum, weightDecay }),
+    ...otherwise,
   })
   await session.writeState(generateState(graph, seed))
   return { graph, session }
@@ -55,9 +59,13 @@ export interface FirstStep {
   state: StateDict
 }
 
-export async function computeFirstStep(engine: Engine, parityCase: ParityCase): Promise<FirstStep> {
+export async function computeFirstStep(
+  engine: Engine,
+  parityCase: ParityCase,
+  otherwise?: Otherwise,
+): Promise<FirstStep> {
   const seed = parityCase.firstStepSeed
-  const { graph, session } = await openedSession(engine, parityCase, seed)
+  const { graph, session } = await openedSession(engine, parityCase, seed, otherwise)
   try {
     const batch = generateBatch(graph, parityCase.globalBatch, { seed, step: 0 })
     const { loss, gradients } = await session.gradients(batch)

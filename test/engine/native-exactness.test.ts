@@ -1,0 +1,30 @@
+// The native engine gives one answer on any devices, and holds no more than it must for it.
+import { afterAll, describe, expect, test } from 'vitest'
+import { openNativeEngine, probeNativeEngine } from '../../src/trainer/engines/native.ts'
+import { describeExactness } from './exactness.ts'
+import { createHarness } from './harness.ts'
+import { narrowResNet } from './nets.ts'
+
+const probe = probeNativeEngine()
+
+describe('engine native', () => {
+  if (!probe.available) {
+    test.skip(`skipped: ${probe.detail}`)
+    return
+  }
+  const harness = createHarness(openNativeEngine, { loss: 3e-6, firstStep: 5e-5, fewSteps: 1e-4 })
+  afterAll(() => harness.closeAll())
+  describeExactness(harness, [{ name: 'fp32', spec: {} }])
+
+  test('memory: batch norm over the global batch holds the activations of all shards at once', async () => {
+    const opening = { graph: narrowResNet(), globalBatch: 64, shards: 4 }
+    const held = async (devices: number, syncBatchNorm: boolean) =>
+      (await harness.opened({ ...opening, devices, syncBatchNorm })).memoryBytes
+    // On 4 devices each shard has its arena in either case.
+    const statistics = (await held(4, true)) - (await held(4, false))
+    const arenas = (await held(1, true)) - (await held(1, false))
+    expect(statistics).toBeLessThan(0.1 * arenas)
+    // Three arenas more, each with at least the stem's map of 16 images: what it gives and what batch norm made of it.
+    expect(arenas).toBeGreaterThan(3 * 2 * 16 * 8 * 14 * 14 * 4)
+  })
+})
