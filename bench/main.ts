@@ -2,10 +2,11 @@
 import { parseArgs } from 'node:util'
 import { BenchError, type Bench } from './bench.ts'
 import { train } from './benches/train.ts'
+import { tune } from './benches/tune.ts'
 import { describeMachine } from './machine.ts'
 import { describe, footnotes, table } from './report.ts'
 
-const benches: readonly Bench[] = [train]
+const benches: readonly Bench[] = [train, tune]
 
 const usage = `Usage: npm run bench -- NAME [options]
 

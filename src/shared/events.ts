@@ -21,7 +21,7 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     ...identity,
     type: z.literal('started'),
     engine: z.string(),
-    /** Instruction set or library behind the engine, such as `avx512` or `tfjs 4.22.0 wasm`. */
+    /** Instruction set or library behind the engine, such as `avx512, kernel table 61bd6006` or `tfjs 4.22.0 wasm`. */
     engineDetail: z.string(),
     devices: z.array(z.string()),
     shards: count,

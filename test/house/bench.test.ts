@@ -18,8 +18,8 @@ afterEach(async () => {
 })
 
 test.each([
-  { args: [], says: 'Expected one of the benches train.' },
-  { args: ['nonesuch'], says: 'Expected one of the benches train.' },
+  { args: [], says: 'Expected one of the benches train, tune.' },
+  { args: ['nonesuch'], says: 'Expected one of the benches train, tune.' },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },

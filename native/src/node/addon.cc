@@ -3,6 +3,7 @@
 
 #include "cpu/kernels.h"
 #include "node/session.h"
+#include "node/tuning.h"
 
 namespace {
 
@@ -14,6 +15,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("supportsBf16", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Boolean::New(info.Env(), trainql::supportsBf16());
               }));
+  trainql::exportTuning(env, exports);
   return exports;
 }
 

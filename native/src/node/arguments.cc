@@ -6,9 +6,11 @@
 
 namespace trainql {
 
-namespace {
-
 int intAt(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::Number>().Int32Value(); }
+
+Precision precisionNamed(const std::string& name) { return name == "BF16" ? Precision::bf16 : Precision::fp32; }
+
+namespace {
 
 float floatAt(const Napi::Object& o, const char* key) { return o.Get(key).As<Napi::Number>().FloatValue(); }
 
@@ -114,9 +116,7 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
     spec.deviceCores.push_back(cores);
   });
   spec.optimizer = optimizerFrom(o.Get("optimizer").As<Napi::Object>());
-  if (o.Has("precision") && std::string(o.Get("precision").As<Napi::String>()) == "BF16") {
-    spec.precision = Precision::bf16;
-  }
+  if (o.Has("precision")) spec.precision = precisionNamed(o.Get("precision").As<Napi::String>());
   spec.labelSmoothing = numberAt(o, "labelSmoothing", 0);
   spec.clipNorm = numberAt(o, "clipNorm", 0);
   spec.syncBatchNorm = flagAt(o, "syncBatchNorm", false);

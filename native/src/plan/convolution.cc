@@ -6,7 +6,7 @@
 #include <deque>
 #include <map>
 
-#include "plan/steps.h"
+#include "plan/convolution_algorithm.h"
 
 namespace trainql {
 
@@ -56,9 +56,9 @@ class Rows {
   std::vector<RowGroup> groups_;
 };
 
-class Convolution final : public Op {
+class Direct final : public ConvolutionAlgorithm {
  public:
-  Convolution(Plan& plan, int layerIndex)
+  Direct(Plan& plan, int layerIndex)
       : plan_(plan),
         layer_(plan.graph().layers[layerIndex]),
         parameters_(plan.parameters().of(layerIndex)),
@@ -66,18 +66,12 @@ class Convolution final : public Op {
         out_(plan.tensor(layer_.output)),
         transposedAt_(plan.transposedAt(layerIndex)),
         pairedAt_(plan.pairedAt(layerIndex)) {
-    layer = layerIndex;
-    kind = layer_.kind == LayerKind::linear ? "linear" : "direct";
-    forwardBuffers = {in_.activation, out_.activation};
-    backwardBuffers = {in_.activation, out_.gradient};
     if (weight().flat) {
       planFlat();
     } else {
       planForward();
       planDataGradient();
       planWeightGradient();
-      gradientTargets = {layer_.input};
-      backwardBuffers.push_back(in_.gradient);
     }
     forward_.seal();
     dataGradient_.seal();
@@ -86,10 +80,12 @@ class Convolution final : public Op {
     }
     if (blocks() > 1) inParts_ = true;
     plan.needScratch((inParts_ ? weight().liveSize() : 0) + pairedFloats());
-    for (const auto& pixels : outPixels_) {
-      forwardProducts += static_cast<double>(pixels.size()) * plan.batch() * weight().depth() * layer_.outChannels;
-    }
-    backwardProducts = forwardProducts * (weight().flat ? 1 : 2);
+  }
+
+  double products() const override {
+    double meetings = 0;
+    for (const auto& pixels : outPixels_) meetings += static_cast<double>(pixels.size());
+    return meetings * plan_.batch() * weight().depth() * layer_.outChannels;
   }
 
   void forward(const Workspace& w) const override {
@@ -111,11 +107,6 @@ class Convolution final : public Op {
       setWeights(a, w.parameters + weight().live, layer_.inChannels, out_);
     }
     run(w, w.kernels.rowProduct, a, out_.padded / w.kernels.panel);
-  }
-
-  void backward(const Workspace& w) const override {
-    weightGradient(w);
-    if (!weight().flat) dataGradient(w);
   }
 
  private:
@@ -151,13 +142,14 @@ class Convolution final : public Op {
     });
   }
 
-  void dataGradient(const Workspace& w) const {
+ public:
+  void dataGradient(const Workspace& w, bool accumulate) const override {
     RowProduct a = product(dataGradient_);
     a.inRow = out_.row;
     a.outRow = in_.row;
     a.input = w.at(out_.gradient);
     a.output = w.at(in_.gradient);
-    a.accumulate = accumulate[0] != 0;
+    a.accumulate = accumulate;
     if (plan_.paired()) {
       setWeights(a, w.paired + pairedAt_.backward, (layer_.outChannels + 1) / 2, in_);
     } else {
@@ -166,7 +158,7 @@ class Convolution final : public Op {
     run(w, w.kernels.rowProduct, a, in_.padded / w.kernels.panel);
   }
 
-  void weightGradient(const Workspace& w) const {
+  void weightGradient(const Workspace& w) const override {
     WeightGradient a{};
     a.taps = taps_.data();
     a.tapCount = static_cast<int>(taps_.size());
@@ -191,6 +183,7 @@ class Convolution final : public Op {
     biasGradient(w);
   }
 
+ private:
   void blockGradient(const Workspace& w, WeightGradient a) const {
     a.batch = rowsOfPixel();
     auto kernel = weight().flat ? w.kernels.imageGradient : w.kernels.weightGradient;
@@ -374,6 +367,8 @@ class Convolution final : public Op {
 
 }  // namespace
 
-std::unique_ptr<Op> makeConvolution(Plan& plan, int layer) { return std::make_unique<Convolution>(plan, layer); }
+std::unique_ptr<ConvolutionAlgorithm> makeDirect(Plan& plan, int layer) {
+  return std::make_unique<Direct>(plan, layer);
+}
 
 }  // namespace trainql

@@ -2,7 +2,6 @@
 #include "plan/plan.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <stdexcept>
 #include <string>
 
@@ -21,15 +20,6 @@ std::ptrdiff_t rowStride(int padded, int elementBytes) {
 // Floats of a filter tap that one unit of work transforms: a multiple of every vector width.
 constexpr std::size_t winogradUnitFloats = 8 * 1024;
 
-// Where Winograd beats the direct product: every 3x3 of stride 1 from 3x3 maps up, as measured (`docs/engine.md`).
-// Below that the direct product drops more taps than Winograd saves. Fixed here, never timed at run time.
-bool preferWinograd(const Layer& layer, const Shape& out, bool paired) {
-  if (paired && std::getenv("WINO") == nullptr) return false;
-  return layer.kind == LayerKind::convolution && layer.kernel == 3 && layer.stride == 1 && layer.padding == 1 &&
-         layer.input != 0 && out.height >= 3 && out.width >= 3 &&
-         std::max(layer.inChannels, layer.outChannels) <= winogradMostChannels;
-}
-
 std::vector<std::vector<int>> consumersOf(const Graph& graph) {
   std::vector<std::vector<int>> consumers(graph.shapes.size());
   for (std::size_t i = 0; i < graph.layers.size(); i++) {
@@ -41,9 +31,10 @@ std::vector<std::vector<int>> consumersOf(const Graph& graph) {
 
 }  // namespace
 
-Plan::Plan(const Graph& graph, int batch, const Kernels& kernels)
+Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorithms* forced)
     : graph_(graph), batch_(batch), kernels_(kernels), parameters_(graph, kernels) {
   layTensors();
+  chooseAll(forced);
   planWeightCopies();
   compile();
   planGradients();
@@ -93,6 +84,23 @@ void Plan::layTensors() {
   }
 }
 
+void Plan::chooseAll(const Algorithms* forced) {
+  constexpr Algorithm direct = Algorithm::direct;
+  algorithms_.assign(graph_.layers.size(), {direct, direct, direct});
+  for (std::size_t i = 0; i < graph_.layers.size(); i++) {
+    const Layer& layer = graph_.layers[i];
+    if (layer.kind != LayerKind::convolution || layer.input == 0) continue;
+    const ConvolutionShape shape = shapeOf(graph_, layer, batch_);
+    const Algorithms chosen = forced != nullptr ? *forced : chooseAlgorithms(kernels_, shape);
+    for (const Algorithm a : {chosen.forward, chosen.dataGradient, chosen.weightGradient}) {
+      if (!accepts(a, shape)) {
+        throw std::invalid_argument(std::string("expected an algorithm that can compute the convolution; got ") + nameOf(a));
+      }
+    }
+    algorithms_[i] = chosen;
+  }
+}
+
 void Plan::compile() {
   const auto consumers = consumersOf(graph_);
   const auto soleConsumer = [&](int tensor, LayerKind kind) {
@@ -119,7 +127,7 @@ void Plan::compile() {
     switch (layer.kind) {
       case LayerKind::convolution:
       case LayerKind::linear:
-        placed[i] = winogradAt_[i].used ? makeWinograd(*this, last) : makeConvolution(*this, last);
+        placed[i] = makeConvolution(*this, last);
         break;
       case LayerKind::batchNorm:
         if (const int add = soleConsumer(output, LayerKind::add); add >= 0 && !taken[add]) {
@@ -189,58 +197,53 @@ void Plan::planWeightCopies() {
   winogradAt_.resize(graph_.layers.size());
   pairedAt_.resize(graph_.layers.size());
   for (std::size_t i = 0; i < graph_.layers.size(); i++) {
-    const int layer = static_cast<int>(i);
-    const LayerParameters& p = parameters_.of(layer);
+    const LayerParameters& p = parameters_.of(static_cast<int>(i));
     if (!p.hasWeight || p.weight.flat) continue;
-    const bool winograd = preferWinograd(graph_.layers[i], graph_.shapes[graph_.layers[i].output], paired());
-    if (paired() && !winograd) {
-      planPairedWeights(layer);
-      continue;
-    }
-    const int padded = paddedChannels(p.weight.inChannels, kernels_);
-    const std::size_t slotFloats = static_cast<std::size_t>(padded) * p.weight.outChannels;
-    transposedAt_[i] = transposedFloats_;
-    for (int slot = 0; slot < p.weight.liveSlots; slot++) {
-      copies_.push_back({Copy::Kind::transposed, p.weight.live + slot * p.weight.slotStride(), transposedFloats_,
-                         p.weight.inChannels, p.weight.outChannels});
-      transposedFloats_ += slotFloats;
-    }
-    if (winograd) planWinogradWeights(layer);
+    const bool forwardWinograd = algorithms_[i].forward == Algorithm::winograd;
+    const bool backwardWinograd = algorithms_[i].dataGradient == Algorithm::winograd;
+    if (paired() && !forwardWinograd) pairedAt_[i].forward = planPairedWeights(p.weight, false);
+    if (paired() && !backwardWinograd) pairedAt_[i].backward = planPairedWeights(p.weight, true);
+    if (!paired() || backwardWinograd) transposedAt_[i] = planTransposedWeights(p.weight);
+    if (forwardWinograd) winogradAt_[i].forward = planWinogradWeights(p.weight, nullptr);
+    if (backwardWinograd) winogradAt_[i].backward = planWinogradWeights(p.weight, &transposedAt_[i]);
   }
 }
 
-void Plan::planPairedWeights(int layer) {
-  const WeightLayout& w = parameters_.of(layer).weight;
-  const auto add = [&](Copy::Kind kind, int depth, int channels) {
-    const std::size_t at = weightPairs_;
-    const std::size_t slotPairs = static_cast<std::size_t>((depth + 1) / 2) * paddedChannels(channels, kernels_);
-    for (int slot = 0; slot < w.liveSlots; slot++, weightPairs_ += slotPairs) {
-      copies_.push_back({kind, w.live + slot * w.slotStride(), weightPairs_, w.inChannels, w.outChannels});
-    }
-    return at;
-  };
-  pairedAt_[layer].forward = add(Copy::Kind::paired, w.inChannels, w.outChannels);
-  pairedAt_[layer].backward = add(Copy::Kind::pairedTransposed, w.outChannels, w.inChannels);
+std::size_t Plan::planTransposedWeights(const WeightLayout& w) {
+  const std::size_t at = transposedFloats_;
+  const std::size_t slotFloats = static_cast<std::size_t>(paddedChannels(w.inChannels, kernels_)) * w.outChannels;
+  for (int slot = 0; slot < w.liveSlots; slot++, transposedFloats_ += slotFloats) {
+    copies_.push_back({Copy::Kind::transposed, w.live + slot * w.slotStride(), transposedFloats_, w.inChannels,
+                       w.outChannels});
+  }
+  return at;
 }
 
-void Plan::planWinogradWeights(int layer) {
-  const WeightLayout& w = parameters_.of(layer).weight;
-  const std::size_t transposedSlot =
-      static_cast<std::size_t>(paddedChannels(w.inChannels, kernels_)) * w.outChannels;
-  const auto add = [&](bool ofTransposed, std::size_t base, std::size_t slotFloats) {
-    const std::size_t at = winogradFloats_;
-    for (std::size_t begin = 0; begin < slotFloats; begin += winogradUnitFloats) {
-      WinogradUnit unit{ofTransposed, {}, at, slotFloats, begin, std::min(begin + winogradUnitFloats, slotFloats)};
-      // A data gradient sees the filter turned by 180 degrees.
-      for (int t = 0; t < 9; t++) unit.taps[t] = base + w.slotOfTap[ofTransposed ? 8 - t : t] * slotFloats;
-      winogradWeights_.push_back(unit);
-    }
-    winogradFloats_ += 36 * slotFloats;
-    return at;
-  };
-  winogradAt_[layer].used = true;
-  winogradAt_[layer].forward = add(false, w.live, w.slotStride());
-  winogradAt_[layer].backward = add(true, transposedAt_[layer], transposedSlot);
+std::size_t Plan::planPairedWeights(const WeightLayout& w, bool transposed) {
+  const std::size_t at = weightPairs_;
+  const int depth = transposed ? w.outChannels : w.inChannels, channels = transposed ? w.inChannels : w.outChannels;
+  const std::size_t slotPairs = static_cast<std::size_t>((depth + 1) / 2) * paddedChannels(channels, kernels_);
+  for (int slot = 0; slot < w.liveSlots; slot++, weightPairs_ += slotPairs) {
+    copies_.push_back({transposed ? Copy::Kind::pairedTransposed : Copy::Kind::paired, w.live + slot * w.slotStride(),
+                       weightPairs_, w.inChannels, w.outChannels});
+  }
+  return at;
+}
+
+// Of the parameters, or of their transposed copies for data gradients.
+std::size_t Plan::planWinogradWeights(const WeightLayout& w, const std::size_t* transposedAt) {
+  const bool ofTransposed = transposedAt != nullptr;
+  const std::size_t at = winogradFloats_, base = ofTransposed ? *transposedAt : w.live;
+  const std::size_t slotFloats =
+      ofTransposed ? static_cast<std::size_t>(paddedChannels(w.inChannels, kernels_)) * w.outChannels : w.slotStride();
+  for (std::size_t begin = 0; begin < slotFloats; begin += winogradUnitFloats) {
+    WinogradUnit unit{ofTransposed, {}, at, slotFloats, begin, std::min(begin + winogradUnitFloats, slotFloats)};
+    // A data gradient sees the filter turned by 180 degrees.
+    for (int t = 0; t < 9; t++) unit.taps[t] = base + w.slotOfTap[ofTransposed ? 8 - t : t] * slotFloats;
+    winogradWeights_.push_back(unit);
+  }
+  winogradFloats_ += 36 * slotFloats;
+  return at;
 }
 
 void Plan::copyWeights(const float* parameters, const WeightCopies& copies, int unitBegin, int unitEnd) const {

@@ -6,6 +6,7 @@
 
 #include "plan/arena.h"
 #include "plan/graph.h"
+#include "plan/kernel_table.h"
 #include "plan/op.h"
 #include "plan/parameters.h"
 
@@ -13,8 +14,10 @@ namespace trainql {
 
 class Plan {
  public:
+  // The kernel table chooses the algorithms of convolutions; `forced`, where given, takes its place for all that do not
+  // read the image batch.
   // @throws std::invalid_argument where the graph cannot be planned.
-  Plan(const Graph&, int batch, const Kernels&);
+  Plan(const Graph&, int batch, const Kernels&, const Algorithms* forced = nullptr);
 
   int batch() const { return batch_; }
   const Graph& graph() const { return graph_; }
@@ -48,10 +51,11 @@ class Plan {
 
   const std::vector<std::unique_ptr<Op>>& steps() const { return ops_; }
 
-  // Offsets of a layer's weight copies.
+  const Algorithms& algorithms(int layer) const { return algorithms_[layer]; }
+
+  // Offsets of a layer's weight copies, where its algorithms read them.
   struct WinogradPlace {
     std::size_t forward = 0, backward = 0;
-    bool used = false;
   };
   std::size_t transposedAt(int layer) const { return transposedAt_[layer]; }
   // Where the bfloat16 copies of a layer's weights lie, in pairs.
@@ -69,12 +73,14 @@ class Plan {
 
  private:
   void layTensors();
+  void chooseAll(const Algorithms* forced);
   void compile();
   void planGradients();
   void planMemory();
   void planWeightCopies();
-  void planWinogradWeights(int layer);
-  void planPairedWeights(int layer);
+  std::size_t planTransposedWeights(const WeightLayout&);
+  std::size_t planPairedWeights(const WeightLayout&, bool transposed);
+  std::size_t planWinogradWeights(const WeightLayout&, const std::size_t* transposedAt);
 
   // One tap's weights, copied in another order.
   struct Copy {
@@ -94,6 +100,7 @@ class Plan {
   const Kernels& kernels_;
   const ParameterSpace parameters_;
   int inputBorder_ = 0;
+  std::vector<Algorithms> algorithms_;        // by layer
   std::vector<TensorLayout> tensors_;
   std::vector<std::unique_ptr<Op>> ops_;
   std::vector<Lifetime> buffers_;

@@ -11,9 +11,6 @@ namespace trainql {
 // Convolution or linear layer, by the index of its layer.
 std::unique_ptr<Op> makeConvolution(Plan&, int layer);
 
-// The same for a 3x3 convolution of stride 1 and padding 1 that the kernel table gives to Winograd.
-std::unique_ptr<Op> makeWinograd(Plan&, int layer);
-
 // Batch norm with what follows it: y = [relu](norm(input) [+ skip]).
 struct BatchNormFusion {
   int layer;

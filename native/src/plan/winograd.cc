@@ -4,7 +4,7 @@
 // convolution with transposed, turned weights; weight gradients are the exact adjoint of the forward transform.
 #include <algorithm>
 
-#include "plan/steps.h"
+#include "plan/convolution_algorithm.h"
 
 namespace trainql {
 
@@ -14,7 +14,7 @@ namespace {
 constexpr std::ptrdiff_t chunkFloats = 384 * 1024;
 constexpr int leastChunkRows = 56;
 
-class Winograd final : public Op {
+class Winograd final : public ConvolutionAlgorithm {
  public:
   Winograd(Plan& plan, int layerIndex)
       : plan_(plan),
@@ -26,29 +26,23 @@ class Winograd final : public Op {
         backwardAt_(plan.winogradAt(layerIndex).backward),
         across_((out_.width + 3) / 4),
         rows_(across_ * ((out_.height + 3) / 4) * plan.batch()) {
-    layer = layerIndex;
-    kind = "winograd";
-    forwardProducts = 36.0 * rows_ * layer_.inChannels * layer_.outChannels;
-    backwardProducts = 2 * forwardProducts;
     const std::ptrdiff_t perRow = 36 * (transformedRow(in_) + transformedRow(out_));
     const int wanted = std::max(leastChunkRows, static_cast<int>(chunkFloats / perRow));
     const int chunks = (rows_ + wanted - 1) / wanted;
     chunkRows_ = (rows_ + chunks - 1) / chunks;
     plan.needScratch(static_cast<std::size_t>(36 * (plane(in_) + plane(out_))) + 36 * weight_.slotStride());
-    forwardBuffers = {in_.activation, out_.activation};
-    backwardBuffers = {in_.activation, out_.gradient, in_.gradient};
-    gradientTargets = {layer_.input};
   }
+
+  double products() const override { return 36.0 * rows_ * layer_.inChannels * layer_.outChannels; }
 
   void forward(const Workspace& w) const override {
     convolve(w, {in_, out_, layer_.inChannels, w.winograd + forwardAt_, w.at(in_.activation), w.at(out_.activation),
                  false});
   }
 
-  void backward(const Workspace& w) const override {
-    weightGradient(w);
+  void dataGradient(const Workspace& w, bool accumulate) const override {
     convolve(w, {out_, in_, layer_.outChannels, w.winograd + backwardAt_, w.at(out_.gradient), w.at(in_.gradient),
-                 accumulate[0] != 0});
+                 accumulate});
   }
 
  private:
@@ -108,7 +102,8 @@ class Winograd final : public Op {
     }
   }
 
-  void weightGradient(const Workspace& w) const {
+ public:
+  void weightGradient(const Workspace& w) const override {
     const Kernels& k = w.kernels;
     const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(weight_.slotStride());
     float* const sums = w.scratch;
@@ -150,6 +145,7 @@ class Winograd final : public Op {
     });
   }
 
+ private:
   const Plan& plan_;
   const Layer layer_;
   const WeightLayout& weight_;
@@ -161,6 +157,8 @@ class Winograd final : public Op {
 
 }  // namespace
 
-std::unique_ptr<Op> makeWinograd(Plan& plan, int layer) { return std::make_unique<Winograd>(plan, layer); }
+std::unique_ptr<ConvolutionAlgorithm> makeWinograd(Plan& plan, int layer) {
+  return std::make_unique<Winograd>(plan, layer);
+}
 
 }  // namespace trainql

@@ -16,6 +16,7 @@ import type {
 } from '../engine.ts'
 import type { ModelGraph } from '../models/graph.ts'
 import { elementCount, parameterEntries, stateEntries, type StateEntry } from '../models/parameters.ts'
+import type { KernelTable } from './kernel-table.ts'
 import {
   checkBatch,
   checkEvaluationCount,
@@ -27,10 +28,9 @@ import {
   optimizerSlots,
 } from './session-spec.ts'
 
-interface Addon {
+interface Addon extends KernelTable {
   Session: new (spec: AddonSpec) => AddonSession
   instructionSet(): string
-  supportsBf16(): boolean
 }
 
 interface AddonSpec {
@@ -64,7 +64,7 @@ let loaded: Addon | undefined
 
 export interface NativeProbe {
   available: boolean
-  /** Instruction set, or why it is not available. */
+  /** Instruction set and kernel table, or why it is not available. */
   detail: string
   precisions: Precision[]
 }
@@ -75,7 +75,7 @@ export function probeNativeEngine(): NativeProbe {
   try {
     const addon = loadAddon()
     const precisions: Precision[] = addon.supportsBf16() ? ['FP32', 'BF16'] : ['FP32']
-    return { available: true, detail: addon.instructionSet(), precisions }
+    return { available: true, detail: describe(addon), precisions }
   } catch (error) {
     return unavailable(error instanceof Error ? error.message : String(error))
   }
@@ -85,16 +85,34 @@ function unavailable(detail: string): NativeProbe {
   return { available: false, detail, precisions: [] }
 }
 
+/** Bits depend on both: the instruction set, and which algorithm each convolution gets. */
+function describe(addon: Addon): string {
+  return `${addon.instructionSet()}, kernel table ${addon.kernelTableVersion()}`
+}
+
+/** @throws TrainqlError `ENGINE_UNAVAILABLE` */
+function probeAvailable() {
+  const probe = probeNativeEngine()
+  if (probe.available) return probe
+  throw new TrainqlError({
+    code: 'ENGINE_UNAVAILABLE',
+    message: `The native engine cannot run here: ${probe.detail}.`,
+    fix: 'Run `npm run setup` to build it, or choose the engine TFJS.',
+  })
+}
+
+/**
+ * For the tuning command and tests.
+ * @throws TrainqlError `ENGINE_UNAVAILABLE`
+ */
+export function openKernelTable(): KernelTable {
+  probeAvailable()
+  return loadAddon()
+}
+
 /** @throws TrainqlError `ENGINE_UNAVAILABLE` */
 export function openNativeEngine(): Promise<Engine> {
-  const probe = probeNativeEngine()
-  if (!probe.available) {
-    throw new TrainqlError({
-      code: 'ENGINE_UNAVAILABLE',
-      message: `The native engine cannot run here: ${probe.detail}.`,
-      fix: 'Run `npm run setup` to build it, or choose the engine TFJS.',
-    })
-  }
+  const probe = probeAvailable()
   return Promise.resolve({
     name: 'native',
     detail: probe.detail,

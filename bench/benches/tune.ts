@@ -1,0 +1,156 @@
+// `tune`: times every algorithm of every convolution of the `train` bench, and writes the kernel table of the engine.
+import { readFileSync, writeFileSync } from 'node:fs'
+import {
+  convolutionDirections,
+  type Algorithms,
+  type ConvolutionAlgorithm,
+  type ConvolutionTimes,
+  type KernelTable,
+} from '../../src/trainer/engines/kernel-table.ts'
+import { openKernelTable } from '../../src/trainer/engines/native.ts'
+import type { Bench, BenchOptions, Row } from '../bench.ts'
+import { allowedCores, busySeconds, processSeconds } from '../machine.ts'
+import { median, percent, quietShare } from '../rounds.ts'
+import { choose, type Choice, type Timings } from '../tune/choose.ts'
+import { tunables, type Tunable } from '../tune/shapes.ts'
+import { parseTable, renderEntry, renderTable, sameKey, tableFile, type TableLine } from '../tune/table-file.ts'
+
+/** In each round, of each way to compute a convolution. */
+const repetitions = 2
+/** Weights are copied once an update, and the rows of the bench have at least two shards to use the copies. */
+const fewestShards = 2
+
+const convolutions = tunables()
+
+export const tune: Bench = {
+  name: 'tune',
+  description: "times the algorithms of each convolution and writes the engine's kernel table",
+  rowNames: convolutions.map(({ name }) => name),
+  run: (options) => {
+    const table = openKernelTable()
+    const [core = 0] = allowedCores()
+    const supported = options.rows.flatMap((name) => {
+      const tunable = convolutions.find((candidate) => candidate.name === name)
+      if (tunable === undefined) return []
+      if (tunable.precision === 'FP32' || table.supportsBf16())
+        return [{ ...tunable, kernels: table.kernelsName(tunable.precision) }]
+      options.note(`${name}: left out, this machine does not compute in ${tunable.precision}`)
+      return []
+    })
+    let lines = parseTable(readFileSync(tableFile, 'utf8'))
+    const rows = supported.map((tunable) => {
+      const { row, line } = tuneOne(table, tunable, { ...options, core })
+      lines = lines.filter(({ entry }) => !sameKey(entry, tunable))
+      if (line !== null) lines.push(line)
+      return row
+    })
+    writeFileSync(tableFile, renderTable(lines))
+    options.note(`${tableFile}: ${lines.length} entries. The engine has them once it is built again: npm run setup`)
+    return Promise.resolve(rows)
+  },
+}
+
+interface Candidate extends Tunable {
+  kernels: string
+}
+
+function tuneOne(
+  table: KernelTable,
+  { name, precision, shape, kernels }: Candidate,
+  { rounds, note, core }: BenchOptions & { core: number },
+): { row: Row; line: TableLine | null } {
+  const rule = table.algorithmsByRule(precision, shape)
+  const ways = waysOf(rule, table.acceptedAlgorithms(shape))
+  const load = watchLoad(core)
+  const times = ways.map((): ConvolutionTimes[] => [])
+  for (let round = 0; round < rounds; round += 1)
+    for (const [index, algorithms] of ways.entries())
+      times[index]?.push(table.timeConvolution({ shape, precision, algorithms, core, repetitions }))
+  const timings = timingsOf(ways, times)
+  const { algorithms, gain } = choose(rule, timings)
+  const foreignLoad = load()
+  const entered = convolutionDirections.some((direction) => algorithms[direction] !== rule[direction])
+  note(
+    `${name}: ${wordsOf(algorithms)}${entered ? `, ${gain.toFixed(2)}x the rule's ${wordsOf(rule)}` : ', as by the rule'}`,
+  )
+  if (foreignLoad > quietShare)
+    note(`  ! other processes used ${percent(foreignLoad)} of the core meanwhile: repeat on a quiet machine`)
+  return {
+    row: rowOf(name, { kernels, rule, timings, choice: { algorithms, gain }, foreignLoad, rounds }),
+    line: entered ? renderEntry({ kernels, shape, algorithms }, gain) : null,
+  }
+}
+
+/** By the rule, and then with one direction otherwise at a time. */
+function waysOf(rule: Algorithms, accepted: readonly ConvolutionAlgorithm[]): Algorithms[] {
+  const others = convolutionDirections.flatMap((direction) =>
+    accepted
+      .filter((algorithm) => algorithm !== rule[direction])
+      .map((algorithm) => ({ ...rule, [direction]: algorithm })),
+  )
+  return [rule, ...others]
+}
+
+function timingsOf(
+  [rule, ...others]: readonly Algorithms[],
+  [byRule, ...byOthers]: readonly ConvolutionTimes[][],
+): Timings {
+  if (rule === undefined || byRule === undefined) throw new RangeError('the rule itself is timed first')
+  const typical = (times: readonly ConvolutionTimes[], part: keyof ConvolutionTimes) =>
+    median(times.flatMap((one) => [...one[part]]))
+  const copies = typical(byRule, 'weightCopies')
+  const of = (direction: keyof Algorithms) =>
+    new Map<ConvolutionAlgorithm, number>([
+      [rule[direction], typical(byRule, direction)],
+      ...others.flatMap((way, index): [ConvolutionAlgorithm, number][] => {
+        const times = byOthers[index] ?? []
+        if (way[direction] === rule[direction]) return []
+        return [[way[direction], typical(times, direction) + (typical(times, 'weightCopies') - copies) / fewestShards]]
+      }),
+    ])
+  return { forward: of('forward'), dataGradient: of('dataGradient'), weightGradient: of('weightGradient') }
+}
+
+interface Finding {
+  kernels: string
+  rule: Algorithms
+  timings: Timings
+  choice: Choice
+  foreignLoad: number
+  rounds: number
+}
+
+function rowOf(name: string, { kernels, rule, timings, choice, foreignLoad, rounds }: Finding): Row {
+  const microseconds = Object.fromEntries(
+    convolutionDirections.map((direction) => [
+      direction,
+      [...timings[direction]].map(([algorithm, seconds]) => `${algorithm} ${(seconds * 1e6).toFixed(0)} us`).join(', '),
+    ]),
+  )
+  return {
+    ...{ name, unit: 'x', ours: null, peer: null, ratio: null, value: choice.gain },
+    detail: {
+      kernels,
+      rule: wordsOf(rule),
+      chosen: wordsOf(choice.algorithms),
+      ...microseconds,
+      rounds,
+      repetitionsPerRound: repetitions,
+      foreignLoad,
+    },
+  }
+}
+
+function wordsOf(algorithms: Algorithms): string {
+  return convolutionDirections.map((direction) => algorithms[direction]).join('/')
+}
+
+/** Share of the core's time that other processes used since. */
+function watchLoad(core: number): () => number {
+  const now = () => ({ at: performance.now() / 1000, busy: busySeconds([core]), own: processSeconds(process.pid) })
+  const before = now()
+  return () => {
+    const after = now()
+    return Math.max(0, (after.busy - before.busy - (after.own - before.own)) / (after.at - before.at))
+  }
+}

@@ -1,0 +1,26 @@
+// One way to compute the three products of a convolution.
+#pragma once
+
+#include <memory>
+
+#include "plan/op.h"
+#include "plan/plan.h"
+
+namespace trainql {
+
+class ConvolutionAlgorithm {
+ public:
+  virtual ~ConvolutionAlgorithm() = default;
+  virtual void forward(const Workspace&) const = 0;
+  virtual void dataGradient(const Workspace&, bool accumulate) const = 0;
+  virtual void weightGradient(const Workspace&) const = 0;
+  // Multiply-adds of one of them.
+  virtual double products() const = 0;
+};
+
+// By the index of its layer, which may be linear or read the image batch. Without taps that meet only padding.
+std::unique_ptr<ConvolutionAlgorithm> makeDirect(Plan&, int layer);
+// For 3x3 convolutions of stride 1 and padding 1: `accepts`.
+std::unique_ptr<ConvolutionAlgorithm> makeWinograd(Plan&, int layer);
+
+}  // namespace trainql

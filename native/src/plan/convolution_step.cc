@@ -1,0 +1,50 @@
+// Which algorithms a convolution uses, and what it works on.
+#include "plan/convolution_step.h"
+
+#include "plan/steps.h"
+
+namespace trainql {
+
+ConvolutionStep::ConvolutionStep(Plan& plan, int layerIndex)
+    : chosen_(plan.algorithms(layerIndex)), readsImages_(plan.graph().layers[layerIndex].input == 0) {
+  const Layer& l = plan.graph().layers[layerIndex];
+  const TensorLayout &in = plan.tensor(l.input), &out = plan.tensor(l.output);
+  for (const Algorithm a : {chosen_.forward, chosen_.dataGradient, chosen_.weightGradient}) {
+    if (a == Algorithm::direct && direct_ == nullptr) direct_ = makeDirect(plan, layerIndex);
+    if (a == Algorithm::winograd && winograd_ == nullptr) winograd_ = makeWinograd(plan, layerIndex);
+    names_ += (names_.empty() ? "" : "/") + std::string(nameOf(a));
+  }
+  layer = layerIndex;
+  // One word where one algorithm does all, else forward/data gradient/weight gradient.
+  const bool alike = direct_ == nullptr || winograd_ == nullptr;
+  kind = l.kind == LayerKind::linear ? "linear" : alike ? nameOf(chosen_.forward) : names_.c_str();
+  forwardBuffers = {in.activation, out.activation};
+  backwardBuffers = {in.activation, out.gradient};
+  forwardProducts = by(chosen_.forward).products();
+  backwardProducts = by(chosen_.weightGradient).products();
+  if (readsImages_) return;
+  gradientTargets = {l.input};
+  backwardBuffers.push_back(in.gradient);
+  backwardProducts += by(chosen_.dataGradient).products();
+}
+
+const ConvolutionAlgorithm& ConvolutionStep::by(Algorithm algorithm) const {
+  return algorithm == Algorithm::direct ? *direct_ : *winograd_;
+}
+
+void ConvolutionStep::forward(const Workspace& w) const { by(chosen_.forward).forward(w); }
+
+void ConvolutionStep::backward(const Workspace& w) const {
+  weightGradient(w);
+  if (!readsImages_) dataGradient(w);
+}
+
+void ConvolutionStep::weightGradient(const Workspace& w) const { by(chosen_.weightGradient).weightGradient(w); }
+
+void ConvolutionStep::dataGradient(const Workspace& w) const {
+  by(chosen_.dataGradient).dataGradient(w, accumulate[0] != 0);
+}
+
+std::unique_ptr<Op> makeConvolution(Plan& plan, int layer) { return std::make_unique<ConvolutionStep>(plan, layer); }
+
+}  // namespace trainql

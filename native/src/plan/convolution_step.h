@@ -1,0 +1,31 @@
+// A convolution or linear layer as a step: each of its products by the algorithm that the plan chose for it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "plan/convolution_algorithm.h"
+#include "plan/kernel_table.h"
+
+namespace trainql {
+
+class ConvolutionStep final : public Op {
+ public:
+  ConvolutionStep(Plan&, int layer);
+
+  void forward(const Workspace&) const override;
+  void backward(const Workspace&) const override;
+  // The halves of backward. Nobody asks for the gradient of the images.
+  void weightGradient(const Workspace&) const;
+  void dataGradient(const Workspace&) const;
+
+ private:
+  const ConvolutionAlgorithm& by(Algorithm) const;
+
+  const Algorithms chosen_;
+  const bool readsImages_;
+  std::unique_ptr<ConvolutionAlgorithm> direct_, winograd_;  // those that are used
+  std::string names_;
+};
+
+}  // namespace trainql
