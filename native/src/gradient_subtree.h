@@ -15,19 +15,27 @@ class GradientSubtree {
     return buffers;
   }
 
-  // Calls compute(shard, buffer, adds) for each shard, and add(to, from) for each addition of two buffers.
+  // Calls compute(first shard, shards, buffer) for each pair, or for the only shard, and add(to, from) for each addition
+  // of two buffers.
+  template <class Compute, class Add>
+  void walkPairs(Compute&& compute, Add&& add) const {
+    descend(0, shards_, 0, compute, add);
+  }
+
+  // Calls compute(shard, buffer, adds) for each shard.
   template <class Compute, class Add>
   void walk(Compute&& compute, Add&& add) const {
-    descend(0, shards_, 0, compute, add);
+    walkPairs(
+        [&](int first, int count, int buffer) {
+          for (int i = 0; i < count; i++) compute(first + i, buffer, i > 0);
+        },
+        add);
   }
 
  private:
   template <class Compute, class Add>
-  void descend(int first, int count, int buffer, Compute& compute, Add& add) const {
-    if (count <= 2) {
-      for (int i = 0; i < count; i++) compute(first + i, buffer, i > 0);
-      return;
-    }
+  void descend(int first, int count, int buffer, Compute&& compute, Add&& add) const {
+    if (count <= 2) return compute(first, count, buffer);
     descend(first, count / 2, buffer, compute, add);
     descend(first + count / 2, count / 2, buffer + 1, compute, add);
     if (count < shards_) add(buffer, buffer + 1);

@@ -22,7 +22,7 @@ Replica::Replica(const SharedModel& model, Range range, const std::vector<int>& 
       sums_(model.global == nullptr ? model.plan.parameters().statisticsSize() : 0),
       logits_(logitsFloats(model.plan)),
       logitsGradient_(logitsFloats(model.plan)) {
-  for (int i = 0; i < (model.global == nullptr ? 1 : range.shards); i++) arenas_.emplace_back(model.plan.arenaFloats());
+  for (int i = 0; i < mostAbreast(); i++) arenas_.emplace_back(model.plan.arenaFloats());
   for (int i = 0; i < GradientSubtree(range.shards).buffers(); i++) {
     gradients_.emplace_back(model.plan.parameters().liveSize());
   }
@@ -111,30 +111,6 @@ double Replica::computeLoss(const ImageBatch& batch, int shard, const Workspace&
                        logitsGradient_.data());
   plan.kernels().narrow(logitsGradient_.data(), w.at(plan.tensor(plan.graph().logits).gradient), logitsGradient_.size());
   return crossEntropy(logits, labels, model_.labelSmoothing);
-}
-
-void Replica::computeInTurn(const ImageBatch& batch, double* lossSums, float* const* statistics) {
-  const Plan& plan = model_.plan;
-  GradientSubtree(range_.shards)
-      .walk(
-          [&](int i, int buffer, bool adds) {
-            const int shard = range_.firstShard + i;
-            Workspace w = workspace(Phase::training);
-            w.ofShard = w.ofPopulation = {statistics[shard], sums_.data()};
-            w.gradient = gradients_[buffer].data();
-            w.addGradient = adds;
-            stageShard(batch, shard, w);
-            plan.forward(w);
-            lossSums[shard] = computeLoss(batch, shard, w);
-            plan.backward(w);
-          },
-          [&](int to, int from) {
-            plan.kernels().addTo(gradients_[to].data(), gradients_[from].data(), gradients_[to].size());
-          });
-}
-
-void Replica::computeGradients(const ImageBatch& batch, double* lossSums, float* const* statistics) {
-  model_.global == nullptr ? computeInTurn(batch, lossSums, statistics) : computeInLockstep(batch, lossSums);
 }
 
 Logits Replica::evaluateLogits(const ImageBatch& batch, int begin, int end) {

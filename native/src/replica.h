@@ -1,6 +1,7 @@
 // One device's copy of the plan at work: its memory, its thread, its shards.
 #pragma once
 
+#include <algorithm>
 #include <exception>
 #include <functional>
 #include <thread>
@@ -51,8 +52,8 @@ class Replica {
   // The following run on the replica's thread.
 
   // Forward and backward over its shards. Leaves the sums of its subtree in leaves(); per shard, the loss sum in
-  // lossSums and batch statistics in statistics, both indexed by global shard. Meets the other replicas where batch
-  // norm is over the global batch.
+  // lossSums and batch statistics in statistics, both indexed by global shard. Shards are at work in pairs; where batch
+  // norm is over the global batch all are at once, and meet those of the other replicas.
   void computeGradients(const ImageBatch&, double* lossSums, float* const* statistics);
   // Images begin … end (at most one shard batch) with running statistics: the score and the predicted classes, or the
   // logits (N, classes).
@@ -73,17 +74,21 @@ class Replica {
   void stageShard(const ImageBatch&, int shard, const Workspace&) const;
   // The loss sum; leaves its gradient where the backward walk begins.
   double computeLoss(const ImageBatch&, int shard, const Workspace&);
-  void computeInTurn(const ImageBatch&, double* lossSums, float* const* statistics);
-  void computeInLockstep(const ImageBatch&, double* lossSums);
-  void forwardTogether(const Op&, const std::vector<Workspace>& shards);
-  void backwardTogether(const Op&, std::vector<Workspace>& shards);
+  // Some shards that are at work at once, the first of this replica's numbers, and where their gradients go.
+  struct Group {
+    int first, count, buffer;
+  };
+  int mostAbreast() const { return model_.global == nullptr ? std::min(range_.shards, 2) : range_.shards; }
+  void computeAbreast(const ImageBatch&, Group, double* lossSums, float* const* statistics);
+  void forwardAbreast(const Op&, const std::vector<Workspace>& shards);
+  void backwardAbreast(const Op&, std::vector<Workspace>& shards, int buffer);
   int device() const { return range_.firstShard / range_.shards; }
   Logits evaluateLogits(const ImageBatch&, int begin, int end);
   Logits readLogits(const Workspace&, int images);
 
   const SharedModel model_;
   const Range range_;
-  std::vector<Buffer> arenas_;  // one, or one for each shard where all are at work at once
+  std::vector<Buffer> arenas_;  // one for each shard that is at work at once
   Buffer scratch_, sums_;
   Buffer logits_, logitsGradient_;  // (shard batch, row) in fp32: the loss is worked out in full precision
   double* seconds_ = nullptr;

@@ -6,7 +6,6 @@
 #include <string>
 
 #include "plan/steps.h"
-#include "plan/timed.h"
 
 namespace trainql {
 
@@ -280,15 +279,7 @@ const std::size_t* Plan::offsets(Phase phase) const {
 }
 
 void Plan::forward(const Workspace& w) const {
-  for (std::size_t i = 0; i < ops_.size(); i++) {
-    timed(w, 2 * i, [&] { ops_[i]->forward(w); });
-  }
-}
-
-void Plan::backward(const Workspace& w) const {
-  for (std::size_t i = ops_.size(); i-- > 0;) {
-    timed(w, 2 * i + 1, [&] { ops_[i]->backward(w); });
-  }
+  for (const auto& op : ops_) op->forward(w);
 }
 
 }  // namespace trainql

@@ -46,8 +46,6 @@ class Plan {
   void transformWeights(const float* parameters, const WeightCopies&, int unitBegin, int unitEnd) const;
 
   void forward(const Workspace&) const;
-  // Expects the gradient of the logits in their gradient buffer.
-  void backward(const Workspace&) const;
 
   const std::vector<std::unique_ptr<Op>>& steps() const { return ops_; }
 

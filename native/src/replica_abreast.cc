@@ -1,0 +1,81 @@
+// A replica's walk over its shards: some go through the plan side by side, each in an arena of its own.
+//
+// A pair does, because the second shard then finds a step's weights in cache. Where batch norm is over the global batch
+// all shards do, because they meet those of the other devices inside each batch norm.
+#include "plan/steps.h"
+#include "plan/timed.h"
+#include "replica.h"
+
+namespace trainql {
+
+void Replica::computeGradients(const ImageBatch& batch, double* lossSums, float* const* statistics) {
+  if (model_.global != nullptr) return computeAbreast(batch, {0, range_.shards, 0}, lossSums, statistics);
+  GradientSubtree(range_.shards)
+      .walkPairs([&](int first, int count,
+                     int buffer) { computeAbreast(batch, {first, count, buffer}, lossSums, statistics); },
+                 [&](int to, int from) {
+                   model_.plan.kernels().addTo(gradients_[to].data(), gradients_[from].data(), gradients_[to].size());
+                 });
+}
+
+void Replica::computeAbreast(const ImageBatch& batch, Group group, double* lossSums, float* const* statistics) {
+  const auto& steps = model_.plan.steps();
+  const int firstShard = range_.firstShard + group.first;
+  std::vector<Workspace> shards;
+  for (int i = 0; i < group.count; i++) {
+    Workspace w = workspace(Phase::training);
+    w.arena = arenas_[i].data();
+    if (model_.global == nullptr) {
+      w.ofShard = w.ofPopulation = {statistics[firstShard + i], sums_.data()};
+    } else {
+      w.ofShard = model_.global->ofShard(firstShard + i);
+      w.ofPopulation = model_.global->joined(device());
+      w.populationShards = range_.globalShards;
+    }
+    stageShard(batch, firstShard + i, w);
+    shards.push_back(w);
+  }
+  for (std::size_t s = 0; s < steps.size(); s++) {
+    timed(shards[0], 2 * s, [&] { forwardAbreast(*steps[s], shards); });
+  }
+  for (int i = 0; i < group.count; i++) lossSums[firstShard + i] = computeLoss(batch, firstShard + i, shards[i]);
+  for (std::size_t s = steps.size(); s-- > 0;) {
+    timed(shards[0], 2 * s + 1, [&] { backwardAbreast(*steps[s], shards, group.buffer); });
+  }
+}
+
+void Replica::forwardAbreast(const Op& step, const std::vector<Workspace>& shards) {
+  const BatchNormStep* const norm = model_.global == nullptr ? nullptr : step.batchNorm();
+  if (norm == nullptr) {
+    for (const Workspace& w : shards) step.forward(w);
+    return;
+  }
+  for (const Workspace& w : shards) norm->measure(w);
+  model_.global->joinMoments(norm->parameters(), device());
+  for (const Workspace& w : shards) norm->normalise(w);
+}
+
+// Adds up the gradient of this step alone, in the order in which whole shards would be added.
+void Replica::backwardAbreast(const Op& step, std::vector<Workspace>& shards, int buffer) {
+  const BatchNormStep* const norm = model_.global == nullptr ? nullptr : step.batchNorm();
+  if (norm != nullptr) {
+    for (const Workspace& w : shards) norm->reduce(w);
+    model_.global->joinSums(norm->parameters(), device());
+  }
+  GradientSubtree(static_cast<int>(shards.size()))
+      .walk(
+          [&](int shard, int offset, bool adds) {
+            Workspace& w = shards[shard];
+            w.gradient = gradients_[buffer + offset].data();
+            w.addGradient = adds;
+            norm != nullptr ? norm->propagate(w) : step.backward(w);
+          },
+          [&](int to, int from) {
+            model_.plan.parameters().eachLiveRange(step.layer, [&](std::size_t at, std::size_t count) {
+              model_.plan.kernels().addTo(gradients_[buffer + to].data() + at, gradients_[buffer + from].data() + at,
+                                          count);
+            });
+          });
+}
+
+}  // namespace trainql
