@@ -1,7 +1,7 @@
 // The native engine gives one answer on any devices, and holds no more than it must for it.
 import { afterAll, describe, expect, test } from 'vitest'
 import { openNativeEngine, probeNativeEngine } from '../../src/trainer/engines/native.ts'
-import { describeExactness } from './exactness.ts'
+import { describeExactness, type Format } from './exactness.ts'
 import { createHarness } from './harness.ts'
 import { narrowResNet } from './nets.ts'
 
@@ -14,7 +14,8 @@ describe('engine native', () => {
   }
   const harness = createHarness(openNativeEngine, { loss: 3e-6, firstStep: 5e-5, fewSteps: 1e-4 })
   afterAll(() => harness.closeAll())
-  describeExactness(harness, [{ name: 'fp32', spec: {} }])
+  const formats = probe.precisions.map((precision): Format => ({ name: precision.toLowerCase(), spec: { precision } }))
+  describeExactness(harness, formats)
 
   test('memory: batch norm over the global batch holds the activations of all shards at once', async () => {
     const opening = { graph: narrowResNet(), globalBatch: 64, shards: 4 }
