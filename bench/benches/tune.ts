@@ -42,9 +42,10 @@ export const tune: Bench = {
       const { row, line } = tuneOne(table, tunable, { ...options, core })
       lines = lines.filter(({ entry }) => !sameKey(entry, tunable))
       if (line !== null) lines.push(line)
+      // After each row: what is interrupted keeps what it found.
+      writeFileSync(tableFile, renderTable(lines))
       return row
     })
-    writeFileSync(tableFile, renderTable(lines))
     options.note(`${tableFile}: ${lines.length} entries. The engine has them once it is built again: npm run setup`)
     return Promise.resolve(rows)
   },
