@@ -59,6 +59,10 @@ describe('a run to its end', () => {
       const event = readEvents(directory).find((entry) => entry.type === 'checkpoint' && entry.name === name)
       expect(event).toMatchObject({ sha256: manifest.files['model.safetensors'].sha256, step: manifest.step })
       expect(JSON.stringify(manifest)).not.toContain('cpu:0')
+      // With its kernel table, where the engine is native: what the bits depend on.
+      const [started] = readEvents(directory)
+      expect(started).toMatchObject({ engine: manifest.engine.name, engineDetail: manifest.engine.detail })
+      if (manifest.engine.name === 'native') expect(manifest.engine.detail).toMatch(/^\w+, kernel table [0-9a-f]{8}$/)
     }
     expect(parseHeartbeat(readJson(directory, 'heartbeat.1.json'))).toMatchObject({ run: 'run-1', attempt: 1 })
     expect(processState(parseLockRecord(readJson(directory, 'lock.1')))).toBe('dead')
@@ -198,7 +202,10 @@ describe('a disk too small for a checkpoint', () => {
 
 describe('a precision that the engine does not compute in here', () => {
   test.each([
-    ['AUTO', probeNativeEngine().available ? /^The native engine \(portable\)/ : /^The TensorFlow\.js engine/],
+    [
+      'AUTO',
+      probeNativeEngine().available ? /^The native engine \(portable, kernel table/ : /^The TensorFlow\.js engine/,
+    ],
     ['NATIVE', /^The native engine/],
   ])('the engine %s: a failed event and exit code 3', async (engine, message) => {
     // Kernels without bfloat16, on any processor.
