@@ -91,9 +91,18 @@ struct BatchNormForward {
   bool relu;
 };
 
+// Which gradients a ReLU let through: where output > 0, or, with nothing added before it, where scale * input + shift > 0,
+// which is the same and saves reading the output.
+struct ReluMask {
+  enum class By { none, output, input } by;
+  const void* output;
+  const float* scale;
+  const float* shift;
+};
+
 struct BatchNormReduce {
   const void* outputGradient;
-  const void* output;  // null: no ReLU; else its mask is output > 0
+  ReluMask mask;
   const void* input;
   const float* mean;
   void* skipGradient;  // null, or receives the masked gradient
@@ -106,7 +115,7 @@ struct BatchNormReduce {
 // dInput (+)= a * maskedGradient + b * (input - mean) + c
 struct BatchNormBackward {
   const void* outputGradient;
-  const void* output;
+  ReluMask mask;
   const void* input;
   const float* mean;
   const float* a;

@@ -87,7 +87,25 @@ static void batchNormForward(const BatchNormForward& a, int rowBegin, int rowEnd
   }
 }
 
-template <bool Masked, bool Skip>
+// The gradient that passes the ReLU, of one vector at `at`, whose channels begin at c; x: the input there.
+template <ReluMask::By by>
+static inline Vec passed(const ReluMask& mask, Vec dy, Vec x, std::ptrdiff_t at, int c) {
+  if constexpr (by == ReluMask::By::none) return dy;
+  if constexpr (by == ReluMask::By::output) return keepWhere(load(elements(mask.output) + at) > Vec{}, dy);
+  return keepWhere(x * load(mask.scale + c) + load(mask.shift + c) > Vec{}, dy);
+}
+
+// Calls f with the kind of mask as a compile-time constant.
+template <class F>
+static inline void withMask(ReluMask::By by, F&& f) {
+  switch (by) {
+    case ReluMask::By::none: return f(std::integral_constant<ReluMask::By, ReluMask::By::none>{});
+    case ReluMask::By::output: return f(std::integral_constant<ReluMask::By, ReluMask::By::output>{});
+    case ReluMask::By::input: return f(std::integral_constant<ReluMask::By, ReluMask::By::input>{});
+  }
+}
+
+template <ReluMask::By by, bool Skip>
 static void reduceRows(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
   constexpr int C = 2;
   for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
@@ -95,14 +113,14 @@ static void reduceRows(const BatchNormReduce& a, int rows, int channelBegin, int
     const Vec mean[C] = {load(a.mean + c0), load(a.mean + c0 + V)};
     sumRows<C, 2>(rows, total, [&](int r, int c, Vec* out) {
       const std::ptrdiff_t at = r * a.row + c0 + c * V;
-      Vec dz = load(elements(a.outputGradient) + at);
-      if (Masked) dz = keepWhere(load(elements(a.output) + at) > Vec{}, dz);
+      const Vec x = load(elements(a.input) + at);
+      const Vec dz = passed<by>(a.mask, load(elements(a.outputGradient) + at), x, at, c0 + c * V);
       if (Skip) {
         Element* skip = elements(a.skipGradient) + at;
         store(skip, a.skipAccumulate ? load(skip) + dz : dz);
       }
       out[0] = dz;
-      out[1] = dz * (load(elements(a.input) + at) - mean[c]);
+      out[1] = dz * (x - mean[c]);
     });
     for (int i = 0; i < C * V; i++) {
       a.sum[c0 + i] = static_cast<float>(total[0][i]);
@@ -112,31 +130,31 @@ static void reduceRows(const BatchNormReduce& a, int rows, int channelBegin, int
 }
 
 static void batchNormReduce(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
-  const bool masked = a.output != nullptr;
-  if (a.skipGradient != nullptr) {
-    masked ? reduceRows<true, true>(a, rows, channelBegin, channelEnd)
-           : reduceRows<false, true>(a, rows, channelBegin, channelEnd);
-  } else {
-    masked ? reduceRows<true, false>(a, rows, channelBegin, channelEnd)
-           : reduceRows<false, false>(a, rows, channelBegin, channelEnd);
-  }
+  withMask(a.mask.by, [&](auto by) {
+    if (a.skipGradient != nullptr) {
+      reduceRows<decltype(by)::value, true>(a, rows, channelBegin, channelEnd);
+    } else {
+      reduceRows<decltype(by)::value, false>(a, rows, channelBegin, channelEnd);
+    }
+  });
 }
 
 static void batchNormBackward(const BatchNormBackward& a, int rowBegin, int rowEnd) {
   const Element* const dy = elements(a.outputGradient);
-  const Element* const y = elements(a.output);
-  const Element* const x = elements(a.input);
+  const Element* const input = elements(a.input);
   Element* const gradient = elements(a.inputGradient);
-  for (int r = rowBegin; r < rowEnd; r++) {
-    for (int c = 0; c < a.channels; c += V) {
-      const std::ptrdiff_t at = r * a.row + c;
-      Vec dz = load(dy + at);
-      if (y != nullptr) dz = keepWhere(load(y + at) > Vec{}, dz);
-      Vec dx = load(a.a + c) * dz + load(a.b + c) * (load(x + at) - load(a.mean + c)) + load(a.c + c);
-      if (a.accumulate) dx += load(gradient + at);
-      store(gradient + at, dx);
+  withMask(a.mask.by, [&](auto by) {
+    for (int r = rowBegin; r < rowEnd; r++) {
+      for (int c = 0; c < a.channels; c += V) {
+        const std::ptrdiff_t at = r * a.row + c;
+        const Vec x = load(input + at);
+        const Vec dz = passed<decltype(by)::value>(a.mask, load(dy + at), x, at, c);
+        Vec dx = load(a.a + c) * dz + load(a.b + c) * (x - load(a.mean + c)) + load(a.c + c);
+        if (a.accumulate) dx += load(gradient + at);
+        store(gradient + at, dx);
+      }
     }
-  }
+  });
 }
 
 }  // namespace trainql::TRAINQL_ISA

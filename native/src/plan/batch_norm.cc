@@ -17,16 +17,16 @@ class BatchNorm final : public BatchNormStep {
         in_(plan.tensor(plan.graph().layers[fusion.layer].input)),
         out_(plan.tensor(fusion.output)),
         relu_(fusion.relu),
-        coefficients_(plan.addBuffer(static_cast<std::size_t>(3) * in_.padded)) {
+        coefficients_(plan.addBuffer(static_cast<std::size_t>(4) * in_.padded)) {
     layer = fusion.layer;
     kind = "batchNorm";
     forwardBuffers = {in_.activation, out_.activation, coefficients_};
     backwardBuffers = {in_.activation, out_.gradient, in_.gradient, coefficients_};
     gradientTargets = {plan.graph().layers[fusion.layer].input};
-    if (relu_) backwardBuffers.push_back(out_.activation);
     if (fusion.skip >= 0) {
       skip_ = plan.tensor(fusion.skip);
       hasSkip_ = true;
+      if (relu_) backwardBuffers.push_back(out_.activation);
       forwardBuffers.push_back(skip_.activation);
       backwardBuffers.push_back(skip_.gradient);
       gradientTargets.push_back(fusion.skip);
@@ -59,8 +59,8 @@ class BatchNorm final : public BatchNormStep {
     const float* const useVariance = moments + parameters_.runningVariance;
     const float* const gamma = w.parameters + parameters_.scale;
     const float* const beta = w.parameters + parameters_.shift;
-    float* const scale = w.at(coefficients_);
-    float* const shift = scale + in_.padded;
+    float* const scale = coefficient(w, 0);
+    float* const shift = coefficient(w, 3);
     for (int c = 0; c < in_.padded; c++) {
       scale[c] = gamma[c] * inverseDeviation(useVariance[c]);
       shift[c] = beta[c] - useMean[c] * scale[c];
@@ -80,7 +80,7 @@ class BatchNorm final : public BatchNormStep {
   void reduce(const Workspace& w) const override {
     BatchNormReduce reduce{};
     reduce.outputGradient = w.at(out_.gradient);
-    reduce.output = relu_ ? w.at(out_.activation) : nullptr;
+    reduce.mask = mask(w);
     reduce.input = w.at(in_.activation);
     reduce.mean = w.ofPopulation.moments + parameters_.runningMean;
     reduce.skipGradient = hasSkip_ ? w.at(skip_.gradient) : nullptr;
@@ -92,16 +92,15 @@ class BatchNorm final : public BatchNormStep {
   }
 
   void propagate(const Workspace& w) const override {
-    float* const a = w.at(coefficients_);
-    float* const b = a + in_.padded;
-    float* const c = b + in_.padded;
+    float* const a = coefficient(w, 0);  // the scale still
+    float* const b = coefficient(w, 1);
+    float* const c = coefficient(w, 2);
     const float* const variance = w.ofPopulation.moments + parameters_.runningVariance;
     const float* const shardSum = w.ofShard.sums + parameters_.runningMean;
     const float* const shardCentered = w.ofShard.sums + parameters_.runningVariance;
     const float* const sum = w.ofPopulation.sums + parameters_.runningMean;
     const float* const sumCentered = w.ofPopulation.sums + parameters_.runningVariance;
     const float n = static_cast<float>(rows_) * static_cast<float>(w.populationShards);
-    const float* const gamma = w.parameters + parameters_.scale;
     float* const gammaGradient = w.gradient + parameters_.scale;
     float* const betaGradient = w.gradient + parameters_.shift;
     for (int i = 0; i < in_.padded; i++) {
@@ -109,14 +108,15 @@ class BatchNorm final : public BatchNormStep {
       const float dGamma = shardCentered[i] * deviation, dBeta = shardSum[i];
       gammaGradient[i] = w.addGradient ? gammaGradient[i] + dGamma : dGamma;
       betaGradient[i] = w.addGradient ? betaGradient[i] + dBeta : dBeta;
-      a[i] = gamma[i] * deviation;
       b[i] = -a[i] * deviation * deviation * sumCentered[i] / n;
       c[i] = -a[i] * sum[i] / n;
     }
 
     BatchNormBackward back{};
-    back.outputGradient = w.at(out_.gradient);
-    back.output = relu_ ? w.at(out_.activation) : nullptr;
+    // What passed the ReLU is the gradient of the skip: where that is not a sum yet, it need not be worked out again.
+    const bool passed = hasSkip_ && accumulate[1] == 0;
+    back.outputGradient = w.at(passed ? skip_.gradient : out_.gradient);
+    back.mask = passed ? ReluMask{ReluMask::By::none, nullptr, nullptr, nullptr} : mask(w);
     back.input = w.at(in_.activation);
     back.mean = w.ofPopulation.moments + parameters_.runningMean;
     back.a = a;
@@ -130,6 +130,15 @@ class BatchNorm final : public BatchNormStep {
   }
 
  private:
+  // Rows of factors by channel: scale, two for the input's gradient, shift.
+  float* coefficient(const Workspace& w, int row) const { return w.at(coefficients_) + row * in_.padded; }
+
+  ReluMask mask(const Workspace& w) const {
+    if (!relu_) return {ReluMask::By::none, nullptr, nullptr, nullptr};
+    if (hasSkip_) return {ReluMask::By::output, w.at(out_.activation), nullptr, nullptr};
+    return {ReluMask::By::input, nullptr, coefficient(w, 0), coefficient(w, 3)};
+  }
+
   float inverseDeviation(float variance) const {
     return static_cast<float>(1.0 / std::sqrt(static_cast<double>(variance) + static_cast<double>(epsilon_)));
   }
