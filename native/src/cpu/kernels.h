@@ -200,6 +200,7 @@ struct Kernels {
   // fp32 throughout: the products inside Winograd's transform.
   void (*floatProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   int (*gradientTiles)(int depth);
+  int (*gradientTileBegin)(int depth, int tile);  // its first value of the depth
   // How many partial sums a weight gradient takes of so many pixels of one block: added to what the gradient holds one
   // after another, so only a single one may be added to another shard's.
   int (*gradientSpans)(int pixels, int batch);

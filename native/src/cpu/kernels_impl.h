@@ -15,7 +15,7 @@ namespace trainql::TRAINQL_ISA {
 static const Kernels table = {
     TRAINQL_ISA_NAME, V, panel, tileRows, sizeof(Element),
     rowTiles, rowProduct<ElementStep, Element>, rowProduct<Single, Element>, rowProduct<Single, float>,
-    gradientTiles, gradientSpans, weightGradient<ElementStep, ElementRows>, weightGradient<Single, Element>,
+    gradientTiles, gradientTileBegin, gradientSpans, weightGradient<ElementStep, ElementRows>, weightGradient<Single, Element>,
     weightGradient<Single, float>, pairRowsOrNull, pairWeightsOrNull, pairTransposedWeightsOrNull, transposeWeights,
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
     statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,

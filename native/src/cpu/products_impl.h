@@ -228,6 +228,7 @@ static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, P
 }
 
 static int gradientTiles(int depth) { return ceilDiv(depth, tileRows); }
+static int gradientTileBegin(int depth, int tile) { return partBegin(depth, gradientTiles(depth), tile); }
 
 template <class Step, class Dy>
 static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {

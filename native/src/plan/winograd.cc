@@ -14,6 +14,11 @@ namespace {
 constexpr std::ptrdiff_t chunkFloats = 384 * 1024;
 constexpr int leastChunkRows = 56;
 
+// A weight gradient's sums are 36 planes of the filter. Where those outgrow L2 by far, all rows are transformed at once and
+// the sums are made and finished slice by slice: so many tiles of depth of one panel, which stay in L2.
+constexpr std::ptrdiff_t mostWholeSums = 1024 * 1024;
+constexpr int sliceTiles = 8;
+
 class Winograd final : public ConvolutionAlgorithm {
  public:
   Winograd(Plan& plan, int layerIndex)
@@ -30,7 +35,13 @@ class Winograd final : public ConvolutionAlgorithm {
     const int wanted = std::max(leastChunkRows, static_cast<int>(chunkFloats / perRow));
     const int chunks = (rows_ + wanted - 1) / wanted;
     chunkRows_ = (rows_ + chunks - 1) / chunks;
-    plan.needScratch(static_cast<std::size_t>(36 * (plane(in_) + plane(out_))) + 36 * weight_.slotStride());
+    const std::size_t sums = 36 * weight_.slotStride();
+    sliced_ = static_cast<std::ptrdiff_t>(sums) > mostWholeSums;
+    sliceFloats_ = static_cast<std::ptrdiff_t>(sliceTiles) * plan.kernels().tileRows * plan.kernels().panel;
+    plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, chunkRows_) + plane(out_, chunkRows_))));
+    const int gradientRows = sliced_ ? rows_ : chunkRows_;
+    plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, gradientRows) + plane(out_, gradientRows))) +
+                     (sliced_ ? 36 * static_cast<std::size_t>(sliceFloats_) : sums));
   }
 
   double products() const override { return 36.0 * rows_ * layer_.inChannels * layer_.outChannels; }
@@ -57,16 +68,16 @@ class Winograd final : public ConvolutionAlgorithm {
   };
 
   // A chunk's rows, and one line more than whole pages: a tile writes all 36 planes at once, each into other cache sets.
-  std::ptrdiff_t plane(const TensorLayout& t) const {
-    return (chunkRows_ * transformedRow(t) + 1023) / 1024 * 1024 + 16;
+  static std::ptrdiff_t plane(const TensorLayout& t, int rows) {
+    return (rows * transformedRow(t) + 1023) / 1024 * 1024 + 16;
   }
 
   // Transformed rows are fp32 whatever the map holds.
   static std::ptrdiff_t transformedRow(const TensorLayout& t) { return t.padded % 256 == 0 ? t.padded + 16 : t.padded; }
 
-  WinogradTiles tiles(const TensorLayout& t, int firstRow) const {
-    return {plan_.batch(), t.height, t.width,           across_,    t.padded,
-            t.row,         transformedRow(t), plane(t), firstRow, std::min(chunkRows_, rows_ - firstRow)};
+  WinogradTiles tiles(const TensorLayout& t, int firstRow, int most) const {
+    return {plan_.batch(), t.height, t.width, across_, t.padded, t.row, transformedRow(t), plane(t, most),
+            firstRow,      std::min(most, rows_ - firstRow)};
   }
 
   void convolve(const Workspace& w, const Pass& pass) const {
@@ -74,7 +85,7 @@ class Winograd final : public ConvolutionAlgorithm {
     const std::int32_t pixel = 0;
     const Tap tap{0, 0};
     for (int first = 0; first < rows_; first += chunkRows_) {
-      const WinogradTiles from = tiles(pass.from, first), to = tiles(pass.to, first);
+      const WinogradTiles from = tiles(pass.from, first, chunkRows_), to = tiles(pass.to, first, chunkRows_);
       float* const transformed = w.scratch;
       float* const products = w.scratch + 36 * from.plane;
       w.team.split(from.rows, [&](int b, int e) { k.winogradInput(from, pass.input, transformed, b, e); });
@@ -104,48 +115,106 @@ class Winograd final : public ConvolutionAlgorithm {
 
  public:
   void weightGradient(const Workspace& w) const override {
-    const Kernels& k = w.kernels;
+    if (sliced_) return slicedGradient(w);
     const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(weight_.slotStride());
     float* const sums = w.scratch;
     for (int first = 0; first < rows_; first += chunkRows_) {
-      const WinogradTiles in = tiles(in_, first), out = tiles(out_, first);
-      float* const input = sums + 36 * plane;
-      float* const gradient = input + 36 * in.plane;
-      w.team.split(in.rows, [&](int b, int e) {
-        k.winogradInput(in, w.at(in_.activation), input, b, e);
-        k.winogradOutputGradient(out, w.at(out_.gradient), gradient, b, e);
-      });
-      const std::int32_t pixel = 0;
-      const std::int32_t whole[2] = {0, 1};
+      const Transformed both = transform(w, first, chunkRows_, sums + 36 * plane);
       w.team.split(36, [&](int b, int e) {
         for (int i = b; i < e; i++) {
-          const TapPixels tap{0, &pixel, &pixel, whole};
-          WeightGradient a{};
-          a.taps = &tap;
-          a.tapCount = 1;
-          a.batch = in.rows;
-          a.depth = layer_.inChannels;
-          a.inRow = in.transformedRow;
-          a.outRow = out.transformedRow;
-          a.input = input + i * in.plane;
-          a.outputGradient = gradient + i * out.plane;
+          WeightGradient a = product(both, i);
           a.gradient = sums + i * plane;
-          a.slotStride = plane;
-          a.panelStride = static_cast<std::ptrdiff_t>(weight_.panelStride());
           a.add = first > 0;
-          k.floatGradient(a, 0, weight_.panels, 0, k.gradientTiles(a.depth));
+          run(w, a, {0, weight_.panels, 0, w.kernels.gradientTiles(a.depth)});
         }
       });
     }
-    float* taps[9];
-    for (int t = 0; t < 9; t++) taps[t] = w.gradient + weight_.live + weight_.slotOfTap[t] * plane;
-    w.team.split(static_cast<int>(plane / k.panel), [&](int b, int e) {
-      k.winogradWeightGradient(sums, plane, taps, w.addGradient, static_cast<std::size_t>(b) * k.panel,
-                               static_cast<std::size_t>(e) * k.panel);
+    w.team.split(static_cast<int>(plane / w.kernels.panel), [&](int b, int e) {
+      finish(w, sums, plane, 0, {static_cast<std::size_t>(b) * w.kernels.panel, static_cast<std::size_t>(e) * w.kernels.panel});
     });
   }
 
  private:
+  struct Transformed {
+    WinogradTiles in, out;
+    const float* input;
+    const float* gradient;
+  };
+
+  struct Part {
+    int panelBegin, panelEnd, tileBegin, tileEnd;
+  };
+
+  struct Floats {
+    std::size_t begin, end;
+  };
+
+  // Input and output gradient of `most` rows from `first` on, one after the other.
+  Transformed transform(const Workspace& w, int first, int most, float* to) const {
+    const WinogradTiles in = tiles(in_, first, most), out = tiles(out_, first, most);
+    float* const gradient = to + 36 * in.plane;
+    w.team.split(in.rows, [&](int b, int e) {
+      w.kernels.winogradInput(in, w.at(in_.activation), to, b, e);
+      w.kernels.winogradOutputGradient(out, w.at(out_.gradient), gradient, b, e);
+    });
+    return {in, out, to, gradient};
+  }
+
+  // Of plane i; where the sum goes is the caller's.
+  WeightGradient product(const Transformed& both, int i) const {
+    WeightGradient a{};
+    a.tapCount = 1;
+    a.batch = both.in.rows;
+    a.depth = layer_.inChannels;
+    a.inRow = both.in.transformedRow;
+    a.outRow = both.out.transformedRow;
+    a.input = both.input + i * both.in.plane;
+    a.outputGradient = both.gradient + i * both.out.plane;
+    a.slotStride = static_cast<std::ptrdiff_t>(weight_.slotStride());
+    a.panelStride = static_cast<std::ptrdiff_t>(weight_.panelStride());
+    return a;
+  }
+
+  static void run(const Workspace& w, WeightGradient a, const Part& part) {
+    const std::int32_t pixel = 0;
+    const std::int32_t whole[2] = {0, 1};
+    const TapPixels tap{0, &pixel, &pixel, whole};
+    a.taps = &tap;
+    w.kernels.floatGradient(a, part.panelBegin, part.panelEnd, part.tileBegin, part.tileEnd);
+  }
+
+  // The adjoint of the weights' transform, over some floats of the sums, which are those of every tap from `at` on.
+  void finish(const Workspace& w, const float* sums, std::ptrdiff_t plane, std::size_t at, Floats floats) const {
+    float* taps[9];
+    for (int t = 0; t < 9; t++) {
+      taps[t] = w.gradient + weight_.live + weight_.slotOfTap[t] * weight_.slotStride() + at;
+    }
+    w.kernels.winogradWeightGradient(sums, plane, taps, w.addGradient, floats.begin, floats.end);
+  }
+
+  void slicedGradient(const Workspace& w) const {
+    float* const sums = w.scratch;
+    const Transformed both = transform(w, 0, rows_, sums + 36 * sliceFloats_);
+    const int depth = layer_.inChannels, tiles = w.kernels.gradientTiles(depth), panel = w.kernels.panel;
+    for (int n = 0; n < weight_.panels; n++) {
+      for (int t = 0; t < tiles; t += sliceTiles) {
+        const int end = std::min(tiles, t + sliceTiles);
+        const int depthBegin = w.kernels.gradientTileBegin(depth, t), depthEnd = w.kernels.gradientTileBegin(depth, end);
+        const std::size_t at = n * weight_.panelStride() + static_cast<std::size_t>(depthBegin) * panel;
+        w.team.split(36, [&](int b, int e) {
+          for (int i = b; i < e; i++) {
+            WeightGradient a = product(both, i);
+            a.gradient = sums + i * sliceFloats_ - at;
+            run(w, a, {n, n + 1, t, end});
+          }
+        });
+        w.team.split(depthEnd - depthBegin, [&](int b, int e) {
+          finish(w, sums, sliceFloats_, at, {static_cast<std::size_t>(b) * panel, static_cast<std::size_t>(e) * panel});
+        });
+      }
+    }
+  }
+
   const Plan& plan_;
   const Layer layer_;
   const WeightLayout& weight_;
@@ -153,6 +222,8 @@ class Winograd final : public ConvolutionAlgorithm {
   const std::size_t forwardAt_, backwardAt_;
   const int across_, rows_;
   int chunkRows_ = 0;
+  bool sliced_ = false;
+  std::ptrdiff_t sliceFloats_ = 0;
 };
 
 }  // namespace
