@@ -16,6 +16,8 @@ export type Device = operations.DeviceFieldsFragment
 export type Dataset = operations.DatasetFieldsFragment
 export type Checkpoint = operations.CheckpointFieldsFragment
 export type EpochMetrics = operations.EpochMetricsFieldsFragment
+/** The measurements of an epoch with what its validation gave by class. */
+export type Evaluation = operations.EvaluationFieldsFragment
 export type ServerInfo = operations.ServerQuery['server']
 
 /** One page of a list: `nodes` in order, `pageInfo.endCursor` to ask for the next with `after`. */
@@ -85,6 +87,12 @@ export interface Client extends AsyncDisposable {
   checkpoints(variables?: operations.CheckpointsQueryVariables, options?: CallOptions): Promise<Page<Checkpoint>>
   /** One entry for each finished epoch, in order. */
   epochMetrics(runId: string, options?: CallOptions): Promise<EpochMetrics[]>
+  /**
+   * What the validation of an epoch gave by class; `id` is that of its `EpochMetrics`. `confusions`: how many of the most
+   * frequent ones, default 10.
+   * @throws TrainqlFailure `NOT_FOUND`
+   */
+  evaluation(id: string, options?: CallOptions & { confusions?: number }): Promise<Evaluation>
   /** Queues a run. @throws TrainqlFailure naming the field that is wrong */
   createRun(input: CreateRunInput, options?: CallOptions): Promise<Run>
   /** Asks a run to write a checkpoint and stop; follow it to learn when it has. */
@@ -171,6 +179,13 @@ export function createClient(options: ClientOptions): Client {
       present((await send(operations.CheckpointDocument, { id }, call)).checkpoint, 'checkpoint', id),
     checkpoints: async (variables, call) => (await send(operations.CheckpointsDocument, variables, call)).checkpoints,
     epochMetrics: async (runId, call) => (await send(operations.EpochMetricsDocument, { runId }, call)).epochMetrics,
+    async evaluation(id, { confusions = 10, ...call } = {}) {
+      const { node } = await send(operations.EvaluationDocument, { id, confusions }, call)
+      if (node?.__typename !== 'EpochMetrics')
+        throw notFound('epoch', id, 'Take the id of one of the entries of client.epochMetrics().')
+      const { __typename, ...evaluation } = node
+      return evaluation
+    },
     async createRun(input, call) {
       const { createRun } = await send(operations.CreateRunDocument, { input }, call)
       if ('run' in createRun) return createRun.run
@@ -225,13 +240,12 @@ function evaluate<T>(value: T | (() => T) | undefined): T | undefined {
 
 function present<T>(value: T | null, what: string, key: string): T {
   if (value !== null) return value
+  throw notFound(what, key, `List what there is with client.${what}s().`)
+}
+
+function notFound(what: string, key: string, fix: string): TrainqlFailure {
   const message = `There is no ${what} "${key}" on this server.`
-  throw new TrainqlFailure({
-    type: 'NotFoundFailure',
-    code: 'NOT_FOUND',
-    message,
-    fix: `List what there is with client.${what}s().`,
-  })
+  return new TrainqlFailure({ type: 'NotFoundFailure', code: 'NOT_FOUND', message, fix })
 }
 
 function isTerminal({ state }: Run): boolean {

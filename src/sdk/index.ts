@@ -8,6 +8,7 @@ export type {
   Dataset,
   Device,
   EpochMetrics,
+  Evaluation,
   Page,
   Run,
   RunEventsOptions,

@@ -1,5 +1,6 @@
 // What every resolver of one request or one subscription event shares: batched look-ups, so that lists cost one query.
 import DataLoader from 'dataloader'
+import type { EpochClassesRecord } from './metrics/epoch-classes.payload.ts'
 import type { EpochMetricsRecord } from './metrics/epoch-metrics.payload.ts'
 import type { DeviceRecord } from './devices/device.record.ts'
 import type { RunEventService } from './runs/run-event.service.ts'
@@ -10,6 +11,8 @@ export interface Context {
   runs: DataLoader<string, RunRecord | null>
   /** By run key, in order of attempt and epoch. */
   epochMetrics: DataLoader<string, EpochMetricsRecord[]>
+  /** By the key of the epoch's metrics. */
+  epochClasses: DataLoader<string, EpochClassesRecord | null>
   /** By device name. */
   devices: DataLoader<string, DeviceRecord | null>
   runEvents: RunEventService
@@ -19,6 +22,7 @@ export interface ContextSources {
   runEvents: RunEventService
   findRuns(keys: readonly string[]): Promise<RunRecord[]>
   listEpochMetrics(runKeys: readonly string[]): Promise<EpochMetricsRecord[]>
+  findEpochClasses(keys: readonly string[]): Promise<Map<string, EpochClassesRecord>>
   listDevices(): Promise<DeviceRecord[]>
 }
 
@@ -38,6 +42,13 @@ export function createContext(sources: ContextSources, { cache }: { cache: boole
         const found = new Map<string, EpochMetricsRecord[]>(keys.map((key) => [key, []]))
         for (const record of await sources.listEpochMetrics(keys)) found.get(record.runId)?.push(record)
         return keys.map((key) => found.get(key) ?? [])
+      },
+      { cache },
+    ),
+    epochClasses: new DataLoader(
+      async (keys) => {
+        const found = await sources.findEpochClasses(keys)
+        return keys.map((key) => found.get(key) ?? null)
       },
       { cache },
     ),

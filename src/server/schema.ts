@@ -7,6 +7,7 @@ import { DatasetResolver } from './datasets/dataset.resolver.ts'
 import { DeviceResolver } from './devices/device.resolver.ts'
 import { ServerResolver } from './engines/engine.resolver.ts'
 import { Failure } from './failures/failure.type.ts'
+import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-classes.resolver.ts'
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
 import { NodeResolver } from './node.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
@@ -21,6 +22,8 @@ export interface Resolvers {
   runs: RunResolver
   runEvents: RunEventResolver
   epochMetrics: EpochMetricsResolver
+  epochClasses: EpochClassesResolver
+  confusionMatrix: ConfusionMatrixResolver
   checkpoints: CheckpointResolver
   runCheckpoints: RunCheckpointsResolver
 }
@@ -33,6 +36,8 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   RunResolver,
   RunEventResolver,
   EpochMetricsResolver,
+  EpochClassesResolver,
+  ConfusionMatrixResolver,
   CheckpointResolver,
   RunCheckpointsResolver,
 ]

@@ -18,6 +18,7 @@ import { discoverDevices } from './devices/discovery.ts'
 import { ServerResolver } from './engines/engine.resolver.ts'
 import { createEngineService } from './engines/engine.service.ts'
 import { createLog, type Log } from './log.ts'
+import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-classes.resolver.ts'
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
 import { createEpochMetricsService } from './metrics/epoch-metrics.service.ts'
 import { createEpochMetricsStore } from './metrics/epoch-metrics.store.ts'
@@ -130,6 +131,8 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     runs: new RunResolver(runs, runsDirectory),
     runEvents: new RunEventResolver(runEvents, runsDirectory),
     epochMetrics: new EpochMetricsResolver(),
+    epochClasses: new EpochClassesResolver(),
+    confusionMatrix: new ConfusionMatrixResolver(),
     checkpoints: new CheckpointResolver(checkpoints, runsDirectory),
     runCheckpoints: new RunCheckpointsResolver(checkpoints, runsDirectory),
   })
@@ -137,6 +140,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     runEvents,
     findRuns: (keys: readonly string[]) => runs.findMany(keys),
     listEpochMetrics: (keys: readonly string[]) => metrics.list(keys),
+    findEpochClasses: (keys: readonly string[]) => metrics.findClasses(keys),
     listDevices: () => devices.list(),
   }
   return { schema, sources, scheduler, recover: () => recoverRuns({ ...carrying, scheduler }) }

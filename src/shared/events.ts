@@ -36,6 +36,8 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     syncBatchNorm: z.boolean().default(false),
     /** What the engine's session holds: weights, gradients, optimiser state, activations. */
     memoryBytes: count.nullable().default(null),
+    /** In the order of the labels. Lines of earlier versions have none. */
+    classNames: z.array(z.string()).default([]),
     pid: count,
   }),
   z.object({
@@ -59,6 +61,18 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     validationLoss: metric,
     /** Top-1 on the validation images, 0 … 1. */
     accuracy: metric,
+    // Lines of earlier versions have none of the following four.
+    /** Share of the images whose class is among the five likeliest; 1 by definition with five classes or fewer. */
+    top5Accuracy: metric.default(null),
+    /** Validation images of each class, in the order of the labels. */
+    classImages: z.array(count).default([]),
+    /** Those of them that were predicted right. */
+    classCorrect: z.array(count).default([]),
+    /** Wrong predictions as triples (true class, predicted class, images), the most frequent first. */
+    confusion: z
+      .array(count)
+      .refine(({ length }) => length % 3 === 0, 'Expected triples')
+      .default([]),
     nonFinite: z.boolean(),
     imagesPerSecond: z.number(),
     learningRate: z.number(),
@@ -89,6 +103,7 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
   z.object({ ...identity, type: z.literal('stopped'), step: count, lastCheckpoint: z.string().nullable() }),
 ])
 export type TrainerEvent = z.output<typeof trainerEventSchema>
+export type EpochEvent = Extract<TrainerEvent, { type: 'epoch' }>
 
 /**
  * A server event also says which trainer event it came behind (attempt and seq, 0 for none): files alone then give the

@@ -62,8 +62,12 @@ export interface EvaluationResult {
   images: number
   /** Sum of cross-entropy over the images. */
   lossSum: number
-  /** Images whose largest logit is their label's. */
+  /** Images whose largest logit is their label's; of equal logits the class that comes first is the larger. */
   correct: number
+  /** Images whose label's logit is among the five largest, by the same order; all of them with five classes or fewer. */
+  correct5: number
+  /** Class of the largest logit of each image, in order; -1 where a logit is NaN, and such an image is never correct. */
+  predicted: Int32Array
 }
 
 /** One model on its devices. Calls must not overlap; each runs off the JS thread where the engine can. */

@@ -12,6 +12,7 @@ import { findNonFinite } from './checkpoints/state-dict.ts'
 import { createBatches } from './datasets/batches.ts'
 import type { Dataset } from './datasets/dataset.ts'
 import type { Engine, Session } from './engine.ts'
+import { createTally, type ClassMetrics, type ValidationMetrics } from './evaluation.ts'
 import type { EventLog } from './event-log.ts'
 import { initialState } from './initialise.ts'
 import { parameterCount } from './models/parameters.ts'
@@ -98,6 +99,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       accumulationSteps: spec.accumulationSteps,
       syncBatchNorm: spec.syncBatchNorm,
       memoryBytes: session.memoryBytes,
+      classNames: [...dataset.classes],
       pid: process.pid,
     })
 
@@ -137,13 +139,14 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       const evaluation = await evaluate(epoch)
       if (evaluation === null) return await leave(epoch, stepsPerEpoch, lossSum)
 
-      const metrics = { trainLoss: finiteOrNull(lossSum / stepsPerEpoch), ...evaluation }
+      const metrics = { trainLoss: finiteOrNull(lossSum / stepsPerEpoch), ...evaluation.metrics }
       const diverged = Object.values(metrics).includes(null)
       events.append({
         type: 'epoch',
         epoch,
         step: progress.step,
         ...metrics,
+        ...evaluation.classes,
         nonFinite: diverged,
         imagesPerSecond,
         learningRate: rateAt(progress.step),
@@ -173,20 +176,15 @@ export async function train(job: TrainingJob): Promise<Outcome> {
   }
 
   /** Metrics over every validation image; null where the run was told to stop meanwhile. */
-  async function evaluate(epoch: number): Promise<{ validationLoss: number | null; accuracy: number | null } | null> {
-    let images = 0
-    let loss = 0
-    let correct = 0
+  async function evaluate(epoch: number): Promise<{ metrics: ValidationMetrics; classes: ClassMetrics } | null> {
+    const tally = createTally(graph.classes)
     for (const batch of batches.validation()) {
       if (control.stop.aborted) return null
-      const part = await session.evaluate(batch)
-      images += part.images
-      loss += part.lossSum
-      correct += part.correct
+      tally.add(batch, await session.evaluate(batch))
       progress.advance(epoch, progress.step)
       await eventLoopTurn()
     }
-    return { validationLoss: finiteOrNull(loss / images), accuracy: correct / images }
+    return { metrics: tally.metrics(), classes: tally.classMetrics() }
   }
 
   async function leave(epoch: number, step: number, lossSum: number): Promise<Outcome> {

@@ -1,5 +1,6 @@
 // The arithmetic of an engine against the float64 reference: gradients, running statistics, evaluation.
 import { describe, expect, test } from 'vitest'
+import type { ModelGraph } from '../../src/trainer/models/graph.ts'
 import { parameterEntries } from '../../src/trainer/models/parameters.ts'
 import { relativeDistance } from './distance.ts'
 import { generateState } from './generate.ts'
@@ -68,8 +69,8 @@ export function describeArithmetic(harness: Harness): void {
       const batch = batchOf(graph, count)
       const expected = referenceOf({ graph, shards: 4 })
       const result = await session.evaluate(batch)
-      const { images, lossSum, correct } = expected.evaluate(batch)
-      expect(result).toMatchObject({ images, correct })
+      const { lossSum, ...scores } = expected.evaluate(batch)
+      expect(result).toMatchObject(scores)
       expect(Math.abs(result.lossSum - lossSum)).toBeLessThanOrEqual(tolerances.loss * count * 10)
 
       const logits = await session.predict(batch.images)
@@ -91,15 +92,48 @@ export function describeArithmetic(harness: Harness): void {
       }
     })
 
-    test('counts the images whose largest logit is their label', async () => {
-      const graph = bareMaxPool()
+    /** A session whose logits are the same for every image. */
+    async function openedWithLogits(graph: ModelGraph, logits: readonly number[]) {
       const session = await opened({ graph })
       const state = generateState(graph, 1)
-      state.get('fc.weight')?.data.fill(0)
-      state.get('fc.bias')?.data.set([0, 3, 1])
+      tensorOf(state, 'fc.weight').data.fill(0)
+      tensorOf(state, 'fc.bias').data.set(logits)
       await session.writeState(state)
+      return session
+    }
+
+    test('counts the images whose label has the largest logit, or one of the five largest; the first of equals leads', async () => {
+      const graph = narrowResNet()
+      // Ranking: 1, 2, 4, 5, 3 and then 7, 8, 0, 6, 9.
+      const session = await openedWithLogits(graph, [0, 9, 5, 3, 5, 4, 0, 2, 2, -1])
+      const batch = { ...batchOf(graph), labels: Int32Array.of(1, 2, 3, 7, 1, 9, 0, 4) }
+      expect(await session.evaluate(batch)).toMatchObject({
+        images: 8,
+        correct: 2,
+        correct5: 5,
+        predicted: new Int32Array(8).fill(1),
+      })
+      const tied = await openedWithLogits(graph, [1, 2, 2, 2, 2, 2, 2, 0, 0, 0])
+      expect(await tied.evaluate({ ...batch, labels: Int32Array.of(1, 2, 3, 4, 5, 6, 6, 0) })).toMatchObject({
+        correct: 1,
+        correct5: 5,
+        predicted: new Int32Array(8).fill(1),
+      })
+    })
+
+    test('with five classes or fewer every label is among the five', async () => {
+      const graph = bareMaxPool()
+      const session = await openedWithLogits(graph, [0, 3, 1])
       const batch = { ...batchOf(graph), labels: Int32Array.of(1, 0, 1, 1, 2, 2, 0, 1) }
-      expect((await session.evaluate(batch)).correct).toBe(4)
+      expect(await session.evaluate(batch)).toMatchObject({ correct: 4, correct5: 8 })
+    })
+
+    test.each([0, 1, 2])('a NaN among the logits, at class %i, is no prediction', async (position) => {
+      const graph = bareMaxPool()
+      const session = await openedWithLogits(graph, [2, 3, 1].with(position, NaN))
+      const result = await session.evaluate({ ...batchOf(graph), labels: Int32Array.of(1, 0, 1, 1, 2, 2, 0, 1) })
+      expect(result).toMatchObject({ images: 8, correct: 0, correct5: 0, predicted: new Int32Array(8).fill(-1) })
+      expect(result.lossSum).toBeNaN()
     })
   })
 

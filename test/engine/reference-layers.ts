@@ -15,12 +15,11 @@ export interface LossTarget {
   smoothing: number
 }
 
-/** Sum of the cross-entropy of target and softmax, its gradient, and how many largest logits are the label's. */
+/** Sum of the cross-entropy of target and softmax, and its gradient. */
 export function crossEntropy(logits: Float64Array, labels: Int32Array, { scale, smoothing }: LossTarget) {
   const classes = logits.length / labels.length
   const gradient = new Float64Array(logits.length)
   let loss = 0
-  let correct = 0
   labels.forEach((label, image) => {
     const row = Array.from(logits.subarray(image * classes, (image + 1) * classes))
     const largest = Math.max(...row)
@@ -30,9 +29,16 @@ export function crossEntropy(logits: Float64Array, labels: Int32Array, { scale, 
       loss -= scale * target * (logit - largest - Math.log(sum))
       gradient[image * classes + k] = scale * (Math.exp(logit - largest) / sum - target)
     })
-    if (row.indexOf(largest) === label) correct += 1
   })
-  return { loss, gradient, correct }
+  return { loss, gradient }
+}
+
+/** The classes of each image, likeliest first: by falling logit, and in their own order where logits are equal. */
+export function rankings(logits: Float64Array, classes: number): number[][] {
+  return Array.from({ length: logits.length / classes }, (_, image) => {
+    const row = logits.subarray(image * classes, (image + 1) * classes)
+    return Array.from(row.keys()).sort((a, b) => at(row, b) - at(row, a) || a - b)
+  })
 }
 
 interface BatchStatistics {

@@ -1,8 +1,8 @@
 // Ground truth for the engines: the training arithmetic in float64 with naive loops, layer by layer as a textbook
 // writes it. Independent of every engine; itself checked by finite differences and against PyTorch.
-import type { Batch, SessionSpec, StateDict } from '../../src/trainer/engine.ts'
+import type { Batch, EvaluationResult, SessionSpec, StateDict } from '../../src/trainer/engine.ts'
 import { parameterEntries } from '../../src/trainer/models/parameters.ts'
-import { at, backward, crossEntropy, get, run, type LossTarget, type Model, type Values } from './reference-layers.ts'
+import { at, backward, crossEntropy, get, rankings, run, type LossTarget, type Model, type Values } from './reference-layers.ts'
 import { clipped, update } from './reference-optimizer.ts'
 
 export type { Values } from './reference-layers.ts'
@@ -24,7 +24,7 @@ export interface Reference {
   step(batch: Batch, learningRate: number): number
   /** Logits (n, classes) with running statistics. */
   predict(images: ArrayLike<number>): Float64Array
-  evaluate(batch: Batch): { images: number; lossSum: number; correct: number }
+  evaluate(batch: Batch): EvaluationResult
 }
 
 export type ReferenceSpec = Pick<
@@ -99,8 +99,17 @@ export function createReference(spec: ReferenceSpec, initial: StateDict): Refere
     step,
     predict,
     evaluate: ({ images, labels }) => {
-      const { loss, correct } = crossEntropy(predict(images), labels, { scale: 1, smoothing: 0 })
-      return { images: labels.length, lossSum: loss, correct }
+      const logits = predict(images)
+      const ranks = rankings(logits, graph.classes)
+      const within = (count: number) =>
+        ranks.filter((ranked, i) => ranked.slice(0, count).includes(at(labels, i))).length
+      return {
+        images: labels.length,
+        lossSum: crossEntropy(logits, labels, { scale: 1, smoothing: 0 }).loss,
+        correct: within(1),
+        correct5: within(5),
+        predicted: Int32Array.from(ranks, ([first]) => first ?? -1),
+      }
     },
   }
 }

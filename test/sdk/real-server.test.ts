@@ -101,7 +101,25 @@ test('a run seen whole over a connection that is cut after every third event', a
 
     const run = await client.waitForRun(created.id)
     expect(run).toMatchObject({ state: 'SUCCEEDED', failure: null, lastCursor: events.at(-1)?.cursor })
-    expect((await client.epochMetrics(run.id)).map(({ epoch }) => epoch)).toEqual([1, 2])
+    const epochs = await client.epochMetrics(run.id)
+    expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2])
+    const last = epochs.at(-1)
+    const { perClass, confusionMatrix, ...metrics } = await client.evaluation(last?.id ?? '', { confusions: 1000 })
+    expect(metrics).toEqual(last)
+    const { classes } = await client.dataset('shapes')
+    expect(perClass?.map(({ class: label, name }) => [label, name])).toEqual(
+      classes.map((name, label) => [label, name]),
+    )
+    const count = (values: readonly number[] = []): number => values.reduce((sum, value) => sum + value, 0)
+    expect(count(perClass?.map(({ images }) => images))).toBe(16)
+    expect(count(perClass?.map(({ correct }) => correct)) / 16).toBe(last?.accuracy)
+    expect(last?.top5Accuracy).toBeGreaterThanOrEqual(last?.accuracy ?? NaN)
+    expect(confusionMatrix?.rows?.map(count)).toEqual(perClass?.map(({ images }) => images))
+    expect(confusionMatrix?.rows?.map((row, label) => row[label])).toEqual(perClass?.map(({ correct }) => correct))
+    expect(count(confusionMatrix?.confusions.map(({ images }) => images))).toBe(
+      16 - count(perClass?.map(({ correct }) => correct)),
+    )
+    await expect(client.evaluation(run.id)).rejects.toMatchObject({ name: 'TrainqlFailure', code: 'NOT_FOUND' })
     const { nodes } = await client.checkpoints({ runId: run.id })
     expect(nodes).toHaveLength(2)
     for (const { path, sha256 } of nodes) {

@@ -183,11 +183,17 @@ test('a database lost is read back from the run directories, cursors and all', a
   instruct(ended, 'started', 'steps 10', 'epoch 1', 'finish')
   const running = await createRun(server.url, { name: 'running', devices: { names: ['cpu:0'] } })
   const text = `{ runs { nodes { id name state createdAt startedAt finishedAt progress { epoch step loss } deviceNames
-    epochMetrics { epoch accuracy } checkpoints { nodes { id name createdAt } } lastCursor } } }`
+    epochMetrics { epoch accuracy top5Accuracy perClass { name images correct } confusionMatrix { rows } } checkpoints { nodes { id name createdAt } } lastCursor } } }`
   const endedEvents = await collectEvents(server.url, ended.id)
   instruct(running, 'started', 'steps 3')
   await waitForEvent(server.url, running.id, 'StepEvent', 3)
-  const before = await query(server.url, text)
+  const before = await query<{ runs: { nodes: { epochMetrics: unknown }[] } }>(server.url, text)
+  const rows = [
+    [5, 1, 2],
+    [0, 0, 0],
+    [0, 1, 7],
+  ]
+  expect(before.runs.nodes[1]?.epochMetrics).toMatchObject([{ top5Accuracy: 1, confusionMatrix: { rows } }])
   const client = connect(server.url)
   const seen: SubscribedEvent[] = []
   for await (const event of subscribe(client, running.id)) if (seen.push(event) === 6) break

@@ -1,6 +1,6 @@
 // A run from its creation to its end, on a real server with a trainer that the test directs.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
 import {
@@ -62,6 +62,22 @@ async function view(id: string): Promise<RunView> {
   return run
 }
 
+async function evaluations(id: string): Promise<unknown> {
+  const { epochMetrics } = await query<{ epochMetrics: unknown }>(
+    url,
+    `query ($id: ID!) { epochMetrics(runId: $id) {
+      top5Accuracy
+      perClass { class name images correct accuracy }
+      confusionMatrix {
+        complete rows
+        confusions(first: 2) { trueClass trueName predictedClass predictedName images }
+      }
+    } }`,
+    { id },
+  )
+  return epochMetrics
+}
+
 const types = (events: SubscribedEvent[]): string[] => events.map(({ __typename }) => __typename)
 
 test('a run goes from queued to succeeded, and everything it logged can be asked for', async () => {
@@ -107,6 +123,28 @@ test('a run goes from queued to succeeded, and everything it logged can be asked
   expect(after.progress).toEqual({ step: 3, steps: 10, epoch: 1, loss: 1 / 3 })
   expect(after.devices.map(({ state }) => state)).toEqual(['FREE', 'FREE'])
   expect(after.epochMetrics).toEqual([{ epoch: 1, accuracy: 0.875, validationLoss: 0.75 }])
+  expect(await evaluations(run.id)).toEqual([
+    {
+      top5Accuracy: 1,
+      perClass: [
+        { class: 0, name: 'ring', images: 8, correct: 5, accuracy: 0.625 },
+        { class: 1, name: 'arc', images: 0, correct: 0, accuracy: null },
+        { class: 2, name: 'square', images: 8, correct: 7, accuracy: 0.875 },
+      ],
+      confusionMatrix: {
+        complete: true,
+        rows: [
+          [5, 1, 2],
+          [0, 0, 0],
+          [0, 1, 7],
+        ],
+        confusions: [
+          { trueClass: 0, trueName: 'ring', predictedClass: 2, predictedName: 'square', images: 2 },
+          { trueClass: 0, trueName: 'ring', predictedClass: 1, predictedName: 'arc', images: 1 },
+        ],
+      },
+    },
+  ])
   expect(after.checkpoints).toEqual({
     totalCount: 1,
     nodes: [
@@ -120,6 +158,29 @@ test('a run goes from queued to succeeded, and everything it logged can be asked
     ],
   })
   expect(JSON.parse(readFileSync(join(run.directory, 'spec.json'), 'utf8'))).toMatchObject({ name: 'first', epochs: 1 })
+})
+
+test('what earlier versions did not measure is null, and a matrix with images in no cell has no rows', async () => {
+  const run = await createRun(url, { epochs: 3 })
+  const identity = { run: basename(run.directory), attempt: 1, seq: 4, at: new Date().toISOString() }
+  const figures = { trainLoss: 1, validationLoss: 1, accuracy: 0.5, nonFinite: false, imagesPerSecond: 1 }
+  const seconds = { learningRate: 1, userSeconds: 1, systemSeconds: 1, wallSeconds: 1 }
+  const byClass = { top5Accuracy: 0.75, classImages: [4, 4], classCorrect: [2, 2], confusion: [1, 0, 2] }
+  const partial = { ...identity, type: 'epoch', epoch: 2, step: 20, ...figures, ...seconds, ...byClass }
+  instruct(run, 'started', 'old-epoch 1', `line ${JSON.stringify(partial)}`, 'skip 1', 'finish')
+  expect((await collectEvents(url, run.id)).at(-1)).toMatchObject({ state: 'SUCCEEDED' })
+  expect(await evaluations(run.id)).toEqual([
+    { top5Accuracy: null, perClass: null, confusionMatrix: null },
+    {
+      top5Accuracy: 0.75,
+      perClass: ['ring', 'arc'].map((name, index) => ({ class: index, name, images: 4, correct: 2, accuracy: 0.5 })),
+      confusionMatrix: {
+        complete: false,
+        rows: null,
+        confusions: [{ trueClass: 1, trueName: 'arc', predictedClass: 0, predictedName: 'ring', images: 2 }],
+      },
+    },
+  ])
 })
 
 test('a subscriber that starts in the middle, replayed or live, sees the rest once and in order', async () => {

@@ -98,8 +98,8 @@ function facts(events: readonly TrainerEvent[]): unknown[] {
   return events.flatMap((event): unknown[][] => {
     if (event.type === 'step') return [[event.type, event.epoch, event.step, event.loss]]
     if (event.type !== 'epoch') return []
-    const { type, epoch, step, trainLoss, validationLoss, accuracy } = event
-    return [[type, epoch, step, trainLoss, validationLoss, accuracy]]
+    const { type, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, confusion } = event
+    return [[type, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, ...confusion]]
   })
 }
 
@@ -131,6 +131,7 @@ describe('a whole run', () => {
       parameters: 11_175_370,
       trainImages: 26,
       validationImages: 11,
+      classNames: dataset.classes,
       pid: process.pid,
     })
     const losses = events.flatMap((event) => (event.type === 'step' && event.epoch === 1 ? [event.loss ?? NaN] : []))
@@ -139,7 +140,21 @@ describe('a whole run', () => {
     expect(epoch).toMatchObject({ epoch: 1, step: 3, nonFinite: false, learningRate: 0.01 })
     if (epoch?.type !== 'epoch') throw new Error('not an epoch')
     expect(epoch.trainLoss).toBe(losses.reduce((sum, loss) => sum + loss, 0) / stepsPerEpoch)
-    expect((epoch.accuracy ?? NaN) * 11).toBeCloseTo(Math.round((epoch.accuracy ?? NaN) * 11), 9)
+    const labels = Array.from(dataset.validation.labels)
+    expect(epoch.classImages).toEqual(
+      dataset.classes.map((_, index) => labels.filter((label) => label === index).length),
+    )
+    const correct = epoch.classCorrect.reduce((sum, images) => sum + images, 0)
+    expect(epoch.accuracy).toBe(correct / 11)
+    expect(epoch.top5Accuracy).toBeGreaterThanOrEqual(epoch.accuracy ?? NaN)
+    const wrong = epoch.confusion.filter((_, index) => index % 3 === 2).reduce((sum, images) => sum + images, 0)
+    expect(correct + wrong).toBe(11)
+    expect(manifest(straightFolder, '1-00000003').metrics).toEqual({
+      trainLoss: epoch.trainLoss,
+      validationLoss: epoch.validationLoss,
+      accuracy: epoch.accuracy,
+      top5Accuracy: epoch.top5Accuracy,
+    })
     expect(epoch.wallSeconds).toBeGreaterThan(0)
     expect(epoch.userSeconds + epoch.systemSeconds).toBeGreaterThan(0)
     expect(epoch.imagesPerSecond).toBeGreaterThan(0)

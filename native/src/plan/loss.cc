@@ -53,6 +53,8 @@ LossSum score(const Logits& l, const std::int32_t* labels, std::int32_t* predict
   for (int image = 0; image < l.images; image++) {
     const float* x = l.rows + image * l.row;
     const std::int32_t label = labels[image];
+    predicted[image] = -1;
+    if (std::any_of(x, x + l.classes, [](float logit) { return std::isnan(logit); })) continue;
     predicted[image] = static_cast<std::int32_t>(std::max_element(x, x + l.classes) - x);
     int ahead = 0;
     for (int c = 0; c < l.classes; c++) ahead += x[c] > x[label] || (x[c] == x[label] && c < label);

@@ -27,7 +27,8 @@ double crossEntropy(const Logits&, const std::int32_t* labels, double smoothing)
 void crossEntropyGradient(const Logits&, const std::int32_t* labels, double smoothing, int globalBatch,
                           float* gradient);
 
-// Loss without smoothing, accuracy, and the predicted class of each image. Among equal logits the first class wins.
+// Loss without smoothing, accuracy, and the predicted class of each image. Among equal logits the first class wins;
+// where a logit is NaN the prediction is -1 and counts as wrong.
 LossSum score(const Logits&, const std::int32_t* labels, std::int32_t* predicted);
 
 }  // namespace trainql

@@ -94,10 +94,45 @@ export type CheckpointEvent = RunEvent & {
   seq: Scalars['BigInt']['output'];
 };
 
+/** How well one class was recognised. */
+export type ClassAccuracy = {
+  /** 0 to 1; null where the class has no images. */
+  accuracy?: Maybe<Scalars['Float']['output']>;
+  /** Its label. */
+  class: Scalars['Int']['output'];
+  correct: Scalars['Int']['output'];
+  /** Validation images of this class. */
+  images: Scalars['Int']['output'];
+  name: Scalars['String']['output'];
+};
+
 export type ConflictFailure = Failure & {
   code: Scalars['String']['output'];
   fix: Scalars['String']['output'];
   message: Scalars['String']['output'];
+};
+
+/** Images of one class that were taken for another. */
+export type Confusion = {
+  images: Scalars['Int']['output'];
+  predictedClass: Scalars['Int']['output'];
+  predictedName: Scalars['String']['output'];
+  trueClass: Scalars['Int']['output'];
+  trueName: Scalars['String']['output'];
+};
+
+export type ConfusionMatrix = {
+  /** Whether every image is in a cell. Of more than 100 classes only the 10,000 most frequent confusions are kept, and an image whose logits are not finite is in none. */
+  complete: Scalars['Boolean']['output'];
+  /** The most frequent wrong predictions, the most frequent first. */
+  confusions: Array<Confusion>;
+  /** Images by true class (row) and predicted class (column); null where `complete` is false. */
+  rows?: Maybe<Array<Array<Scalars['Int']['output']>>>;
+};
+
+
+export type ConfusionMatrixConfusionsArgs = {
+  first?: Scalars['Int']['input'];
 };
 
 /** At an image that cannot be decoded: fail, or leave it out and count it. */
@@ -267,14 +302,20 @@ export type EpochMetrics = Node & {
   /** Top-1 on the validation images, 0 to 1. */
   accuracy?: Maybe<Scalars['Float']['output']>;
   attempt: Scalars['Int']['output'];
+  /** Null as `perClass`. */
+  confusionMatrix?: Maybe<ConfusionMatrix>;
   epoch: Scalars['Int']['output'];
   id: Scalars['ID']['output'];
   imagesPerSecond: Scalars['Float']['output'];
   learningRate: Scalars['Float']['output'];
   nonFinite: Scalars['Boolean']['output'];
+  /** In the order of the labels. Null where an earlier version did not measure it. */
+  perClass?: Maybe<Array<ClassAccuracy>>;
   runId: Scalars['ID']['output'];
   step: Scalars['Int']['output'];
   systemSeconds: Scalars['Float']['output'];
+  /** Share of the validation images whose class is among the five likeliest, 0 to 1; 1 by definition with five classes or fewer. Null where an earlier version did not measure it. */
+  top5Accuracy?: Maybe<Scalars['Float']['output']>;
   trainLoss?: Maybe<Scalars['Float']['output']>;
   userSeconds: Scalars['Float']['output'];
   validationLoss?: Maybe<Scalars['Float']['output']>;

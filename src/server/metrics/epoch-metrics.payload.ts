@@ -10,6 +10,7 @@ export interface EpochMetricsRecord {
   trainLoss: number | null
   validationLoss: number | null
   accuracy: number | null
+  top5Accuracy: number | null
   nonFinite: boolean
   imagesPerSecond: number
   learningRate: number
@@ -30,10 +31,12 @@ export function findEpochMetricsParts(key: string): { runId: string; attempt: nu
 }
 
 export function epochMetricsPayload(record: EpochMetricsRecord): EpochMetrics {
-  const { attempt, epoch, step, trainLoss, validationLoss, accuracy, nonFinite } = record
+  const { attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite } = record
   const { imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds } = record
   return {
     __typename: 'EpochMetrics',
+    key: epochMetricsKey(record),
+    runKey: record.runId,
     id: globalId('EpochMetrics', epochMetricsKey(record)),
     runId: globalId('Run', record.runId),
     attempt,
@@ -42,6 +45,7 @@ export function epochMetricsPayload(record: EpochMetricsRecord): EpochMetrics {
     trainLoss,
     validationLoss,
     accuracy,
+    top5Accuracy,
     nonFinite,
     imagesPerSecond,
     learningRate,

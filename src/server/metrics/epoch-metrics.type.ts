@@ -5,6 +5,10 @@ import { Node } from '../node.type.ts'
 @ObjectType('EpochMetrics', { implements: Node })
 export class EpochMetrics extends Node {
   __typename!: 'EpochMetrics'
+  /** The key behind its id. */
+  key!: string
+  /** The run's key. */
+  runKey!: string
 
   @Field(() => ID)
   override id!: string
@@ -29,6 +33,13 @@ export class EpochMetrics extends Node {
 
   @Field(() => Float, { nullable: true, description: 'Top-1 on the validation images, 0 to 1.' })
   accuracy!: number | null
+
+  @Field(() => Float, {
+    nullable: true,
+    description:
+      'Share of the validation images whose class is among the five likeliest, 0 to 1; 1 by definition with five classes or fewer. Null where an earlier version did not measure it.',
+  })
+  top5Accuracy!: number | null
 
   @Field(() => Boolean)
   nonFinite!: boolean

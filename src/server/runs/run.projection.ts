@@ -3,6 +3,7 @@
 import type { RunEvent } from '../../shared/events.ts'
 import { canMove, type RunState } from '../../shared/run-state.ts'
 import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
+import type { EpochClassesRecord } from '../metrics/epoch-classes.payload.ts'
 import type { EpochMetricsRecord } from '../metrics/epoch-metrics.payload.ts'
 import type { RunFailureRecord, StoredEvent } from './run.record.ts'
 
@@ -14,6 +15,7 @@ export interface RunProjection {
   engine: string | null
   engineDetail: string | null
   parameters: bigint | null
+  classNames: string[]
   stepsPerEpoch: number
   epoch: number
   step: number
@@ -32,6 +34,7 @@ export const emptyProjection: RunProjection = {
   engine: null,
   engineDetail: null,
   parameters: null,
+  classNames: [],
   stepsPerEpoch: 0,
   epoch: 0,
   step: 0,
@@ -53,7 +56,7 @@ export interface AttemptChange {
 export interface ProjectedBatch {
   run: RunProjection
   events: StoredEvent[]
-  epochMetrics: EpochMetricsRecord[]
+  epochMetrics: (EpochMetricsRecord & EpochClassesRecord)[]
   checkpoints: CheckpointRecord[]
   attemptsLeased: AttemptChange[]
   attemptsStarted: { number: number; at: Date }[]
@@ -96,6 +99,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.engine = event.engine
       run.engineDetail = event.engineDetail
       run.parameters = BigInt(event.parameters)
+      run.classNames = event.classNames
       run.stepsPerEpoch = event.stepsPerEpoch
       run.startedAt ??= at
       batch.attemptsStarted.push({ number: event.attempt, at })

@@ -31,6 +31,8 @@ export interface RunRecord {
   engine: string | null
   engineDetail: string | null
   parameters: bigint | null
+  /** In the order of the labels; empty before it started, and where an earlier version did not say. */
+  classNames: string[]
   stepsPerEpoch: number
   epoch: number
   step: number

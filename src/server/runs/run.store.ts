@@ -164,9 +164,10 @@ function writesOf(
 }
 
 function metricsColumns(record: ProjectedBatch['epochMetrics'][number]): Prisma.EpochMetricsCreateManyInput {
-  const { runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, nonFinite } = record
+  const { runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite } = record
   const { imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds } = record
-  const losses = { trainLoss, validationLoss, accuracy, nonFinite }
+  const { classImages, classCorrect, confusion } = record
+  const losses = { trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite, classImages, classCorrect, confusion }
   return {
     runId,
     attempt,

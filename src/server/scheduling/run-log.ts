@@ -185,9 +185,9 @@ export async function openRunLog(
 /** The columns of a run's row that its events make. */
 function projectionOf(record: RunProjection): RunProjection {
   const { state, attempt, deviceNames, engine, engineDetail, parameters, stepsPerEpoch, epoch, step } = record
-  const { loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt } = record
+  const { classNames, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt } = record
   const place = { state, attempt, deviceNames, engine, engineDetail, parameters, stepsPerEpoch, epoch, step }
-  return { ...place, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt }
+  return { ...place, classNames, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt }
 }
 
 function parseEvent<E extends RunEvent>(

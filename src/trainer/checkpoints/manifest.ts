@@ -24,7 +24,15 @@ const manifestSchema = z.object({
     input: z.strictObject({ channels: count, height: count, width: count }),
   }),
   /** Of the epoch just complete; null where the checkpoint was taken inside an epoch. */
-  metrics: z.strictObject({ trainLoss: metric, validationLoss: metric, accuracy: metric }).nullable(),
+  metrics: z
+    .strictObject({
+      trainLoss: metric,
+      validationLoss: metric,
+      accuracy: metric,
+      /** Manifests of earlier versions have none. */
+      top5Accuracy: metric.default(null),
+    })
+    .nullable(),
   /** Where the batches go on: `epoch` (from 1) is under way with `step` of its steps done and their losses summed. */
   sampler: z.strictObject({ seed: count, epoch: z.number().int().positive(), step: count, lossSum: metric }),
   /** The run's schedule, with what else decides the learning rate of a step. */

@@ -49,7 +49,7 @@ interface AddonSpec {
 interface AddonSession {
   step(images: Float32Array, labels: Int32Array, learningRate: number): Promise<number>
   gradients(images: Float32Array, labels: Int32Array): Promise<{ loss: number; values: Float32Array }>
-  evaluate(images: Float32Array, labels: Int32Array): Promise<{ lossSum: number; correct: number }>
+  evaluate(images: Float32Array, labels: Int32Array): Promise<Omit<EvaluationResult, 'images'>>
   predict(images: Float32Array): Promise<Float32Array>
   readState(): Promise<Float32Array>
   writeState(values: Float32Array): Promise<void>
@@ -202,8 +202,7 @@ class NativeSession implements Session {
     const images = batch.labels.length
     checkEvaluationCount(images, this.spec.globalBatch)
     checkBatch(this.graph, batch, images)
-    const { lossSum, correct } = await this.open().evaluate(batch.images, batch.labels)
-    return { images, lossSum, correct }
+    return { images, ...(await this.open().evaluate(batch.images, batch.labels)) }
   }
 
   async predict(images: Float32Array): Promise<Float32Array> {

@@ -5,8 +5,6 @@ export interface ShardLoss {
   loss: number
   /** Gradient of `loss` with respect to the logits, (n, classes). */
   gradient: Float32Array
-  /** Images whose largest logit is their label's; the first of equal logits counts, NaN never does. */
-  correct: number
 }
 
 export interface LossOptions {
@@ -21,7 +19,6 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, { scale, 
   const classes = logits.length / labels.length
   const gradient = new Float32Array(logits.length)
   let loss = 0
-  let correct = 0
   labels.forEach((label, image) => {
     const row = logits.subarray(image * classes, (image + 1) * classes)
     // -log softmax, shifted by the largest logit so that no exponential overflows.
@@ -36,7 +33,6 @@ export function crossEntropy(logits: Float32Array, labels: Int32Array, { scale, 
       const target = smoothing / classes + (k === label ? 1 - smoothing : 0)
       gradient[image * classes + k] = scale * (exponential / sum - target)
     })
-    if (row.indexOf(largest) === label) correct += 1
   })
-  return { loss, gradient, correct }
+  return { loss, gradient }
 }

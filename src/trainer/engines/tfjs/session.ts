@@ -20,6 +20,7 @@ import { toEngineLayout } from './layout.ts'
 import { crossEntropy } from './loss.ts'
 import { sessionMemoryBytes } from './memory.ts'
 import { clipScaleOf, updated } from './optimizer.ts'
+import { score } from './score.ts'
 import { toStateDict, toTensors } from './transfer.ts'
 import { createTreeSum } from './tree-sum.ts'
 
@@ -242,11 +243,9 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
         const images = batch.labels.length
         checkEvaluationCount(images, globalBatch)
         checkBatch(graph, batch, images)
-        const { loss, correct } = crossEntropy(await infer(batch.images, images), batch.labels, {
-          scale: 1,
-          smoothing: 0,
-        })
-        return { images, lossSum: loss, correct }
+        const logits = await infer(batch.images, images)
+        const { loss } = crossEntropy(logits, batch.labels, { scale: 1, smoothing: 0 })
+        return { images, lossSum: loss, ...score(logits, batch.labels) }
       }),
 
     predict: (images) =>
