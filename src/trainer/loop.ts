@@ -225,6 +225,11 @@ export async function train(job: TrainingJob): Promise<Outcome> {
         epoch: epoch - 1,
         step: progress.step,
         model: { architecture: spec.model.architecture, classes: graph.classes, input: { ...graph.input } },
+        data: {
+          dataset: dataset.name,
+          classNames: [...dataset.classes],
+          normalisation: { mean: [...dataset.normalisation.mean], deviation: [...dataset.normalisation.deviation] },
+        },
         metrics: metrics ?? null,
         sampler: { seed: spec.seed, epoch, step, lossSum: finiteOrNull(lossSum) },
         schedule: { ...spec.schedule, learningRate: spec.learningRate, totalSteps },

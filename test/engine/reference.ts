@@ -2,7 +2,17 @@
 // writes it. Independent of every engine; itself checked by finite differences and against PyTorch.
 import type { Batch, EvaluationResult, SessionSpec, StateDict } from '../../src/trainer/engine.ts'
 import { parameterEntries } from '../../src/trainer/models/parameters.ts'
-import { at, backward, crossEntropy, get, rankings, run, type LossTarget, type Model, type Values } from './reference-layers.ts'
+import {
+  at,
+  backward,
+  crossEntropy,
+  get,
+  rankings,
+  run,
+  type LossTarget,
+  type Model,
+  type Values,
+} from './reference-layers.ts'
 import { clipped, update } from './reference-optimizer.ts'
 
 export type { Values } from './reference-layers.ts'

@@ -23,6 +23,7 @@ const content: CheckpointContent = {
     epoch: 1,
     step: 3,
     model: { architecture: 'RESNET18', classes: 10, input: { channels: 1, height: 28, width: 28 } },
+    data: { dataset: 'shapes', classNames: ['ring', 'arc'], normalisation: { mean: [0.5], deviation: [0.25] } },
     metrics: { trainLoss: 2.3, validationLoss: 2.2, accuracy: 0.125, top5Accuracy: 0.5 },
     sampler: { seed: 7, epoch: 2, step: 0, lossSum: 0 },
     schedule: { kind: 'CONSTANT', warmUpSteps: 0, learningRate: 0.1, totalSteps: 6 },

@@ -8,22 +8,39 @@ import { manifestFile, optimizerFile, parseManifest, weightsFile, type FileRecor
 import { decodeSafetensors } from './safetensors.ts'
 import { fromRawTensors } from './state-dict.ts'
 
-export interface LoadedCheckpoint {
+export interface LoadedWeights {
   manifest: Manifest
   state: StateDict
+}
+
+export interface LoadedCheckpoint extends LoadedWeights {
   optimizerState: OptimizerState
 }
 
 /** @throws TrainqlError `CHECKPOINT_INVALID`, naming the file, what was expected and what was found. */
 export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> {
+  const { manifest, state } = await loadWeights(folder)
+  const tensors = await readTensors(folder, optimizerFile, manifest)
+  return { manifest, state, optimizerState: { step: manifest.optimizer.step, tensors } }
+}
+
+/**
+ * A checkpoint without its optimiser state, which takes as much again and more.
+ * @throws TrainqlError `CHECKPOINT_INVALID`, as `loadCheckpoint`.
+ */
+export async function loadWeights(folder: string): Promise<LoadedWeights> {
   const manifest = await readManifest(folder)
-  const tensorsOf = async (name: typeof weightsFile | typeof optimizerFile): Promise<StateDict> => {
-    const file = join(folder, name)
-    const bytes = await readVerified(file, manifest.files[name])
-    return fromRawTensors(decodeSafetensors(bytes, file).tensors, file)
-  }
-  const state = await tensorsOf(weightsFile)
-  return { manifest, state, optimizerState: { step: manifest.optimizer.step, tensors: await tensorsOf(optimizerFile) } }
+  return { manifest, state: await readTensors(folder, weightsFile, manifest) }
+}
+
+async function readTensors(
+  folder: string,
+  name: typeof weightsFile | typeof optimizerFile,
+  manifest: Manifest,
+): Promise<StateDict> {
+  const file = join(folder, name)
+  const bytes = await readVerified(file, manifest.files[name])
+  return fromRawTensors(decodeSafetensors(bytes, file).tensors, file)
 }
 
 async function readManifest(folder: string): Promise<Manifest> {

@@ -23,6 +23,17 @@ const manifestSchema = z.object({
     classes: z.number().int().positive(),
     input: z.strictObject({ channels: count, height: count, width: count }),
   }),
+  /** What the images were: with it a checkpoint alone is enough to predict. Manifests of earlier versions have none. */
+  data: z
+    .strictObject({
+      dataset: z.string(),
+      /** In the order of the labels. */
+      classNames: z.array(z.string()),
+      /** Per channel, of pixel / 255. */
+      normalisation: z.strictObject({ mean: z.array(z.number()), deviation: z.array(z.number().positive()) }),
+    })
+    .nullable()
+    .default(null),
   /** Of the epoch just complete; null where the checkpoint was taken inside an epoch. */
   metrics: z
     .strictObject({
