@@ -5,7 +5,7 @@ import { print, type DocumentNode } from 'graphql'
 import { defaultRetry, delayBeforeAttempt, wait, type RetryOptions } from './backoff.ts'
 import { TrainqlFailure, TrainqlNetworkError } from './errors.ts'
 import * as operations from './generated/operations.ts'
-import type { CreateRunInput } from './generated/schema.ts'
+import type { CreateRunInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
 import { openSocket } from './socket.ts'
 import { eventStream, type EventStream } from './stream.ts'
@@ -18,6 +18,8 @@ export type Checkpoint = operations.CheckpointFieldsFragment
 export type EpochMetrics = operations.EpochMetricsFieldsFragment
 /** The measurements of an epoch with what its validation gave by class. */
 export type Evaluation = operations.EvaluationFieldsFragment
+/** Layers, FLOPs and memory of a model; counts are decimal strings. */
+export type ModelSummary = operations.ModelSummaryFieldsFragment
 export type ServerInfo = operations.ServerQuery['server']
 
 /** One page of a list: `nodes` in order, `pageInfo.endCursor` to ask for the next with `after`. */
@@ -77,6 +79,8 @@ export interface Client extends AsyncDisposable {
   /** @throws TrainqlFailure `NOT_FOUND` */
   dataset(name: string, options?: CallOptions): Promise<Dataset>
   datasets(variables?: operations.DatasetsQueryVariables, options?: CallOptions): Promise<Page<Dataset>>
+  /** What a model is made of and what training it takes; nothing is started. @throws TrainqlFailure naming the field that is wrong */
+  modelSummary(input?: ModelSummaryInput, options?: CallOptions): Promise<ModelSummary>
   /** @throws TrainqlFailure `NOT_FOUND` */
   run(id: string, options?: CallOptions): Promise<Run>
   /** Newest first. */
@@ -173,6 +177,13 @@ export function createClient(options: ClientOptions): Client {
     dataset: async (name, call) =>
       present((await send(operations.DatasetDocument, { name }, call)).dataset, 'dataset', name),
     datasets: async (variables, call) => (await send(operations.DatasetsDocument, variables, call)).datasets,
+    async modelSummary(input = {}, call) {
+      const { modelSummary } = await send(operations.ModelSummaryDocument, { input }, call)
+      if (modelSummary.__typename !== 'ModelSummary')
+        throw new TrainqlFailure({ ...modelSummary, type: modelSummary.__typename })
+      const { __typename, ...summary } = modelSummary
+      return summary
+    },
     run: async (id, call) => present((await send(operations.RunDocument, { id }, call)).run, 'run', id),
     runs: async (variables, call) => (await send(operations.RunsDocument, variables, call)).runs,
     checkpoint: async (id, call) =>

@@ -9,6 +9,7 @@ import { ServerResolver } from './engines/engine.resolver.ts'
 import { Failure } from './failures/failure.type.ts'
 import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-classes.resolver.ts'
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
+import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { NodeResolver } from './node.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { RunResolver } from './runs/run.resolver.ts'
@@ -19,6 +20,7 @@ export interface Resolvers {
   server: ServerResolver
   devices: DeviceResolver
   datasets: DatasetResolver
+  models: ModelSummaryResolver
   runs: RunResolver
   runEvents: RunEventResolver
   epochMetrics: EpochMetricsResolver
@@ -33,6 +35,7 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   ServerResolver,
   DeviceResolver,
   DatasetResolver,
+  ModelSummaryResolver,
   RunResolver,
   RunEventResolver,
   EpochMetricsResolver,

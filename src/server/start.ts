@@ -22,6 +22,8 @@ import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-c
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
 import { createEpochMetricsService } from './metrics/epoch-metrics.service.ts'
 import { createEpochMetricsStore } from './metrics/epoch-metrics.store.ts'
+import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
+import { createModelSummaryService } from './models/model-summary.service.ts'
 import { NodeResolver } from './node.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { createRunEventService } from './runs/run-event.service.ts'
@@ -128,6 +130,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     server: new ServerResolver(engines, facts),
     devices: new DeviceResolver(devices, runsDirectory),
     datasets: new DatasetResolver(datasets),
+    models: new ModelSummaryResolver(createModelSummaryService()),
     runs: new RunResolver(runs, runsDirectory),
     runEvents: new RunEventResolver(runEvents, runsDirectory),
     epochMetrics: new EpochMetricsResolver(),

@@ -84,7 +84,7 @@ export async function predict(request: PredictRequest): Promise<Prediction[]> {
 export interface ImageSource {
   count: number
   /** Normalised images `first` to `first + count - 1`, (count, C, H, W); may be memory that the next call uses again. */
-  read(first: number, count: number): Float32Array
+  read: (first: number, count: number) => Float32Array
 }
 
 /**

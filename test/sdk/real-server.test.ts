@@ -64,6 +64,10 @@ test('tells what the server has', async () => {
   ])
   expect((await client.device('cpu:1')).id).toBe(nodes[1]?.id)
   expect((await client.dataset('shapes')).classes).toHaveLength(10)
+  const summary = await client.modelSummary({ architecture: 'RESNET50' })
+  expect(summary).toMatchObject({ parameters: '25557032', multiplyAdds: '4089184256', classes: 1000 })
+  expect(summary.layers.at(-1)).toMatchObject({ name: 'fc', kind: 'LINEAR', parameters: '2049000' })
+  await expect(client.modelSummary({ shards: 3 })).rejects.toMatchObject({ code: 'INVALID_INPUT', field: 'shards' })
   await expect(client.device('cpu:9')).rejects.toMatchObject({ code: 'NOT_FOUND' })
 })
 

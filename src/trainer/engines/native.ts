@@ -15,7 +15,7 @@ import type {
   StepResult,
 } from '../engine.ts'
 import type { ModelGraph } from '../models/graph.ts'
-import { elementCount, parameterEntries, stateEntries, type StateEntry } from '../models/parameters.ts'
+import { elementCount, optimizerSlots, parameterEntries, stateEntries, type StateEntry } from '../models/parameters.ts'
 import type { KernelTable } from './kernel-table.ts'
 import {
   checkBatch,
@@ -25,7 +25,6 @@ import {
   checkSessionSpec,
   checkState,
   imageSize,
-  optimizerSlots,
 } from './session-spec.ts'
 
 interface Addon extends KernelTable {

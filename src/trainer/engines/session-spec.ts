@@ -3,7 +3,7 @@ import { TrainqlError } from '../../shared/errors.ts'
 import { checkDeviceCount, checkShards, type OptimizerSpec } from '../../shared/run-spec.ts'
 import type { Batch, OptimizerState, SessionSpec, StateDict } from '../engine.ts'
 import type { ModelGraph } from '../models/graph.ts'
-import { elementCount, parameterEntries, stateEntries, type StateEntry } from '../models/parameters.ts'
+import { elementCount, optimizerSlots, parameterEntries, stateEntries, type StateEntry } from '../models/parameters.ts'
 
 /**
  * Refuses plans that cannot be computed: shards that are no power of two or do not divide the batch, a device
@@ -29,11 +29,6 @@ export function checkSessionSpec({ graph, globalBatch, shards, devices, syncBatc
         : `Use a global batch of at least ${2 * shards}, fewer shards, or syncBatchNorm.`,
     })
   }
-}
-
-/** Names of the tensors an optimiser keeps for each parameter. */
-export function optimizerSlots(optimizer: OptimizerSpec): readonly string[] {
-  return optimizer.kind === 'SGD' ? ['momentum_buffer'] : ['exp_avg', 'exp_avg_sq']
 }
 
 /** The weight decay of one parameter: vectors are batch-norm scales and shifts, and biases. */

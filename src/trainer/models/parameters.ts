@@ -1,4 +1,5 @@
 // What a model graph holds: the state dict's names and shapes in torchvision's order.
+import type { OptimizerSpec } from '../../shared/run-spec.ts'
 import type { Layer, ModelGraph } from './graph.ts'
 
 export type TensorRole = 'weight' | 'bias' | 'runningMean' | 'runningVariance' | 'batchesTracked'
@@ -12,7 +13,7 @@ export interface StateEntry {
 
 /** Every tensor of the state dict in torchvision's order (which the graph follows: downsample after the main path). */
 export function stateEntries(graph: ModelGraph): StateEntry[] {
-  return graph.layers.flatMap(entriesOf)
+  return graph.layers.flatMap(layerEntries)
 }
 
 /** The trained tensors alone: convolution and linear weights and biases, batch-norm scale and shift. */
@@ -24,11 +25,17 @@ export function parameterCount(graph: ModelGraph): number {
   return parameterEntries(graph).reduce((sum, { shape }) => sum + elementCount(shape), 0)
 }
 
+/** Names of the tensors an optimiser keeps for each parameter. */
+export function optimizerSlots({ kind }: Pick<OptimizerSpec, 'kind'>): readonly string[] {
+  return kind === 'SGD' ? ['momentum_buffer'] : ['exp_avg', 'exp_avg_sq']
+}
+
 export function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1)
 }
 
-function entriesOf(layer: Layer): StateEntry[] {
+/** The tensors of one layer. */
+export function layerEntries(layer: Layer): StateEntry[] {
   switch (layer.op) {
     case 'conv': {
       const shape = [layer.outChannels, layer.inChannels, layer.kernel, layer.kernel]

@@ -1,7 +1,6 @@
 // What a session on TensorFlow.js will hold, before it is opened.
 import type { SessionSpec } from '../../engine.ts'
-import { elementCount, parameterEntries, stateEntries } from '../../models/parameters.ts'
-import { optimizerSlots } from '../session-spec.ts'
+import { elementCount, optimizerSlots, parameterEntries, stateEntries } from '../../models/parameters.ts'
 
 const bytesPerValue = 4
 

@@ -4,7 +4,7 @@ import type { Tensor, Tensor4D } from '@tensorflow/tfjs'
 import { TrainqlError } from '../../../shared/errors.ts'
 import type { Batch, Session, SessionSpec } from '../../engine.ts'
 import type { Layer } from '../../models/graph.ts'
-import { parameterEntries, stateEntries } from '../../models/parameters.ts'
+import { optimizerSlots, parameterEntries, stateEntries } from '../../models/parameters.ts'
 import {
   checkBatch,
   checkEvaluationCount,
@@ -12,7 +12,6 @@ import {
   checkOptimizerState,
   checkState,
   imageSize,
-  optimizerSlots,
   weightDecayOf,
 } from '../session-spec.ts'
 import { forwardLayer, type Forward, type Mode, type Operations } from './layers.ts'

@@ -1,0 +1,36 @@
+// What a client asks a model summary of.
+import { Field, InputType, Int } from 'type-graphql'
+import type { OptimizerKind } from '../../shared/recipe.ts'
+import type { Architecture } from '../../shared/run-spec.ts'
+import { OptimizerKindEnum } from '../runs/recipe.type.ts'
+import { ArchitectureEnum } from '../runs/run.type.ts'
+
+@InputType('ModelSummaryInput')
+export class ModelSummaryInput {
+  @Field(() => ArchitectureEnum, { defaultValue: 'RESNET18' })
+  architecture!: Architecture
+
+  @Field(() => Int, { defaultValue: 3 })
+  channels!: number
+
+  @Field(() => Int, { defaultValue: 224 })
+  height!: number
+
+  @Field(() => Int, { defaultValue: 224 })
+  width!: number
+
+  @Field(() => Int, { defaultValue: 1000 })
+  classes!: number
+
+  @Field(() => Int, { defaultValue: 256 })
+  globalBatch!: number
+
+  @Field(() => Int, { defaultValue: 4, description: 'Of a step: those of the run times its accumulationSteps.' })
+  shards!: number
+
+  @Field(() => Int, { defaultValue: 1, description: 'How many: 1, 2, 4 … shards.' })
+  devices!: number
+
+  @Field(() => OptimizerKindEnum, { defaultValue: 'SGD' })
+  optimizer!: OptimizerKind
+}

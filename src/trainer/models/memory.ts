@@ -1,0 +1,197 @@
+// How much memory training a model takes on the native engine, before anything is opened: pure arithmetic. It follows
+// what the engine's plan decides (native/src/plan); test/engine/memory.test.ts holds the two together.
+import type { OptimizerSpec } from '../../shared/run-spec.ts'
+import type { ConvLayer, Layer, ModelGraph } from './graph.ts'
+import { elementCount, optimizerSlots, parameterCount, stateEntries } from './parameters.ts'
+
+export interface TrainingPlan {
+  graph: ModelGraph
+  globalBatch: number
+  /** A power of two that divides the global batch. */
+  shards: number
+  /** How many; a power of two, at most `shards`. */
+  devices: number
+  optimizer: Pick<OptimizerSpec, 'kind'>
+}
+
+/** In bytes. Channels padded to whole vectors are left out: with 64 channels and more they are few. */
+export interface MemoryEstimate {
+  // Held once, by all replicas together.
+  /** Parameters and running statistics, fp32. */
+  weightBytes: number
+  /** Weights again, in the layouts that data gradients and Winograd convolutions read. */
+  weightCopyBytes: number
+  optimizerBytes: number
+  // Held by each replica.
+  /** One set for each level of its part of the sum over shards that waits for its other half. */
+  gradientBytes: number
+  /** Activations kept for the backward pass of one shard, with the gradients alive beside them, at their peak. */
+  activationBytes: number
+  /** Working memory of the largest convolution. */
+  scratchBytes: number
+  /** The three above. */
+  replicaBytes: number
+  totalBytes: number
+}
+
+const bytesPerValue = 4
+
+export function estimateMemory({ graph, globalBatch, shards, devices, optimizer }: TrainingPlan): MemoryEstimate {
+  const convolutions = graph.layers.filter((layer) => layer.op === 'conv')
+  const parameters = parameterCount(graph)
+  const idle = convolutions.reduce((sum, layer) => sum + tapValues(layer) * idleTaps(graph, layer), 0)
+  const weightBytes = bytesPerValue * stateEntries(graph).reduce((sum, { shape }) => sum + elementCount(shape), 0)
+  const weightCopyBytes = bytesPerValue * convolutions.reduce((sum, layer) => sum + copiedValues(graph, layer), 0)
+  const optimizerBytes = bytesPerValue * parameters * optimizerSlots(optimizer).length
+  const gradientBytes = bytesPerValue * (parameters - idle) * gradientSets(shards / devices)
+  const activationBytes = bytesPerValue * (globalBatch / shards) * peakValues(graph)
+  const scratchBytes = bytesPerValue * Math.max(0, ...convolutions.map((layer) => scratchValues(graph, layer)))
+  const replicaBytes = gradientBytes + activationBytes + scratchBytes
+  return {
+    weightBytes,
+    weightCopyBytes,
+    optimizerBytes,
+    gradientBytes,
+    activationBytes,
+    scratchBytes,
+    replicaBytes,
+    totalBytes: weightBytes + weightCopyBytes + optimizerBytes + devices * replicaBytes,
+  }
+}
+
+/** The second shard of a pair is added as it is computed, and a replica's last addition is left to the update. */
+function gradientSets(shardsOfReplica: number): number {
+  return Math.max(1, Math.log2(shardsOfReplica))
+}
+
+/** Weights of one tap of the filter. */
+function tapValues({ inChannels, outChannels }: ConvLayer): number {
+  return inChannels * outChannels
+}
+
+/** Taps that only ever meet padding: they have no gradient. */
+function idleTaps(graph: ModelGraph, { input, output, kernel, stride, padding }: ConvLayer): number {
+  const [, height, width] = graph.shapes[input] ?? [0, 0, 0]
+  const [, outHeight, outWidth] = graph.shapes[output] ?? [0, 0, 0]
+  const alive = (size: number, outSize: number): number =>
+    Array.from({ length: kernel }, (_, tap) => tap).filter((tap) =>
+      Array.from({ length: outSize }, (_, at) => at * stride - padding + tap).some((at) => at >= 0 && at < size),
+    ).length
+  // The image batch has a border of its own: there every tap is alive.
+  return input === 0 ? 0 : kernel ** 2 - alive(height, outHeight) * alive(width, outWidth)
+}
+
+const winogradPlanes = 36
+
+/** As `preferWinograd` in native/src/plan/plan.cc. */
+function usesWinograd(graph: ModelGraph, { input, output, kernel, stride, padding }: ConvLayer): boolean {
+  const [, height, width] = graph.shapes[output] ?? [0, 0, 0]
+  return kernel === 3 && stride === 1 && padding === 1 && input !== 0 && height >= 3 && width >= 3
+}
+
+/** Transposed taps for the data gradient; Winograd's planes for both directions. */
+function copiedValues(graph: ModelGraph, layer: ConvLayer): number {
+  if (layer.input === 0) return 0
+  const taps = layer.kernel ** 2 - idleTaps(graph, layer)
+  return tapValues(layer) * (taps + (usesWinograd(graph, layer) ? 2 * winogradPlanes : 0))
+}
+
+/** Winograd's planes of a weight gradient, with the tiles in flight beside them. */
+function scratchValues(graph: ModelGraph, layer: ConvLayer): number {
+  const tilesInFlight = 384 * 1024
+  return usesWinograd(graph, layer) ? winogradPlanes * tapValues(layer) + tilesInFlight : 0
+}
+
+/** When a buffer is first and last needed, counted in steps of the plan: forward up, then backward down. */
+interface Lifetime {
+  values: number
+  first: number
+  last: number
+}
+
+/** The most values of one image that a training step holds at once, gradients and activations together. */
+function peakValues(graph: ModelGraph): number {
+  const steps = fusedSteps(graph)
+  const lives = new Map<string, Lifetime>()
+  const touch = (kind: 'activation' | 'gradient', tensor: number, at: number): void => {
+    const key = `${kind} ${tensor}`
+    const life = lives.get(key) ?? { values: elementCount(graph.shapes[tensor] ?? []), first: at, last: at }
+    lives.set(key, { ...life, first: Math.min(life.first, at), last: Math.max(life.last, at) })
+  }
+  steps.forEach(({ inputs, output, keepsInput, keepsOutput }, index) => {
+    const back = 2 * steps.length - index
+    for (const input of inputs) {
+      touch('activation', input, index)
+      if (input !== 0) touch('gradient', input, back)
+    }
+    touch('activation', output, index)
+    touch('gradient', output, back)
+    if (keepsInput) touch('activation', inputs[0] ?? 0, back)
+    if (keepsOutput) touch('activation', output, back)
+  })
+  touch('activation', graph.logits, steps.length)
+  touch('gradient', graph.logits, steps.length)
+  const held = Array.from({ length: 2 * steps.length + 1 }, (_, at) =>
+    [...lives.values()].reduce((sum, { values, first, last }) => sum + (first <= at && at <= last ? values : 0), 0),
+  )
+  return Math.max(...held)
+}
+
+interface FusedStep {
+  /** Tensors; the first is what the step's first layer reads. */
+  inputs: number[]
+  output: number
+  /** Whether the backward pass reads them again. */
+  keepsInput: boolean
+  keepsOutput: boolean
+}
+
+/** The steps of the engine's plan: a batch norm takes in the residual add and the ReLU behind it. */
+function fusedSteps({ layers }: ModelGraph): FusedStep[] {
+  const readers = new Map<number, Layer[]>()
+  for (const layer of layers) {
+    for (const input of inputsOf(layer)) readers.set(input, [...(readers.get(input) ?? []), layer])
+  }
+  const soleReader = (tensor: number, op: Layer['op']): Layer | undefined => {
+    const [reader, ...others] = readers.get(tensor) ?? []
+    return reader?.op === op && others.length === 0 ? reader : undefined
+  }
+  const taken = new Set<Layer>()
+  /** Placed where its last layer stands, when every input is ready. */
+  const placed = new Map<Layer, FusedStep>()
+  for (const layer of layers) {
+    if (taken.has(layer)) continue
+    const step: FusedStep = {
+      inputs: inputsOf(layer),
+      output: layer.output,
+      keepsInput: layer.op === 'conv' || layer.op === 'linear' || layer.op === 'batchNorm',
+      keepsOutput: layer.op === 'relu',
+    }
+    let last = layer
+    const absorb = (next: Layer): void => {
+      taken.add(next)
+      step.output = next.output
+      last = next
+    }
+    if (layer.op === 'batchNorm') {
+      const add = soleReader(step.output, 'add')
+      if (add !== undefined && !taken.has(add)) {
+        step.inputs.push(...inputsOf(add).filter((input) => input !== layer.output))
+        absorb(add)
+      }
+    }
+    if (layer.op === 'batchNorm' || layer.op === 'add') {
+      const relu = soleReader(step.output, 'relu')
+      if (relu !== undefined) {
+        absorb(relu)
+        step.keepsOutput = true
+      }
+    }
+    placed.set(last, step)
+  }
+  return layers.flatMap((layer) => placed.get(layer) ?? [])
+}
+
+function inputsOf(layer: Layer): number[] {
+  return layer.op === 'add' ? [...layer.inputs] : [layer.input]
+}
