@@ -93,7 +93,8 @@ describe('layers', () => {
 })
 
 describe('memory', () => {
-  const plan = { graph: bareMaxPool(), globalBatch: 8, shards: 4, devices: 1, optimizer: { kind: 'SGD' as const } }
+  const settings = { globalBatch: 8, shards: 4, devices: 1, optimizer: { kind: 'SGD' }, precision: 'FP32' } as const
+  const plan = { graph: bareMaxPool(), ...settings }
 
   test('by hand: one convolution, a pool and a linear layer', () => {
     // Parameters: 4 filters of 3x3, and 3 x 4 + 3. At the peak, in the pool's backward, each image holds its 7x7 pixels
@@ -111,6 +112,13 @@ describe('memory', () => {
       replicaBytes,
       totalBytes: 8 * 51 + replicaBytes,
     })
+  })
+
+  test('BF16 halves activations and their gradients; images and weights stay as they are', () => {
+    const single = estimateMemory(plan)
+    const half = estimateMemory({ ...plan, precision: 'BF16' })
+    expect(half.activationBytes).toBe(2 * (4 * 49 + 2 * (4 * 49 + 4 * 16)))
+    expect(half).toMatchObject({ weightBytes: single.weightBytes, gradientBytes: single.gradientBytes })
   })
 
   test('devices share weights and optimiser state, and split the sums over shards', () => {

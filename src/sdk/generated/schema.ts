@@ -411,7 +411,7 @@ export type LeasedEvent = RunEvent & {
   toAttempt: Scalars['Int']['output'];
 };
 
-/** Bytes that the native engine takes in fp32; within 5 % for every architecture. Images, dataset and process come on top. */
+/** Bytes that the native engine takes, within 5 %. Images, dataset and process come on top. */
 export type MemoryEstimate = {
   /** Of each replica: activations of one shard and the gradients alive beside them, at their peak. */
   activationBytes: Scalars['BigInt']['output'];
@@ -427,7 +427,7 @@ export type MemoryEstimate = {
   totalBytes: Scalars['BigInt']['output'];
   /** Parameters and running statistics, held once. */
   weightBytes: Scalars['BigInt']['output'];
-  /** Weights in the other layouts that kernels read, held once. */
+  /** Weights in the layouts and the precision that kernels read, held once. */
   weightCopyBytes: Scalars['BigInt']['output'];
 };
 
@@ -462,6 +462,7 @@ export type ModelSummaryInput = {
   globalBatch?: Scalars['Int']['input'];
   height?: Scalars['Int']['input'];
   optimizer?: OptimizerKind;
+  precision?: Precision;
   /** Of a step: those of the run times its accumulationSteps. */
   shards?: Scalars['Int']['input'];
   width?: Scalars['Int']['input'];

@@ -1,8 +1,8 @@
 // What a client asks a model summary of.
 import { Field, InputType, Int } from 'type-graphql'
-import type { OptimizerKind } from '../../shared/recipe.ts'
+import type { OptimizerKind, Precision } from '../../shared/recipe.ts'
 import type { Architecture } from '../../shared/run-spec.ts'
-import { OptimizerKindEnum } from '../runs/recipe.type.ts'
+import { OptimizerKindEnum, PrecisionEnum } from '../runs/recipe.type.ts'
 import { ArchitectureEnum } from '../runs/run.type.ts'
 
 @InputType('ModelSummaryInput')
@@ -33,4 +33,7 @@ export class ModelSummaryInput {
 
   @Field(() => OptimizerKindEnum, { defaultValue: 'SGD' })
   optimizer!: OptimizerKind
+
+  @Field(() => PrecisionEnum, { defaultValue: 'FP32' })
+  precision!: Precision
 }

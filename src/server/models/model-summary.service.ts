@@ -1,6 +1,6 @@
 // What a model is made of and what training it would take, from its description alone: no run, no data, no engine.
 import { z } from 'zod'
-import { optimizerKinds } from '../../shared/recipe.ts'
+import { optimizerKinds, precisions } from '../../shared/recipe.ts'
 import { architectures, checkDeviceCount, checkShards, parseWith, type Architecture } from '../../shared/run-spec.ts'
 import { estimateMemory, type MemoryEstimate } from '../../trainer/models/memory.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
@@ -19,6 +19,7 @@ const requestSchema = z.strictObject({
   shards: z.number().int().positive().max(1024),
   devices: z.number().int().positive(),
   optimizer: z.enum(optimizerKinds),
+  precision: z.enum(precisions),
 })
 export type ModelSummaryRequest = z.input<typeof requestSchema>
 

@@ -49,14 +49,13 @@ export class LayerSummary {
 }
 
 @ObjectType('MemoryEstimate', {
-  description:
-    'Bytes that the native engine takes in fp32; within 5 % for every architecture. Images, dataset and process come on top.',
+  description: 'Bytes that the native engine takes, within 5 %. Images, dataset and process come on top.',
 })
 export class MemoryEstimate {
   @Field(() => BigIntScalar, { description: 'Parameters and running statistics, held once.' })
   weightBytes!: bigint
 
-  @Field(() => BigIntScalar, { description: 'Weights in the other layouts that kernels read, held once.' })
+  @Field(() => BigIntScalar, { description: 'Weights in the layouts and the precision that kernels read, held once.' })
   weightCopyBytes!: bigint
 
   @Field(() => BigIntScalar, { description: 'State of the optimizer, held once.' })

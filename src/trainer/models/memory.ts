@@ -1,6 +1,6 @@
 // How much memory training a model takes on the native engine, before anything is opened: pure arithmetic. It follows
 // what the engine's plan decides (native/src/plan); test/engine/memory.test.ts holds the two together.
-import type { OptimizerSpec } from '../../shared/run-spec.ts'
+import type { OptimizerSpec, Precision } from '../../shared/recipe.ts'
 import type { ConvLayer, Layer, ModelGraph } from './graph.ts'
 import { elementCount, optimizerSlots, parameterCount, stateEntries } from './parameters.ts'
 
@@ -12,6 +12,7 @@ export interface TrainingPlan {
   /** How many; a power of two, at most `shards`. */
   devices: number
   optimizer: Pick<OptimizerSpec, 'kind'>
+  precision: Precision
 }
 
 /** In bytes. Channels padded to whole vectors are left out: with 64 channels and more they are few. */
@@ -19,7 +20,7 @@ export interface MemoryEstimate {
   // Held once, by all replicas together.
   /** Parameters and running statistics, fp32. */
   weightBytes: number
-  /** Weights again, in the layouts that data gradients and Winograd convolutions read. */
+  /** Weights again, in the layouts and the precision that the kernels read. */
   weightCopyBytes: number
   optimizerBytes: number
   // Held by each replica.
@@ -34,18 +35,20 @@ export interface MemoryEstimate {
   totalBytes: number
 }
 
-const bytesPerValue = 4
+/** Of weights, gradients of weights, optimiser state and images, whatever the precision. */
+const floatBytes = 4
 
-export function estimateMemory({ graph, globalBatch, shards, devices, optimizer }: TrainingPlan): MemoryEstimate {
+export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
+  const { graph, globalBatch, shards, devices, optimizer } = plan
   const convolutions = graph.layers.filter((layer) => layer.op === 'conv')
   const parameters = parameterCount(graph)
   const idle = convolutions.reduce((sum, layer) => sum + tapValues(layer) * idleTaps(graph, layer), 0)
-  const weightBytes = bytesPerValue * stateEntries(graph).reduce((sum, { shape }) => sum + elementCount(shape), 0)
-  const weightCopyBytes = bytesPerValue * convolutions.reduce((sum, layer) => sum + copiedValues(graph, layer), 0)
-  const optimizerBytes = bytesPerValue * parameters * optimizerSlots(optimizer).length
-  const gradientBytes = bytesPerValue * (parameters - idle) * gradientSets(shards / devices)
-  const activationBytes = bytesPerValue * (globalBatch / shards) * peakValues(graph)
-  const scratchBytes = bytesPerValue * Math.max(0, ...convolutions.map((layer) => scratchValues(graph, layer)))
+  const weightBytes = floatBytes * stateEntries(graph).reduce((sum, { shape }) => sum + elementCount(shape), 0)
+  const weightCopyBytes = floatBytes * convolutions.reduce((sum, layer) => sum + copiedFloats(plan, layer), 0)
+  const optimizerBytes = floatBytes * parameters * optimizerSlots(optimizer).length
+  const gradientBytes = floatBytes * (parameters - idle) * gradientSets(shards / devices)
+  const activationBytes = (globalBatch / shards) * peakBytes(plan)
+  const scratchBytes = Math.max(0, ...convolutions.map((layer) => scratchOf(plan, layer)))
   const replicaBytes = gradientBytes + activationBytes + scratchBytes
   return {
     weightBytes,
@@ -83,39 +86,57 @@ function idleTaps(graph: ModelGraph, { input, output, kernel, stride, padding }:
 
 const winogradPlanes = 36
 
+/** Bytes of a value of an activation or its gradient. */
+function elementBytes({ precision }: Pick<TrainingPlan, 'precision'>): number {
+  return precision === 'BF16' ? 2 : 4
+}
+
 /** As `preferWinograd` in native/src/plan/plan.cc. */
-function usesWinograd(graph: ModelGraph, { input, output, kernel, stride, padding }: ConvLayer): boolean {
+function usesWinograd({ graph, precision }: TrainingPlan, layer: ConvLayer): boolean {
+  const { input, output, kernel, stride, padding } = layer
   const [, height, width] = graph.shapes[output] ?? [0, 0, 0]
+  if (precision === 'BF16') return false
   return kernel === 3 && stride === 1 && padding === 1 && input !== 0 && height >= 3 && width >= 3
 }
 
-/** Transposed taps for the data gradient; Winograd's planes for both directions. */
-function copiedValues(graph: ModelGraph, layer: ConvLayer): number {
+/** Transposed taps for the data gradient, or in BF16 taps of both kinds; Winograd's planes for both directions. */
+function copiedFloats(plan: TrainingPlan, layer: ConvLayer): number {
   if (layer.input === 0) return 0
-  const taps = layer.kernel ** 2 - idleTaps(graph, layer)
-  return tapValues(layer) * (taps + (usesWinograd(graph, layer) ? 2 * winogradPlanes : 0))
+  const taps = layer.kernel ** 2 - idleTaps(plan.graph, layer)
+  return tapValues(layer) * (taps + (usesWinograd(plan, layer) ? 2 * winogradPlanes : 0))
 }
 
-/** Winograd's planes of a weight gradient, with the tiles in flight beside them. */
-function scratchValues(graph: ModelGraph, layer: ConvLayer): number {
-  const tilesInFlight = 384 * 1024
-  return usesWinograd(graph, layer) ? winogradPlanes * tapValues(layer) + tilesInFlight : 0
+/** What a direct weight gradient reads at once, so that it stays in cache. */
+const blockBytes = 640 * 1024
+/** Winograd's tiles in flight. */
+const tileBytes = 384 * 1024 * floatBytes
+
+/** Bytes beside the maps: Winograd's planes of a weight gradient, or a direct one apart, and BF16's rows in pairs. */
+function scratchOf(plan: TrainingPlan, layer: ConvLayer): number {
+  if (usesWinograd(plan, layer)) return floatBytes * winogradPlanes * tapValues(layer) + tileBytes
+  const { graph, globalBatch, shards } = plan
+  const [, height, width] = graph.shapes[layer.output] ?? [0, 0, 0]
+  const pixelBytes = (globalBatch / shards) * (layer.inChannels + layer.outChannels) * elementBytes(plan)
+  const taps = layer.kernel ** 2 - idleTaps(graph, layer)
+  const gradient = height * width * pixelBytes > blockBytes ? floatBytes * tapValues(layer) * taps : 0
+  return gradient + (plan.precision === 'BF16' && layer.input !== 0 ? blockBytes : 0)
 }
 
 /** When a buffer is first and last needed, counted in steps of the plan: forward up, then backward down. */
 interface Lifetime {
-  values: number
+  bytes: number
   first: number
   last: number
 }
 
-/** The most values of one image that a training step holds at once, gradients and activations together. */
-function peakValues(graph: ModelGraph): number {
+/** The most bytes of one image that a training step holds at once, gradients and activations together. */
+function peakBytes({ graph, precision }: TrainingPlan): number {
   const steps = fusedSteps(graph)
   const lives = new Map<string, Lifetime>()
   const touch = (kind: 'activation' | 'gradient', tensor: number, at: number): void => {
     const key = `${kind} ${tensor}`
-    const life = lives.get(key) ?? { values: elementCount(graph.shapes[tensor] ?? []), first: at, last: at }
+    const bytes = elementCount(graph.shapes[tensor] ?? []) * (tensor === 0 ? floatBytes : elementBytes({ precision }))
+    const life = lives.get(key) ?? { bytes, first: at, last: at }
     lives.set(key, { ...life, first: Math.min(life.first, at), last: Math.max(life.last, at) })
   }
   steps.forEach(({ inputs, output, keepsInput, keepsOutput }, index) => {
@@ -132,7 +153,7 @@ function peakValues(graph: ModelGraph): number {
   touch('activation', graph.logits, steps.length)
   touch('gradient', graph.logits, steps.length)
   const held = Array.from({ length: 2 * steps.length + 1 }, (_, at) =>
-    [...lives.values()].reduce((sum, { values, first, last }) => sum + (first <= at && at <= last ? values : 0), 0),
+    [...lives.values()].reduce((sum, { bytes, first, last }) => sum + (first <= at && at <= last ? bytes : 0), 0),
   )
   return Math.max(...held)
 }
