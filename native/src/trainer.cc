@@ -2,6 +2,7 @@
 #include "trainer.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <stdexcept>
 
@@ -66,12 +67,18 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
   batchesTracked_ += 1;
   owe(learningRate);
   onEveryReplica([&](Replica& replica, int device) {
+    Laps laps(device == 0 ? timed_ : nullptr);
     replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
+    laps.end(&PartSeconds::gradients);
     barrier_.wait();
+    laps.end(&PartSeconds::waiting);
     update(replica, device, learningRate);
     if (device == 0) updateRunningStatistics();
+    laps.end(&PartSeconds::update);
     barrier_.wait();
+    laps.end(&PartSeconds::waiting);
     copyWeights(replica, device);
+    laps.end(&PartSeconds::weightCopies);
   });
   if (owedSteps() == mostOwedSteps) {
     owedSgd_.clear();
@@ -101,21 +108,30 @@ double Trainer::gradients(const ImageBatch& batch, float* canonical) {
   return meanLoss();
 }
 
-std::vector<StepProfile> Trainer::profile(const ImageBatch& batch, int repetitions) {
+Profile Trainer::profile(const ImageBatch& batch, int repetitions) {
   const auto& steps = plan_.steps();
   std::vector<double> seconds(2 * steps.size());
+  PartSeconds parts;
+  struct Watch {
+    Trainer& trainer;
+    ~Watch() {
+      trainer.timed_ = nullptr;
+      trainer.replicas_[0]->timeInto(nullptr);
+    }
+  } const watch{*this};
+  timed_ = &parts;
   replicas_[0]->timeInto(seconds.data());
-  for (int r = 0; r < repetitions; r++) {
-    onEveryReplica([&](Replica& replica, int) {
-      replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
-    });
-  }
-  replicas_[0]->timeInto(nullptr);
+  const auto begin = std::chrono::steady_clock::now();
+  for (int r = 0; r < repetitions; r++) step(batch, 0.0);
+  Profile profile;
+  profile.stepSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / repetitions;
+  profile.parts = {parts.gradients / repetitions, parts.waiting / repetitions, parts.update / repetitions,
+                   parts.weightCopies / repetitions};
   const double shards = static_cast<double>(spec_.shards) / devices();
-  std::vector<StepProfile> profile;
   for (std::size_t i = 0; i < steps.size(); i++) {
-    profile.push_back({steps[i]->layer, steps[i]->kind, seconds[2 * i] / repetitions, seconds[2 * i + 1] / repetitions,
-                       steps[i]->forwardProducts * shards, steps[i]->backwardProducts * shards});
+    profile.steps.push_back({steps[i]->layer, steps[i]->kind, seconds[2 * i] / repetitions,
+                             seconds[2 * i + 1] / repetitions, steps[i]->forwardProducts * shards,
+                             steps[i]->backwardProducts * shards});
   }
   return profile;
 }

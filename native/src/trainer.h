@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cpu/memory.h"
+#include "laps.h"
 #include "plan/plan.h"
 #include "replica.h"
 
@@ -38,12 +39,17 @@ struct OptimizerSlots {
   std::vector<std::vector<float>> slots;
 };
 
-// Where the time of a step goes, on the first device.
-struct StepProfile {
-  int layer;
-  std::string kind;
-  double forwardSeconds, backwardSeconds;    // per global batch share of one device
-  double forwardProducts, backwardProducts;  // multiply-adds in that time
+// Where the time of a step goes on the first device: means over some steps.
+struct Profile {
+  struct PlanStep {
+    int layer;
+    std::string kind;
+    double forwardSeconds, backwardSeconds;    // of this device's share of the global batch
+    double forwardProducts, backwardProducts;  // multiply-adds in that time
+  };
+  double stepSeconds = 0;
+  PartSeconds parts;
+  std::vector<PlanStep> steps;
 };
 
 class Trainer {
@@ -58,8 +64,8 @@ class Trainer {
   double step(const ImageBatch&, double learningRate);
   // Loss and summed gradients (canonical order) without any change.
   double gradients(const ImageBatch&, float* canonical);
-  // Times the forward and backward steps over `repetitions` batches; changes no weights.
-  std::vector<StepProfile> profile(const ImageBatch&, int repetitions);
+  // Times `repetitions` updates at a learning rate of 0: weights stay, optimiser state and running statistics move on.
+  Profile profile(const ImageBatch&, int repetitions);
   // Fills predicted (N) with classes.
   LossSum evaluate(const ImageBatch&, std::int32_t* predicted);
   void predict(const ImageBatch&, float* logits);
@@ -116,6 +122,7 @@ class Trainer {
   double optimizerStep_ = 0;
   std::vector<SgdUpdate> owedSgd_;
   std::vector<AdamUpdate> owedAdam_;
+  PartSeconds* timed_ = nullptr;  // while set, each step adds its times on the first device
   bool idleAtRest_;  // without decay and momentum, an update leaves the idle parameters as they are
   Barrier barrier_;
   std::vector<std::unique_ptr<Replica>> replicas_;

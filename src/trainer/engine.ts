@@ -70,6 +70,34 @@ export interface EvaluationResult {
   predicted: Int32Array
 }
 
+/** One step of an engine's plan: a layer, with what is computed together with it. */
+export interface PlanStepProfile {
+  /** Index of its first layer in the graph. */
+  layer: number
+  /** How it is computed, in the engine's words, such as `winograd`. */
+  kind: string
+  forwardSeconds: number
+  backwardSeconds: number
+  /** Multiply-adds that are really carried out, forward and backward; 0 where there are next to none. */
+  forwardProducts: number
+  backwardProducts: number
+}
+
+/** Where the time of a training step goes on the first device, for its share of the global batch: means over some steps. */
+export interface StepProfile {
+  /** The whole step; the next four are its parts. */
+  stepSeconds: number
+  /** Forward and backward. What the plan's steps leave of it is staging images, the loss, and sums over shards. */
+  gradientSeconds: number
+  /** For the other devices, which have not finished their part. */
+  waitingSeconds: number
+  /** The all-reduce, of which the update is a part. */
+  updateSeconds: number
+  /** Weights into the layouts that the kernels read. */
+  weightCopySeconds: number
+  steps: PlanStepProfile[]
+}
+
 /** One model on its devices. Calls must not overlap; each runs off the JS thread where the engine can. */
 export interface Session {
   /** Forward, backward, all-reduce and update on one global batch of exactly `globalBatch` images. */
@@ -80,6 +108,11 @@ export interface Session {
   evaluate(batch: Batch): Promise<EvaluationResult>
   /** Logits, (N, classes), with running statistics; 1 to `globalBatch` images. */
   predict(images: Float32Array): Promise<Float32Array>
+  /**
+   * Times `repetitions` steps at a learning rate of 0: weights stay, optimiser state and running statistics move on.
+   * Absent where the engine cannot tell.
+   */
+  profile?(batch: Batch, repetitions: number): Promise<StepProfile>
   readState(): Promise<StateDict>
   /** @throws TrainqlError `CHECKPOINT_INVALID` on a missing, unexpected or misshapen tensor; nothing is changed then. */
   writeState(state: StateDict): Promise<void>

@@ -107,13 +107,13 @@ Napi::Value Session::profile(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
   const ImageBatch batch = batchFrom(info, *trainer);
   const int repetitions = info[2].As<Napi::Number>().Int32Value();
-  const auto profile = std::make_shared<std::vector<StepProfile>>();
+  const auto profile = std::make_shared<Profile>();
   return Work::queue(
       info, [=] { *profile = trainer->profile(batch, repetitions); },
       [=](Napi::Env env) {
-        auto steps = Napi::Array::New(env, profile->size());
-        for (std::size_t i = 0; i < profile->size(); i++) {
-          const StepProfile& p = (*profile)[i];
+        auto steps = Napi::Array::New(env, profile->steps.size());
+        for (std::size_t i = 0; i < profile->steps.size(); i++) {
+          const Profile::PlanStep& p = profile->steps[i];
           auto step = Napi::Object::New(env);
           step.Set("layer", p.layer);
           step.Set("kind", p.kind);
@@ -123,7 +123,14 @@ Napi::Value Session::profile(const Napi::CallbackInfo& info) {
           step.Set("backwardProducts", p.backwardProducts);
           steps.Set(static_cast<std::uint32_t>(i), step);
         }
-        return steps;
+        auto result = Napi::Object::New(env);
+        result.Set("stepSeconds", profile->stepSeconds);
+        result.Set("gradientSeconds", profile->parts.gradients);
+        result.Set("waitingSeconds", profile->parts.waiting);
+        result.Set("updateSeconds", profile->parts.update);
+        result.Set("weightCopySeconds", profile->parts.weightCopies);
+        result.Set("steps", steps);
+        return result;
       });
 }
 

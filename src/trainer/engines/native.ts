@@ -12,6 +12,7 @@ import type {
   Session,
   SessionSpec,
   StateDict,
+  StepProfile,
   StepResult,
 } from '../engine.ts'
 import type { ModelGraph } from '../models/graph.ts'
@@ -50,6 +51,7 @@ interface AddonSession {
   gradients(images: Float32Array, labels: Int32Array): Promise<{ loss: number; values: Float32Array }>
   evaluate(images: Float32Array, labels: Int32Array): Promise<Omit<EvaluationResult, 'images'>>
   predict(images: Float32Array): Promise<Float32Array>
+  profile(images: Float32Array, labels: Int32Array, repetitions: number): Promise<StepProfile>
   readState(): Promise<Float32Array>
   writeState(values: Float32Array): Promise<void>
   readOptimizer(): Promise<{ step: number; slots: Float32Array[] }>
@@ -209,6 +211,11 @@ class NativeSession implements Session {
     checkEvaluationCount(count, this.spec.globalBatch)
     checkImages(this.graph, images, count)
     return this.open().predict(images)
+  }
+
+  async profile(batch: Batch, repetitions: number): Promise<StepProfile> {
+    checkBatch(this.graph, batch, this.spec.globalBatch)
+    return this.open().profile(batch.images, batch.labels, repetitions)
   }
 
   async readState(): Promise<StateDict> {
