@@ -1,7 +1,11 @@
 // What a bench is: a name, the rows it can measure, and the figures it gives for each.
 
-export interface Row {
+/** What one must know to judge or repeat a row: settings, memory, spread. */
+export type Detail = Record<string, string | number | boolean | null>
+
+export interface MeasuredRow {
   name: string
+  status: 'measured'
   unit: string
   ours: number | null
   peer: number | null
@@ -9,12 +13,22 @@ export interface Row {
   ratio: number | null
   /** The figure itself where there is no peer. */
   value: number | null
-  /** What one must know to judge or repeat the row: settings, memory, spread. */
-  detail: Record<string, string | number | boolean | null>
+  /** What the project asks of `ratio`, else of `value`, else of `ours`; null where it asks nothing. */
+  bar: number | null
+  detail: Detail
 }
 
+/** A row without a figure: this machine cannot have it (skipped), or something went wrong (failed). */
+export interface AbsentRow {
+  name: string
+  status: 'skipped' | 'failed'
+  reason: string
+}
+
+export type Row = MeasuredRow | AbsentRow
+
 export interface BenchOptions {
-  /** Only rows whose name matches. */
+  /** Names of the rows to measure. */
   rows: readonly string[]
   /** Measured rounds; each side trains once in each. */
   rounds: number
@@ -27,10 +41,21 @@ export interface Bench {
   /** One sentence for `--list`. */
   description: string
   rowNames: readonly string[]
-  run: (options: BenchOptions) => Promise<Row[]>
+  /** Rows as they are done, so that what was measured is not lost with what comes after. */
+  run: (options: BenchOptions) => AsyncIterable<Row>
 }
 
 /** An expected failure of a bench: what is missing and what to do. No figure is reported then. */
 export class BenchError extends Error {
   override readonly name = 'BenchError'
+}
+
+/** The rows that `work` measures; where it cannot, rows that say why in their place. */
+export async function rowsOrReason(names: readonly string[], work: () => Promise<Row[]>): Promise<Row[]> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!(error instanceof BenchError)) throw error
+    return names.map((name) => ({ name, status: 'failed', reason: error.message }))
+  }
 }

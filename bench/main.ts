@@ -1,27 +1,37 @@
 // The bench command: `npm run bench -- NAME [options]`.
 import { parseArgs } from 'node:util'
 import { BenchError, type Bench } from './bench.ts'
+import { accuracy } from './benches/accuracy.ts'
 import { train } from './benches/train.ts'
 import { tune } from './benches/tune.ts'
 import { describeMachine } from './machine.ts'
-import { describe, footnotes, table } from './report.ts'
+import { markdown } from './markdown.ts'
+import { footnotes, heading, table } from './report.ts'
+import { readResult, saveResult, type Result } from './result.ts'
 
-const benches: readonly Bench[] = [train, tune]
+const benches: readonly Bench[] = [train, accuracy, tune]
 
 const usage = `Usage: npm run bench -- NAME [options]
+       npm run bench -- --from FILE [--markdown]
 
   --rows PATTERN  only rows whose name matches this regular expression
   --rounds N      measured rounds, at least 7 for a figure worth keeping (default 9)
   --json          one JSON object on the last line
+  --out FILE      keeps that object in FILE, with the rows so far after each of them
+  --from FILE     shows what --out kept instead of measuring
+  --markdown      tables in Markdown
   --list          benches and their rows
 
-Benches: ${benches.map(({ name, description }) => `${name} (${description})`).join(', ')}`
+Benches: ${benches.map(({ name, description }) => `${name} (${description})`).join('; ')}`
 
 async function main(): Promise<number> {
   const { values, positionals } = parse()
   if (values.help === true) return print(usage)
   if (values.list === true)
     return print(benches.map(({ name, rowNames }) => `${name}\n  ${rowNames.join('\n  ')}`).join('\n'))
+  const show = values.markdown === true ? markdown : plain
+  if (values.from !== undefined) return print(show(readResult(values.from)))
+
   const [name, ...more] = positionals
   const bench = benches.find((candidate) => candidate.name === name)
   if (bench === undefined || more.length > 0) {
@@ -32,14 +42,34 @@ async function main(): Promise<number> {
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new BenchError(`Expected a whole number of rounds; got "${values.rounds}".`)
 
-  const machine = describeMachine()
-  const date = new Date().toISOString()
-  const results = await bench.run({ rows, rounds, note: (line) => process.stderr.write(`${line}\n`) })
-  const peers = [...new Set(results.map(({ detail }) => detail['peer']).filter((peer) => typeof peer === 'string'))]
-  print(`\n${bench.name}, ${date}\n${describe(machine)}${peers.length > 0 ? `; ${peers.join('; ')}` : ''}\n`)
-  print(`${table(results)}\n\n${footnotes(results)}`)
-  if (values.json === true) print(JSON.stringify({ bench: bench.name, date, machine, rows: results }))
-  return 0
+  const result = await measure(bench, { rows, rounds, out: values.out })
+  print(`\n${show(result)}`)
+  if (values.json === true) print(JSON.stringify(result))
+  return result.rows.some(({ status }) => status === 'failed') ? 1 : 0
+}
+
+interface Measurement {
+  rows: readonly string[]
+  rounds: number
+  out: string | undefined
+}
+
+async function measure(bench: Bench, { rows, rounds, out }: Measurement): Promise<Result> {
+  const begun = performance.now()
+  const note = (line: string) => {
+    process.stderr.write(`${((performance.now() - begun) / 1000).toFixed(0).padStart(5)} s  ${line}\n`)
+  }
+  const result: Result = { bench: bench.name, date: new Date().toISOString(), machine: describeMachine(), rows: [] }
+  for await (const row of bench.run({ rows, rounds, note })) {
+    result.rows.push(row)
+    note(JSON.stringify(row))
+    if (out !== undefined) saveResult(out, result)
+  }
+  return result
+}
+
+function plain(result: Result): string {
+  return `${heading(result)}\n\n${table(result.rows)}\n\n${footnotes(result.rows)}`
 }
 
 function parse() {
@@ -50,6 +80,9 @@ function parse() {
         rows: { type: 'string', default: '' },
         rounds: { type: 'string', default: '9' },
         json: { type: 'boolean' },
+        out: { type: 'string' },
+        from: { type: 'string' },
+        markdown: { type: 'boolean' },
         list: { type: 'boolean' },
         help: { type: 'boolean' },
       },

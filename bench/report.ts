@@ -1,18 +1,25 @@
 // A bench's rows as a table for people.
 import type { Row } from './bench.ts'
 import type { Machine } from './machine.ts'
+import type { Result } from './result.ts'
+
+const header = ['row', 'ours', 'peer', 'unit', 'ratio', 'at least', 'memory', 'peer memory']
 
 export function table(rows: readonly Row[]): string {
-  const header = ['row', 'ours', 'peer', 'unit', 'ratio', 'memory', 'peer memory']
-  const lines = rows.map(({ name, unit, ours, peer, ratio, value, detail }) => [
-    name,
-    figure(ours ?? value),
-    figure(peer),
-    unit,
-    ratio === null ? '' : `${ratio.toFixed(2)}x`,
-    bytes(detail['oursPeakBytes']),
-    bytes(detail['peerPeakBytes']),
-  ])
+  const lines = rows.map((row) => {
+    if (row.status !== 'measured') return [row.name, '', '', row.status]
+    const { name, unit, ours, peer, ratio, value, bar, detail } = row
+    return [
+      name,
+      figure(ours ?? value),
+      figure(peer),
+      unit,
+      ratio === null ? '' : `${ratio.toFixed(2)}x`,
+      bar === null ? '' : String(bar),
+      mebibytes(detail['oursPeakBytes']),
+      mebibytes(detail['peerPeakBytes']),
+    ]
+  })
   const widths = header.map((title, column) =>
     Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)),
   )
@@ -24,28 +31,35 @@ export function table(rows: readonly Row[]): string {
     .join('\n')
 }
 
-/** What the rows have in common once, and each row's own settings. */
+/** Each row's own settings, or why it has no figure. */
 export function footnotes(rows: readonly Row[]): string {
   return rows
-    .map(({ name, detail }) => {
-      const shown = Object.entries(detail).filter(([key]) => !key.endsWith('Bytes'))
-      return `${name}: ${shown.map(([key, value]) => `${key} ${format(value)}`).join('; ')}`
+    .map((row) => {
+      if (row.status !== 'measured') return `${row.name}: ${row.status}: ${row.reason}`
+      const shown = Object.entries(row.detail).filter(([key]) => !key.endsWith('Bytes'))
+      return `${row.name}: ${shown.map(([key, value]) => `${key} ${format(value)}`).join('; ')}`
     })
     .join('\n')
 }
 
-export function describe({ cpu, cores, memoryBytes, isa, os, node }: Machine): string {
-  return `${cpu}, ${cores} cores, ${bytes(memoryBytes)}, ${isa.join(' ')}; ${os}; Node ${node}`
+/** Which bench, when, on which machine, beside which peer. */
+export function heading({ bench, date, machine, rows }: Result): string {
+  const peers = rows.flatMap((row) => (row.status === 'measured' ? [row.detail['peer']] : []))
+  const named = [...new Set(peers.filter((peer) => typeof peer === 'string'))]
+  return `${bench}, ${date}\n${[describe(machine), ...named].join('; ')}`
 }
 
-function figure(value: number | null): string {
+export function describe({ cpu, cores, memoryBytes, isa, os, node }: Machine): string {
+  return `${cpu}, ${cores} cores, ${(memoryBytes / 1024 ** 3).toFixed(0)} GiB, ${isa.join(' ')}; ${os}; Node ${node}`
+}
+
+export function figure(value: number | null): string {
   if (value === null) return ''
   return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(4)
 }
 
-function bytes(value: string | number | boolean | null | undefined): string {
-  if (typeof value !== 'number') return ''
-  return value >= 10 * 1024 ** 3 ? `${(value / 1024 ** 3).toFixed(0)} GiB` : `${Math.round(value / 1024 ** 2)} MiB`
+export function mebibytes(value: string | number | boolean | null | undefined): string {
+  return typeof value === 'number' ? `${Math.round(value / 1024 ** 2)} MiB` : ''
 }
 
 function format(value: string | number | boolean | null): string {

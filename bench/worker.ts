@@ -19,13 +19,18 @@ export interface Worker<Ready> {
   readonly pid: number
   /** What it said of itself when it was ready. */
   readonly ready: Ready
-  /** Sends one request and waits for its answer. */
-  ask<T extends z.ZodType>(request: unknown, answer: T): Promise<z.output<T>>
+  /**
+   * Sends one request and waits for its answer.
+   * @throws BenchError where the process ends, or does not answer within the time given; it is killed then.
+   */
+  ask<T extends z.ZodType>(request: unknown, answer: T, limit?: { withinMs: number }): Promise<z.output<T>>
   /** Ends its input and waits until it is gone; kills it after a grace time. */
   close(): Promise<void>
 }
 
 const graceMs = 10_000
+/** No turn of any side takes this long, unless something hangs. */
+const answerWithinMs = 300_000
 const stderrKept = 4_000
 
 /** @throws BenchError where the process ends, or is not ready in time; its last words are in the message. */
@@ -55,6 +60,16 @@ export async function startWorker<T extends z.ZodType>(
     return JSON.parse(line.value)
   }
 
+  /** What `reading` yields, unless it takes longer than it may. */
+  async function within<T>(ms: number, reading: () => Promise<T>): Promise<T> {
+    const late = setTimeout(() => child.kill('SIGKILL'), ms)
+    try {
+      return await reading()
+    } finally {
+      clearTimeout(late)
+    }
+  }
+
   async function close(): Promise<void> {
     child.stdin.end()
     const kill = setTimeout(() => child.kill('SIGKILL'), graceMs)
@@ -62,9 +77,8 @@ export async function startWorker<T extends z.ZodType>(
     clearTimeout(kill)
   }
 
-  const late = setTimeout(() => child.kill('SIGKILL'), readyWithinMs)
   try {
-    const ready = readySchema.parse(await nextLine())
+    const ready = readySchema.parse(await within(readyWithinMs, nextLine))
     const { pid } = child
     if (pid === undefined) throw new BenchError(`${name} did not start.`)
     return {
@@ -72,16 +86,30 @@ export async function startWorker<T extends z.ZodType>(
       pid,
       ready,
       close,
-      ask: async (request, answer) => {
+      ask: async (request, answer, { withinMs } = { withinMs: answerWithinMs }) => {
         child.stdin.write(`${JSON.stringify(request)}\n`)
-        return answer.parse(await nextLine())
+        return answer.parse(await within(withinMs, nextLine))
       },
     }
   } catch (error) {
     child.kill('SIGKILL')
     throw error
+  }
+}
+
+/** Closes every worker that was opened, whatever happens. */
+export async function withWorkers<T>(
+  work: (open: <W extends Worker<unknown>>(starting: Promise<W>) => Promise<W>) => Promise<T>,
+): Promise<T> {
+  const opened: Worker<unknown>[] = []
+  try {
+    return await work(async (starting) => {
+      const worker = await starting
+      opened.push(worker)
+      return worker
+    })
   } finally {
-    clearTimeout(late)
+    await Promise.all(opened.map((worker) => worker.close()))
   }
 }
 

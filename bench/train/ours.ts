@@ -12,6 +12,8 @@ const readySchema = z
       detail: z.string(),
       parameters: z.number(),
       sessionBytes: z.number(),
+      /** Peak memory of the process before it opened the session. */
+      importedBytes: z.number(),
     }),
   })
   .transform(({ ready }) => ready)
@@ -24,7 +26,7 @@ const warmUpSteps = 3
 export async function startOurs(task: TrainTask, devices: readonly (readonly number[])[]): Promise<Worker<OursReady>> {
   const [command, ...entry] = entryCommand(new URL('../workers/train.ts', import.meta.url))
   const input = JSON.stringify({ ...task, ...recipe, devices, warmUpSteps })
-  const name = `TrainQL on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}`
+  const name = `TrainQL in ${task.precision} on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}`
   return startWorker({ name, command, args: [...entry, input], readyWithinMs }, readySchema)
 }
 

@@ -1,22 +1,19 @@
-// The peer at its best: finds PyTorch, tries its memory layouts, its compiler and its allocators on a task, and
-// keeps the quickest.
+// The peer: finds PyTorch, starts it on a task, and opens the task in one of its variants.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import type { Precision } from '../../src/shared/run-spec.ts'
 import { BenchError } from '../bench.ts'
-import { measureRounds, median, percent, quietShare } from '../rounds.ts'
 import { startWorker, type Worker } from '../worker.ts'
-import { recipe, type TrainTask } from './tasks.ts'
+import { recipe, type Shape } from './tasks.ts'
 
 const readySchema = z
   .object({
     ready: z.object({
       version: z.string(),
       torchvision: z.string(),
-      optimizer: z.string(),
       threads: z.number(),
-      parameters: z.number(),
       /** Peak memory of the process when it had imported torch and done nothing else. */
       importedBytes: z.number(),
     }),
@@ -24,24 +21,30 @@ const readySchema = z
   .transform(({ ready }) => ready)
 export type PyTorchReady = z.output<typeof readySchema>
 
+const openedSchema = z
+  .object({ opened: z.object({ optimizer: z.string(), parameters: z.number(), secondsPerStep: z.number() }) })
+  .transform(({ opened }) => opened)
+export type Opened = z.output<typeof openedSchema>
+
 export interface Variant {
+  precision: Precision
   layout: 'contiguous' | 'channels_last'
   compile: boolean
   /** Path of the allocator to preload; null for the C library's. */
   tcmalloc: string | null
+  /** Which of PyTorch's implementations of SGD; absent: it finds its quickest. */
+  optimizer?: string
 }
 
-export interface Qualified extends Variant {
-  optimizer: string
-  secondsPerStep: number
-}
-
-const script = fileURLToPath(new URL('../peer/train.py', import.meta.url))
 const warmUpSteps = 3
+const readyWithinMs = 120_000
+const openWithinMs = 60_000
 /** A first compilation of ResNet-50 takes about two minutes on two cores. */
-const readyWithinMs = 420_000
-/** Of about a second each. */
-const qualifyingRounds = 3
+const compileWithinMs = 180_000
+
+export function peerFile(name: string): string {
+  return fileURLToPath(new URL(`../peer/${name}`, import.meta.url))
+}
 
 /**
  * The Python that has torch and torchvision: `TRAINQL_PYTHON`, the environment in build/peer, or python3.
@@ -60,73 +63,56 @@ export function findPython(): string {
   )
 }
 
+export interface PeerPlace {
+  python: string
+  cores: readonly number[]
+  /** See Variant. */
+  tcmalloc: string | null
+}
+
+/** A process with torch imported, and nothing opened yet. */
 export async function startPyTorch(
-  task: TrainTask,
-  { python, cores, variant }: { python: string; cores: readonly number[]; variant: Variant & { optimizer?: string } },
+  shape: Shape,
+  { python, cores, tcmalloc }: PeerPlace,
 ): Promise<Worker<PyTorchReady>> {
-  const { layout, compile, optimizer, tcmalloc } = variant
-  const { architecture, channels, size, classes, globalBatch } = task
-  const input = {
-    ...{ architecture: architecture.toLowerCase(), channels, size, classes, globalBatch },
-    ...{ layout, compile, optimizer, cores, warmUpSteps, ...recipe },
-  }
   return startWorker(
     {
-      name: `PyTorch (${describe(variant)})`,
-      command: python,
-      args: ['-u', script, JSON.stringify(input)],
-      env: tcmalloc === null ? {} : { LD_PRELOAD: tcmalloc },
+      name: 'PyTorch',
+      ...pythonCommand('train.py', { ...peerTask(shape), cores, warmUpSteps }, { python, tcmalloc }),
       readyWithinMs,
     },
     readySchema,
   )
 }
 
-/**
- * Tries every variant for a few seconds, one after the other, and gives them quickest first. A variant that does
- * not start in time, such as a compilation without a C++ compiler, is noted and left out.
- */
-export async function qualify(
-  task: TrainTask,
-  { python, cores, note }: { python: string; cores: readonly number[]; note: (line: string) => void },
-): Promise<Qualified[]> {
-  note(`${task.name}: finding PyTorch's best settings`)
-  const qualified: Qualified[] = []
-  for (const variant of variants()) {
-    let worker: Worker<PyTorchReady>
-    try {
-      worker = await startPyTorch(task, { python, cores, variant })
-    } catch (error) {
-      if (!(error instanceof BenchError)) throw error
-      note(`  PyTorch ${describe(variant)}: left out: ${error.message.split('\n').at(-1) ?? ''}`)
-      continue
-    }
-    try {
-      const measured = await measureRounds([worker], { rounds: qualifyingRounds, cores, onRound: () => undefined })
-      const secondsPerStep = median(measured.secondsPerStep[0] ?? [])
-      qualified.push({ ...variant, optimizer: worker.ready.optimizer, secondsPerStep })
-      const figure = `${(task.globalBatch / secondsPerStep).toFixed(1)} images/s, ${worker.ready.optimizer} SGD`
-      const disturbed = measured.foreignLoad > quietShare ? `, disturbed (${percent(measured.foreignLoad)})` : ''
-      note(`  PyTorch ${describe(variant)}: ${figure}${disturbed}`)
-    } finally {
-      await worker.close()
-    }
-  }
-  if (qualified.length === 0) throw new BenchError('No variant of PyTorch could train this task.')
-  return qualified.toSorted((a, b) => a.secondsPerStep - b.secondsPerStep)
+/** Command that runs one of the peer's scripts; it leaves no compiled files behind. */
+export function pythonCommand(
+  name: string,
+  input: unknown,
+  { python, tcmalloc }: Pick<PeerPlace, 'python' | 'tcmalloc'>,
+): { command: string; args: string[]; env: Record<string, string> } {
+  const env: Record<string, string> = tcmalloc === null ? {} : { LD_PRELOAD: tcmalloc }
+  return { command: python, args: ['-B', '-u', peerFile(name), JSON.stringify(input)], env }
 }
 
-export function describe({ layout, compile, tcmalloc }: Variant): string {
-  return [layout, compile ? 'torch.compile' : 'eager', tcmalloc === null ? 'malloc' : 'tcmalloc'].join(', ')
+export function peerTask({ architecture, channels, size, classes, globalBatch }: Shape) {
+  return { architecture: architecture.toLowerCase(), channels, size, classes, globalBatch, ...recipe }
 }
 
-function variants(): Variant[] {
-  const allocators = [null, findTcmalloc()].filter((path, index) => index === 0 || path !== null)
-  return [false, true].flatMap((compile) =>
-    (['contiguous', 'channels_last'] as const).flatMap((layout) =>
-      allocators.map((tcmalloc) => ({ layout, compile, tcmalloc })),
-    ),
-  )
+/** Builds the model, in place of the one before, and warms it up. */
+export async function openVariant(worker: Worker<PyTorchReady>, variant: Variant): Promise<Opened> {
+  const withinMs = variant.compile ? compileWithinMs : openWithinMs
+  const { precision, layout, compile, optimizer } = variant
+  return worker.ask({ open: { precision, layout, compile, optimizer } }, openedSchema, { withinMs })
+}
+
+export function describe({ precision, layout, compile, tcmalloc }: Variant): string {
+  return [
+    precision === 'BF16' ? 'bf16 autocast' : 'fp32',
+    layout,
+    compile ? 'torch.compile' : 'eager',
+    tcmalloc === null ? 'malloc' : 'tcmalloc',
+  ].join(', ')
 }
 
 /** gperftools' allocator, where the system has it. */

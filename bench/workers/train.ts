@@ -1,11 +1,13 @@
 // Our side of the `train` bench: the native engine on one task, driven over stdin like its peer.
 //
 // Takes the task as JSON in argv[2]; prints {ready} after the warm-up; answers {steps: n} with {seconds, loss} and
-// {audit: true} with what became of weights, running statistics and optimiser state. Ends with its input.
+// {profile: n} with where the time of n further steps went; {audit: true} with what became of weights, running statistics
+// and optimiser state. Ends with its input.
 import { createHash } from 'node:crypto'
 import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { isTrainqlError } from '../../src/shared/errors.ts'
+import { precisions } from '../../src/shared/recipe.ts'
 import { architectures } from '../../src/shared/run-spec.ts'
 import type { Batch, Session } from '../../src/trainer/engine.ts'
 import { openEngine } from '../../src/trainer/engines/open.ts'
@@ -14,6 +16,7 @@ import type { ModelGraph } from '../../src/trainer/models/graph.ts'
 import { parameterCount, parameterEntries } from '../../src/trainer/models/parameters.ts'
 import { resnet } from '../../src/trainer/models/resnet.ts'
 import { createRandom } from '../../src/trainer/random.ts'
+import { peakMemoryBytes } from '../machine.ts'
 
 const size = z.number().int().positive()
 const taskSchema = z.object({
@@ -23,6 +26,7 @@ const taskSchema = z.object({
   classes: size,
   globalBatch: size,
   shards: size,
+  precision: z.enum(precisions),
   /** One list of operating-system cores for each device. */
   devices: z.array(z.array(z.number().int().min(0)).min(1)).min(1),
   learningRate: z.number().positive(),
@@ -34,16 +38,21 @@ type Task = z.output<typeof taskSchema>
 
 const seed = 0
 
-const requestSchema = z.union([z.object({ steps: size }), z.object({ audit: z.literal(true) })])
+const requestSchema = z.union([
+  z.object({ steps: size }),
+  z.object({ profile: size }),
+  z.object({ audit: z.literal(true) }),
+])
 
 async function main(): Promise<void> {
   const task = taskSchema.parse(JSON.parse(process.argv[2] ?? ''))
-  const { architecture, channels, classes, globalBatch, shards, momentum, weightDecay } = task
+  const { architecture, channels, classes, globalBatch, shards, precision, momentum, weightDecay } = task
   const devices = task.devices.map((cores, index) => ({ kind: 'CPU' as const, name: `cpu:${index}`, cores }))
   const graph = resnet({ architecture, classes, input: { channels, height: task.size, width: task.size } })
   const engine = await openEngine('NATIVE', devices)
+  const importedBytes = peakMemoryBytes(process.pid)
   const optimizer = { kind: 'SGD' as const, momentum, nesterov: false, weightDecay, decayVectors: true }
-  const session = await engine.open({ graph, globalBatch, shards, devices, optimizer })
+  const session = await engine.open({ graph, globalBatch, shards, devices, optimizer, precision })
   await session.writeState(initialState(graph, seed))
   const batch = randomBatch(task)
 
@@ -54,11 +63,14 @@ async function main(): Promise<void> {
       detail: engine.detail,
       parameters: parameterCount(graph),
       sessionBytes: session.memoryBytes,
+      importedBytes,
     },
   })
   for await (const line of createInterface({ input: process.stdin })) {
     const request = requestSchema.parse(JSON.parse(line))
-    answer('audit' in request ? await audit(session, graph) : await train(session, batch, { task, ...request }))
+    if ('audit' in request) answer(await audit(session, graph))
+    else if ('profile' in request) answer({ profile: await session.profile?.(batch, request.profile) })
+    else answer(await train(session, batch, { task, ...request }))
   }
   await session.close()
 }

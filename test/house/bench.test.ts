@@ -1,16 +1,14 @@
 // The bench harness: what it refuses, what voids a row, and that no figure stands in for a missing peer.
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { BenchError, type Row } from '../../bench/bench.ts'
+import { BenchError, rowsOrReason, type Row } from '../../bench/bench.ts'
 import { allowedCores } from '../../bench/machine.ts'
-import { table } from '../../bench/report.ts'
+import { markdown } from '../../bench/markdown.ts'
+import { footnotes, table } from '../../bench/report.ts'
 import { measureRounds, median, spread } from '../../bench/rounds.ts'
 import { startWorker, type Worker } from '../../bench/worker.ts'
+import { bench } from './bench-command.ts'
 
-const root = fileURLToPath(new URL('../..', import.meta.url))
 const started: Worker<unknown>[] = []
 
 afterEach(async () => {
@@ -18,12 +16,13 @@ afterEach(async () => {
 })
 
 test.each([
-  { args: [], says: 'Expected one of the benches train, tune.' },
-  { args: ['nonesuch'], says: 'Expected one of the benches train, tune.' },
+  { args: [], says: 'Expected one of the benches train, accuracy, tune.' },
+  { args: ['nonesuch'], says: 'Expected one of the benches train, accuracy, tune.' },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },
   { args: ['train', '--fast'], says: "Unknown option '--fast'" },
+  { args: ['--from', 'package.json'], says: 'package.json: expected a result that --out wrote' },
 ])('refuses $args', async ({ args, says }) => {
   const { code, stdout, stderr } = await bench(args)
   expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
@@ -42,9 +41,17 @@ test('a missing peer fails with how to install it, and gives no figure', async (
 test('lists its rows', async () => {
   const { code, stdout } = await bench(['--list'])
   expect(code).toBe(0)
-  expect(stdout).toContain('  resnet18-28x28x1-b128-fp32\n')
-  expect(stdout).toContain('  resnet50-224x224x3-b8-fp32-shards4\n')
-  expect(stdout).toContain('  scaling-2x1core\n')
+  const shapes = ['18-28x28x1-b128', '18-28x28x1-b256', '18-32x32x3-b128', '18-224x224x3-b16', '50-224x224x3-b8']
+  expect(stdout.split('\n').filter((line) => line.startsWith('  '))).toEqual(
+    [
+      ...shapes.map((shape) => `resnet${shape}-fp32`),
+      ...shapes.map((shape) => `resnet${shape}-bf16`),
+      ...shapes.map((shape) => `resnet${shape}-fp32-shards4`),
+      ...['scaling-2x1core', 'scaling-2x1core-b256'],
+      ...['busy-neighbour', 'epoch-fashion-mnist', 'epoch-fashion-mnist-augmented'],
+      'fashion-mnist-3-epochs-bf16',
+    ].map((name) => `  ${name}`),
+  )
 })
 
 test('each side trains the same steps in each round, and who begins alternates', async () => {
@@ -86,6 +93,14 @@ test('a worker that is not ready in time is ended', async () => {
   await expect(starting).rejects.toThrow(new BenchError('Peer ended with SIGKILL.'))
 })
 
+test('a worker that does not answer in time is ended', async () => {
+  const command = { name: 'Peer', command: process.execPath, args: ['-e', 'console.log("{}"); process.stdin.resume()'] }
+  const side = await startWorker({ ...command, readyWithinMs: 60_000 }, z.unknown())
+  started.push(side)
+  const asking = side.ask({ steps: 1 }, z.unknown(), { withinMs: 50 })
+  await expect(asking).rejects.toThrow(new BenchError('Peer ended with SIGKILL.'))
+})
+
 test('a program that does not exist is an error', async () => {
   const starting = startWorker({ name: 'Peer', command: '/nonesuch', args: [], readyWithinMs: 60_000 }, z.unknown())
   await expect(starting).rejects.toThrow('ENOENT')
@@ -98,17 +113,49 @@ test('medians and spreads', () => {
   expect(() => median([])).toThrow(RangeError)
 })
 
-test('the table leaves out what a row has not', () => {
-  const row = { unit: 'images/s', ours: 2000, peer: 1000, ratio: 2, value: null }
+test('what a row has not is left out, in text and in Markdown', () => {
+  const figures = { unit: 'images/s', ours: 2000, peer: 1000, ratio: 2, value: null, bar: 2.4 }
+  const memory = { oursPeakBytes: 400 * 1024 ** 2, peerPeakBytes: 1000 * 1024 ** 2, memoryShare: 0.4 }
+  const shares = { oursShareOfPeak: 0.51, peerShareOfPeak: 0.25, peerSettings: 'fp32, eager' }
+  const value = { unit: 'x', ours: null, peer: null, ratio: null, value: 1.9, bar: null }
   const rows: Row[] = [
-    { ...row, name: 'a', detail: { oursPeakBytes: 400 * 1024 ** 2, peerPeakBytes: 1000 * 1024 ** 2 } },
-    { name: 'scaling', unit: 'x', ours: null, peer: null, ratio: null, value: 1.9, detail: {} },
+    { ...figures, name: 'a', status: 'measured', detail: { ...memory, ...shares } },
+    { name: 'b', status: 'skipped', reason: 'no bf16' },
+    { ...value, name: 'scaling', status: 'measured', detail: { updateShare: 0.031 } },
   ]
   expect(table(rows).split('\n')).toEqual([
-    'row       ours   peer      unit  ratio   memory  peer memory',
-    'a        2,000  1,000  images/s  2.00x  400 MiB     1000 MiB',
+    'row       ours   peer      unit  ratio  at least   memory  peer memory',
+    'a        2,000  1,000  images/s  2.00x       2.4  400 MiB     1000 MiB',
+    'b                       skipped',
     'scaling  1.900                x',
   ])
+  expect(footnotes(rows).split('\n')[1]).toBe('b: skipped: no bf16')
+  const machine = { cpu: 'CPU', cores: 2, memoryBytes: 8 * 1024 ** 3, isa: ['avx2'], os: 'OS', node: '20' }
+  expect(markdown({ bench: 'train', date: 'today', machine, rows }).split('\n')).toEqual([
+    'train, today  ',
+    'CPU, 2 cores, 8 GiB, avx2; OS; Node 20',
+    '',
+    '| row |  ours | PyTorch |     unit | ratio | asked | share of peak |        peak memory | of theirs |',
+    '| --- | ----: | ------: | -------: | ----: | ----: | ------------: | -----------------: | --------: |',
+    '| `a` | 2,000 |   1,000 | images/s | 2.00x |   2.4 |   51 % / 25 % | 400 MiB / 1000 MiB |      40 % |',
+    '',
+    '| row       | value | unit | asked |',
+    '| --------- | ----: | ---: | ----: |',
+    '| `scaling` | 1.900 |    x |       |',
+    '',
+    '- `a`: PyTorch: fp32, eager',
+    '- `b`: skipped: no bf16',
+    '- `scaling`: all-reduce and update 3 %',
+  ])
+})
+
+test('an expected failure becomes a row without a figure; any other error stays one', async () => {
+  const failing = (error: Error) => rowsOrReason(['a', 'b'], () => Promise.reject(error))
+  expect(await failing(new BenchError('no data'))).toEqual([
+    { name: 'a', status: 'failed', reason: 'no data' },
+    { name: 'b', status: 'failed', reason: 'no data' },
+  ])
+  await expect(failing(new RangeError('a bug'))).rejects.toThrow(RangeError)
 })
 
 /** A side that claims the same time for each step. */
@@ -126,16 +173,4 @@ async function worker(
   const side = await startWorker(command, z.unknown())
   started.push(side)
   return side
-}
-
-async function bench(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'bench/main.ts', ...args], {
-    cwd: root,
-    env: { ...process.env, ...env },
-  })
-  const output = { stdout: '', stderr: '' }
-  child.stdout.on('data', (chunk: Buffer) => (output.stdout += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (output.stderr += chunk.toString()))
-  const [code] = (await once(child, 'close')) as [number | null]
-  return { code, ...output }
 }
