@@ -26,29 +26,30 @@ export const tune: Bench = {
   name: 'tune',
   description: "times the algorithms of each convolution and writes the engine's kernel table",
   rowNames: convolutions.map(({ name }) => name),
-  run: (options) => {
-    const table = openKernelTable()
-    const [core = 0] = allowedCores()
-    const supported = options.rows.flatMap((name) => {
-      const tunable = convolutions.find((candidate) => candidate.name === name)
-      if (tunable === undefined) return []
-      if (tunable.precision === 'FP32' || table.supportsBf16())
-        return [{ ...tunable, kernels: table.kernelsName(tunable.precision) }]
-      options.note(`${name}: left out, this machine does not compute in ${tunable.precision}`)
-      return []
-    })
-    let lines = parseTable(readFileSync(tableFile, 'utf8'))
-    const rows = supported.map((tunable) => {
-      const { row, line } = tuneOne(table, tunable, { ...options, core })
-      lines = lines.filter(({ entry }) => !sameKey(entry, tunable))
-      if (line !== null) lines.push(line)
-      // After each row: what is interrupted keeps what it found.
-      writeFileSync(tableFile, renderTable(lines))
-      return row
-    })
-    options.note(`${tableFile}: ${lines.length} entries. The engine has them once it is built again: npm run setup`)
-    return Promise.resolve(rows)
-  },
+  run,
+}
+
+// Timing is synchronous: the engine works on this thread.
+// eslint-disable-next-line @typescript-eslint/require-await
+async function* run(options: BenchOptions): AsyncGenerator<Row> {
+  const table = openKernelTable()
+  const [core = 0] = allowedCores()
+  let lines = parseTable(readFileSync(tableFile, 'utf8'))
+  for (const tunable of convolutions.filter(({ name }) => options.rows.includes(name))) {
+    const { name, precision } = tunable
+    if (precision === 'BF16' && !table.supportsBf16()) {
+      yield { name, status: 'skipped', reason: `this machine does not compute in ${precision}` }
+      continue
+    }
+    const candidate = { ...tunable, kernels: table.kernelsName(precision) }
+    const { row, line } = tuneOne(table, candidate, { ...options, core })
+    lines = lines.filter(({ entry }) => !sameKey(entry, candidate))
+    if (line !== null) lines.push(line)
+    // After each row: what is interrupted keeps what it found.
+    writeFileSync(tableFile, renderTable(lines))
+    yield row
+  }
+  options.note(`${tableFile}: ${lines.length} entries. The engine has them once it is built again: npm run setup`)
 }
 
 interface Candidate extends Tunable {
@@ -129,7 +130,7 @@ function rowOf(name: string, { kernels, rule, timings, choice, foreignLoad, roun
     ]),
   )
   return {
-    ...{ name, unit: 'x', ours: null, peer: null, ratio: null, value: choice.gain },
+    ...{ name, status: 'measured', unit: 'x', ours: null, peer: null, ratio: null, value: choice.gain, bar: null },
     detail: {
       kernels,
       rule: wordsOf(rule),

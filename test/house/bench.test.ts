@@ -42,7 +42,9 @@ test('lists its rows', async () => {
   const { code, stdout } = await bench(['--list'])
   expect(code).toBe(0)
   const shapes = ['18-28x28x1-b128', '18-28x28x1-b256', '18-32x32x3-b128', '18-224x224x3-b16', '50-224x224x3-b8']
-  expect(stdout.split('\n').filter((line) => line.startsWith('  '))).toEqual(
+  const rows = stdout.split('\n').filter((line) => line.startsWith('  '))
+  // Behind them stand the convolutions that tune times, whose names follow from these.
+  expect(rows.filter((line) => !line.startsWith('  3x3'))).toEqual(
     [
       ...shapes.map((shape) => `resnet${shape}-fp32`),
       ...shapes.map((shape) => `resnet${shape}-bf16`),
