@@ -8,8 +8,8 @@ import { estimateMemory } from '../../src/trainer/models/memory.ts'
 import { resnet } from '../../src/trainer/models/resnet.ts'
 import { adam, cpuDevices, sgd } from './harness.ts'
 
-/** Channels and rows are padded to vectors and cache lines, which the estimate leaves out. */
-const tolerance = 0.05
+/** Padding to vectors and cache lines, and the kernel table's exceptions from its rule, are left out of the estimate. */
+const tolerance = 0.1
 
 interface Settings {
   size: number

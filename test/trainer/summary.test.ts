@@ -98,9 +98,9 @@ describe('memory', () => {
 
   test('by hand: one convolution, a pool and a linear layer', () => {
     // Parameters: 4 filters of 3x3, and 3 x 4 + 3. At the peak, in the pool's backward, each image holds its 7x7 pixels
-    // and, of 4 channels, the gradients on both sides of the pool: 7x7 and 4x4 pixels.
+    // and, of 4 channels, the gradients on both sides of the pool: 7x7 and 4x4 pixels. Of 4 shards two are at work.
     const gradientBytes = 4 * 51 * 2
-    const activationBytes = 4 * 2 * (49 + 4 * 49 + 4 * 16)
+    const activationBytes = 2 * 4 * 2 * (49 + 4 * 49 + 4 * 16)
     const replicaBytes = gradientBytes + activationBytes
     expect(estimateMemory(plan)).toEqual({
       weightBytes: 4 * 51,
@@ -117,7 +117,7 @@ describe('memory', () => {
   test('BF16 halves activations and their gradients; images and weights stay as they are', () => {
     const single = estimateMemory(plan)
     const half = estimateMemory({ ...plan, precision: 'BF16' })
-    expect(half.activationBytes).toBe(2 * (4 * 49 + 2 * (4 * 49 + 4 * 16)))
+    expect(half.activationBytes).toBe(2 * 2 * (4 * 49 + 2 * (4 * 49 + 4 * 16)))
     expect(half).toMatchObject({ weightBytes: single.weightBytes, gradientBytes: single.gradientBytes })
   })
 
@@ -126,6 +126,9 @@ describe('memory', () => {
     const four = estimateMemory({ ...plan, devices: 4 })
     expect(four).toMatchObject({ weightBytes: one.weightBytes, optimizerBytes: one.optimizerBytes })
     expect(four.gradientBytes).toBe(one.gradientBytes / 2)
+    // One shard each is one shard at work, not a pair.
+    expect(four.activationBytes).toBe(one.activationBytes / 2)
+    expect(estimateMemory({ ...plan, syncBatchNorm: true }).activationBytes).toBe(2 * one.activationBytes)
     expect(four.totalBytes).toBe(four.weightBytes + four.optimizerBytes + 4 * four.replicaBytes)
   })
 

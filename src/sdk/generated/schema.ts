@@ -411,7 +411,7 @@ export type LeasedEvent = RunEvent & {
   toAttempt: Scalars['Int']['output'];
 };
 
-/** Bytes that the native engine takes, within 5 %. Images, dataset and process come on top. */
+/** Bytes that the native engine takes, within 10 %. Images, dataset and process come on top. */
 export type MemoryEstimate = {
   /** Of each replica: activations of one shard and the gradients alive beside them, at their peak. */
   activationBytes: Scalars['BigInt']['output'];

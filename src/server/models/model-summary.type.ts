@@ -49,7 +49,7 @@ export class LayerSummary {
 }
 
 @ObjectType('MemoryEstimate', {
-  description: 'Bytes that the native engine takes, within 5 %. Images, dataset and process come on top.',
+  description: 'Bytes that the native engine takes, within 10 %. Images, dataset and process come on top.',
 })
 export class MemoryEstimate {
   @Field(() => BigIntScalar, { description: 'Parameters and running statistics, held once.' })

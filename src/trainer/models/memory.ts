@@ -13,6 +13,8 @@ export interface TrainingPlan {
   devices: number
   optimizer: Pick<OptimizerSpec, 'kind'>
   precision: Precision
+  /** Default: false. */
+  syncBatchNorm?: boolean
 }
 
 /** In bytes. Channels padded to whole vectors are left out: with 64 channels and more they are few. */
@@ -26,7 +28,7 @@ export interface MemoryEstimate {
   // Held by each replica.
   /** One set for each level of its part of the sum over shards that waits for its other half. */
   gradientBytes: number
-  /** Activations kept for the backward pass of one shard, with the gradients alive beside them, at their peak. */
+  /** Activations kept for the backward pass of the shards at work, with the gradients alive beside them, at their peak. */
   activationBytes: number
   /** Working memory of the largest convolution. */
   scratchBytes: number
@@ -47,7 +49,7 @@ export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
   const weightCopyBytes = floatBytes * convolutions.reduce((sum, layer) => sum + copiedFloats(plan, layer), 0)
   const optimizerBytes = floatBytes * parameters * optimizerSlots(optimizer).length
   const gradientBytes = floatBytes * (parameters - idle) * gradientSets(shards / devices)
-  const activationBytes = (globalBatch / shards) * peakBytes(plan)
+  const activationBytes = shardsAtOnce(plan) * (globalBatch / shards) * peakBytes(plan)
   const scratchBytes = Math.max(0, ...convolutions.map((layer) => scratchOf(plan, layer)))
   const replicaBytes = gradientBytes + activationBytes + scratchBytes
   return {
@@ -65,6 +67,12 @@ export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
 /** The second shard of a pair is added as it is computed, and a replica's last addition is left to the update. */
 function gradientSets(shardsOfReplica: number): number {
   return Math.max(1, Math.log2(shardsOfReplica))
+}
+
+/** A replica takes its shards in pairs, or all together where batch norm is over the global batch. */
+function shardsAtOnce({ shards, devices, syncBatchNorm = false }: TrainingPlan): number {
+  const each = shards / devices
+  return syncBatchNorm ? each : Math.min(2, each)
 }
 
 /** Weights of one tap of the filter. */
@@ -110,12 +118,20 @@ function copiedFloats(plan: TrainingPlan, layer: ConvLayer): number {
 const blockBytes = 640 * 1024
 /** Winograd's tiles in flight. */
 const tileBytes = 384 * 1024 * floatBytes
+/** Larger sums of Winograd's weight gradient are made slice by slice, of all tiles at once. */
+const mostWholeSums = 1024 * 1024
+const sliceFloats = 8 * 14 * 32
 
 /** Bytes beside the maps: Winograd's planes of a weight gradient, or a direct one apart, and BF16's rows in pairs. */
 function scratchOf(plan: TrainingPlan, layer: ConvLayer): number {
-  if (usesWinograd(plan, layer)) return floatBytes * winogradPlanes * tapValues(layer) + tileBytes
   const { graph, globalBatch, shards } = plan
   const [, height, width] = graph.shapes[layer.output] ?? [0, 0, 0]
+  if (usesWinograd(plan, layer)) {
+    const sums = winogradPlanes * tapValues(layer)
+    if (sums <= mostWholeSums) return floatBytes * sums + tileBytes
+    const tiles = Math.ceil(height / 4) * Math.ceil(width / 4) * (globalBatch / shards)
+    return floatBytes * winogradPlanes * (tiles * (layer.inChannels + layer.outChannels) + sliceFloats)
+  }
   const pixelBytes = (globalBatch / shards) * (layer.inChannels + layer.outChannels) * elementBytes(plan)
   const taps = layer.kernel ** 2 - idleTaps(graph, layer)
   const gradient = height * width * pixelBytes > blockBytes ? floatBytes * tapValues(layer) * taps : 0
@@ -205,7 +221,8 @@ function fusedSteps({ layers }: ModelGraph): FusedStep[] {
       const relu = soleReader(step.output, 'relu')
       if (relu !== undefined) {
         absorb(relu)
-        step.keepsOutput = true
+        // Without a residual the input tells what the ReLU let through.
+        step.keepsOutput = step.inputs.length > 1
       }
     }
     placed.set(last, step)
