@@ -16,6 +16,8 @@ export interface MeasuredRow {
   /** What the project asks of `ratio`, else of `value`, else of `ours`; null where it asks nothing. */
   bar: number | null
   detail: Detail
+  /** What the whole is made of, entries of the same keys, where a bench takes it apart. */
+  parts?: Detail[] | undefined
 }
 
 /** A row without a figure: this machine cannot have it (skipped), or something went wrong (failed). */

@@ -2,14 +2,15 @@
 import { parseArgs } from 'node:util'
 import { BenchError, type Bench } from './bench.ts'
 import { accuracy } from './benches/accuracy.ts'
+import { profile } from './benches/profile.ts'
 import { train } from './benches/train.ts'
 import { tune } from './benches/tune.ts'
 import { describeMachine } from './machine.ts'
 import { markdown } from './markdown.ts'
-import { footnotes, heading, table } from './report.ts'
+import { footnotes, heading, partTables, table } from './report.ts'
 import { readResult, saveResult, type Result } from './result.ts'
 
-const benches: readonly Bench[] = [train, accuracy, tune]
+const benches: readonly Bench[] = [train, profile, accuracy, tune]
 
 const usage = `Usage: npm run bench -- NAME [options]
        npm run bench -- --from FILE [--markdown]
@@ -62,14 +63,15 @@ async function measure(bench: Bench, { rows, rounds, out }: Measurement): Promis
   const result: Result = { bench: bench.name, date: new Date().toISOString(), machine: describeMachine(), rows: [] }
   for await (const row of bench.run({ rows, rounds, note })) {
     result.rows.push(row)
-    note(JSON.stringify(row))
+    note(JSON.stringify({ ...row, parts: undefined }))
     if (out !== undefined) saveResult(out, result)
   }
   return result
 }
 
 function plain(result: Result): string {
-  return `${heading(result)}\n\n${table(result.rows)}\n\n${footnotes(result.rows)}`
+  const { rows } = result
+  return [heading(result), table(rows), footnotes(rows), ...partTables(rows)].join('\n\n')
 }
 
 function parse() {

@@ -1,5 +1,5 @@
 // A bench's rows as a table for people.
-import type { Row } from './bench.ts'
+import type { Detail, Row } from './bench.ts'
 import type { Machine } from './machine.ts'
 import type { Result } from './result.ts'
 
@@ -20,10 +20,40 @@ export function table(rows: readonly Row[]): string {
       mebibytes(detail['peerPeakBytes']),
     ]
   })
-  const widths = header.map((title, column) =>
-    Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)),
-  )
-  return [header, ...lines]
+  return columns([header, ...lines])
+}
+
+/**
+ * For each row that was taken apart: its parts as a table, and then which of them fall furthest below the peak.
+ */
+export function partTables(rows: readonly Row[]): string[] {
+  return rows.flatMap((row) => {
+    if (row.status !== 'measured' || row.parts === undefined) return []
+    const titles = Object.keys(row.parts[0] ?? {})
+    const lines = row.parts.map((part) => titles.map((title) => partFigure(title, part[title] ?? null)))
+    const furthest = row.detail['furthestBelowPeak']
+    const end = typeof furthest === 'string' ? [`furthest below the peak: ${furthest}`] : []
+    return [[row.name, columns([titles.map((title) => partTitles.get(title) ?? title), ...lines]), ...end].join('\n')]
+  })
+}
+
+const partTitles = new Map([
+  ['forwardMs', 'forward ms'],
+  ['backwardMs', 'backward ms'],
+  ['shareOfStep', 'of step'],
+  ['gflops', 'GFLOP/s'],
+  ['shareOfPeak', 'of peak'],
+])
+
+function partFigure(title: string, value: Detail[string] | null): string {
+  if (typeof value !== 'number') return value === null ? '' : String(value)
+  return title.startsWith('share') ? `${(100 * value).toFixed(1)} %` : value.toFixed(2)
+}
+
+/** The first column to the left, the others to the right. */
+function columns(lines: readonly (readonly string[])[]): string {
+  const widths = (lines[0] ?? []).map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  return lines
     .map((line) =>
       line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))),
     )

@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { BenchError } from './bench.ts'
 
 const figure = z.number().nullable()
+const detail = z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()]))
 
 const rowSchema = z.discriminatedUnion('status', [
   z.object({
@@ -15,7 +16,8 @@ const rowSchema = z.discriminatedUnion('status', [
     ratio: figure,
     value: figure,
     bar: figure,
-    detail: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.null()])),
+    detail,
+    parts: z.array(detail).optional(),
   }),
   z.object({ name: z.string(), status: z.enum(['skipped', 'failed']), reason: z.string() }),
 ])

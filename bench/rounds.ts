@@ -74,7 +74,8 @@ async function warmUp(workers: readonly Worker<unknown>[]): Promise<number[]> {
   return times
 }
 
-function watchLoad(workers: readonly Worker<unknown>[], cores: readonly number[]): () => number {
+/** Call what it gives to learn the share of the cores' time that processes other than the workers used meanwhile. */
+export function watchLoad(workers: readonly Worker<unknown>[], cores: readonly number[]): () => number {
   const startedAt = performance.now()
   const before = { busy: busySeconds(cores), own: usedSeconds(workers) }
   return () => {

@@ -1,7 +1,7 @@
 """The machine's peak as the largest matrix product of oneDNN reaches it, in fp32 and bf16, on the cores in argv[1].
 
 Square products of several sizes, each repeated for a good while; the best single time of the best size counts, since
-a disturbance can only slow it down. Prints {"FP32": {"flops": per second, "size": n}, "BF16": ...}.
+a disturbance can only slow it down. Prints {"version": of PyTorch, "FP32": {"flops": per second, "size": n}, "BF16": ...}.
 """
 
 import json
@@ -48,4 +48,4 @@ def peak(dtype):
 
 
 torch.set_num_threads(len(cores))
-print(json.dumps({"FP32": peak(torch.float32), "BF16": peak(torch.bfloat16)}))
+print(json.dumps({"version": torch.__version__, "FP32": peak(torch.float32), "BF16": peak(torch.bfloat16)}))

@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { z } from 'zod'
-import type { Precision } from '../../src/shared/run-spec.ts'
+import { precisions, type Precision } from '../../src/shared/recipe.ts'
 import { BenchError, type BenchOptions } from '../bench.ts'
 import { allowedCores } from '../machine.ts'
 import { findPython, findTcmalloc, pythonCommand } from './pytorch.ts'
@@ -18,8 +18,11 @@ export interface Field extends BenchOptions {
   /** Variants of PyTorch on a shape, quickest first. */
   qualified: (shape: Shape) => Promise<Qualified[]>
   /** Floating-point operations a second that the largest product of oneDNN reaches on both cores. */
-  peak: () => Promise<Record<Precision, Peak>>
+  peak: () => Promise<Peaks>
 }
+
+/** With the version of PyTorch that oneDNN came with. */
+export type Peaks = Record<Precision, Peak> & { version: string }
 
 export interface Peak {
   flops: number
@@ -65,20 +68,18 @@ function remember<A, T>(keyOf: (argument: A) => string, ask: (argument: A) => Pr
 }
 
 const peakSchema = z.object({ flops: z.number().positive(), size: z.number() })
-const peaksSchema = z.object({ FP32: peakSchema, BF16: peakSchema })
+const peaksSchema = z.object({ version: z.string(), FP32: peakSchema, BF16: peakSchema })
 const peakWithinMs = 120_000
 
-async function measurePeak({
-  python,
-  cores,
-  note,
-}: Pick<Field, 'python' | 'cores' | 'note'>): Promise<Record<Precision, Peak>> {
+async function measurePeak({ python, cores, note }: Pick<Field, 'python' | 'cores' | 'note'>): Promise<Peaks> {
   const { command, args } = pythonCommand('peak.py', cores, { python, tcmalloc: null })
   try {
     const { stdout } = await promisify(execFile)(command, args, { timeout: peakWithinMs })
     const peaks = peaksSchema.parse(JSON.parse(stdout))
-    for (const [precision, { flops, size }] of Object.entries(peaks))
+    for (const precision of precisions) {
+      const { flops, size } = peaks[precision]
       note(`peak, largest oneDNN product in ${precision}: ${(flops / 1e9).toFixed(0)} GFLOP/s at ${size}x${size}`)
+    }
     return peaks
   } catch (error) {
     throw new BenchError(`The machine's peak could not be measured: ${String(error)}`)

@@ -31,11 +31,11 @@ const profileAnswer = z
   })
   .transform(({ profile }) => profile)
 
-const repetitions = 10
+const usualSteps = 10
 
 /** Ask last: the steps that it times move optimiser state and running statistics on. */
-export function askProfile(worker: Worker<OursReady>): Promise<StepProfile> {
-  return worker.ask({ profile: repetitions }, profileAnswer)
+export function askProfile(worker: Worker<OursReady>, steps = usualSteps): Promise<StepProfile> {
+  return worker.ask({ profile: steps }, profileAnswer)
 }
 
 /** Shares of a step on the first device. */

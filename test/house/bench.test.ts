@@ -16,8 +16,8 @@ afterEach(async () => {
 })
 
 test.each([
-  { args: [], says: 'Expected one of the benches train, accuracy, tune.' },
-  { args: ['nonesuch'], says: 'Expected one of the benches train, accuracy, tune.' },
+  { args: [], says: 'Expected one of the benches train, profile, accuracy, tune.' },
+  { args: ['nonesuch'], says: 'Expected one of the benches train, profile, accuracy, tune.' },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },
@@ -29,28 +29,31 @@ test.each([
   expect(stderr).toContain(says)
 })
 
-test('a missing peer fails with how to install it, and gives no figure', async () => {
-  const { code, stdout, stderr } = await bench(['train', '--rows', 'b128-fp32$', '--json'], {
-    TRAINQL_PYTHON: '/bin/false',
-  })
-  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
-  expect(stderr).toContain('PyTorch is the peer of this row')
-  expect(stderr).toContain('-m pip install torch torchvision')
-})
+test.each(['train', 'profile'])(
+  '%s: a missing peer fails with how to install it, and gives no figure',
+  async (name) => {
+    const { code, stdout, stderr } = await bench([name, '--rows', 'b128-fp32$', '--json'], {
+      TRAINQL_PYTHON: '/bin/false',
+    })
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+    expect(stderr).toContain('PyTorch is the peer of this row')
+    expect(stderr).toContain('-m pip install torch torchvision')
+  },
+)
 
 test('lists its rows', async () => {
   const { code, stdout } = await bench(['--list'])
   expect(code).toBe(0)
   const shapes = ['18-28x28x1-b128', '18-28x28x1-b256', '18-32x32x3-b128', '18-224x224x3-b16', '50-224x224x3-b8']
+  const besidePeer = ['fp32', 'bf16', 'fp32-shards4'].flatMap((kind) => shapes.map((shape) => `resnet${shape}-${kind}`))
   const rows = stdout.split('\n').filter((line) => line.startsWith('  '))
   // Behind them stand the convolutions that tune times, whose names follow from these.
   expect(rows.filter((line) => !line.startsWith('  3x3'))).toEqual(
     [
-      ...shapes.map((shape) => `resnet${shape}-fp32`),
-      ...shapes.map((shape) => `resnet${shape}-bf16`),
-      ...shapes.map((shape) => `resnet${shape}-fp32-shards4`),
+      ...besidePeer,
       ...['scaling-2x1core', 'scaling-2x1core-b256'],
       ...['busy-neighbour', 'epoch-fashion-mnist', 'epoch-fashion-mnist-augmented'],
+      ...besidePeer,
       'fashion-mnist-3-epochs-bf16',
     ].map((name) => `  ${name}`),
   )

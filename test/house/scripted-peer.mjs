@@ -7,7 +7,8 @@ const file = process.argv.find((argument) => argument.endsWith('.py'))
 
 if (file === undefined)
   process.exit(0) // `-c 'import torch, torchvision'`
-else if (file.endsWith('peak.py')) say({ FP32: { flops: 1e12, size: 4096 }, BF16: { flops: 2e12, size: 4096 } })
+else if (file.endsWith('peak.py'))
+  say({ version: '0.0', FP32: { flops: 1e12, size: 4096 }, BF16: { flops: 2e12, size: 4096 } })
 else if (file.endsWith('train.py')) await train()
 else process.exit(64)
 
