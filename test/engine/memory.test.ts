@@ -17,11 +17,13 @@ interface Settings {
   shards: number
   devices: number
   kind?: 'ADAM'
+  syncBatchNorm?: true
 }
 
 const cases: [Architecture, Settings][] = [
   ['RESNET18', { size: 28, globalBatch: 256, shards: 4, devices: 1 }],
   ['RESNET18', { size: 28, globalBatch: 256, shards: 4, devices: 4 }],
+  ['RESNET18', { size: 28, globalBatch: 256, shards: 8, devices: 2, syncBatchNorm: true }],
   ['RESNET18', { size: 32, globalBatch: 128, shards: 2, devices: 2, kind: 'ADAM' }],
   ['RESNET18', { size: 224, globalBatch: 16, shards: 2, devices: 2 }],
   ['RESNET34', { size: 96, globalBatch: 32, shards: 4, devices: 2 }],
@@ -35,10 +37,10 @@ const probe = probeNativeEngine()
 describe.skipIf(!probe.available)(`memory of the native engine (${probe.detail})`, () => {
   describe.each(precisions)('%s', (precision) => {
     test.for(cases)(`%s, %j: within ${tolerance * 100} %%`, async ([architecture, settings], context) => {
-      const { size, globalBatch, shards, devices, kind } = settings
+      const { size, globalBatch, shards, devices, kind, syncBatchNorm = false } = settings
       const input = { channels: size === 28 ? 1 : 3, height: size, width: size }
       const graph = resnet({ architecture, input, classes: size === 224 ? 1000 : 10 })
-      const plan = { graph, globalBatch, shards, optimizer: kind === 'ADAM' ? adam : sgd, precision }
+      const plan = { graph, globalBatch, shards, optimizer: kind === 'ADAM' ? adam : sgd, precision, syncBatchNorm }
       const engine = await openNativeEngine()
       // Opening maps memory and touches none of it.
       const session = await engine.open({ ...plan, devices: cpuDevices(devices) }).catch((error: unknown) => {

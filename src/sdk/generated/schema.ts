@@ -413,7 +413,7 @@ export type LeasedEvent = RunEvent & {
 
 /** Bytes that the native engine takes, within 10 %. Images, dataset and process come on top. */
 export type MemoryEstimate = {
-  /** Of each replica: activations of one shard and the gradients alive beside them, at their peak. */
+  /** Of each replica: activations of the shards at work at once and the gradients alive beside them, at their peak. */
   activationBytes: Scalars['BigInt']['output'];
   /** Of each replica: gradients, one set for each level of its sum over shards. */
   gradientBytes: Scalars['BigInt']['output'];
@@ -465,6 +465,8 @@ export type ModelSummaryInput = {
   precision?: Precision;
   /** Of a step: those of the run times its accumulationSteps. */
   shards?: Scalars['Int']['input'];
+  /** Needs memory for all shards at once. */
+  syncBatchNorm?: Scalars['Boolean']['input'];
   width?: Scalars['Int']['input'];
 };
 

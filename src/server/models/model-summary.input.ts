@@ -36,4 +36,7 @@ export class ModelSummaryInput {
 
   @Field(() => PrecisionEnum, { defaultValue: 'FP32' })
   precision!: Precision
+
+  @Field(() => Boolean, { defaultValue: false, description: 'Needs memory for all shards at once.' })
+  syncBatchNorm!: boolean
 }

@@ -20,6 +20,7 @@ const requestSchema = z.strictObject({
   devices: z.number().int().positive(),
   optimizer: z.enum(optimizerKinds),
   precision: z.enum(precisions),
+  syncBatchNorm: z.boolean(),
 })
 export type ModelSummaryRequest = z.input<typeof requestSchema>
 

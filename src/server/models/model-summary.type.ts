@@ -67,7 +67,8 @@ export class MemoryEstimate {
   gradientBytes!: bigint
 
   @Field(() => BigIntScalar, {
-    description: 'Of each replica: activations of one shard and the gradients alive beside them, at their peak.',
+    description:
+      'Of each replica: activations of the shards at work at once and the gradients alive beside them, at their peak.',
   })
   activationBytes!: bigint
 
