@@ -60,7 +60,7 @@ const layerZones = [
 
 /** Code that may see Prisma: the stores, and what opens and migrates the database. */
 const prismaFiles = ['src/server/**/*.store.ts', 'src/server/database/**/*.ts']
-const addonFile = 'src/trainer/engines/native.ts'
+const addonFile = 'src/trainer/addon.ts'
 
 const databasePackages = {
   regex: String.raw`^(@prisma/|prisma$|prisma/|@electric-sql/|pg$|pg/)`,
@@ -214,8 +214,11 @@ export default tseslint.config(
   {
     files: [addonFile],
     rules: {
-      ...forbidImports(databasePackages, prismaClient, graphqlPackages),
-      'no-restricted-syntax': ['error', ...forbidDynamicImports(databasePackages, prismaClient, graphqlPackages)],
+      ...forbidImports(databasePackages, prismaClient, nativeEngine, graphqlPackages),
+      'no-restricted-syntax': [
+        'error',
+        ...forbidDynamicImports(databasePackages, prismaClient, nativeEngine, graphqlPackages),
+      ],
     },
   },
   {

@@ -15,7 +15,7 @@ export type ImageSize = z.output<typeof imageSizeSchema>
 
 /** Of training images only; named and meant as torchvision's transforms are. */
 export const augmentationSchema = z.strictObject({
-  /** Pads with zeros (after normalisation) and cuts the image's own size out of it at a random place. */
+  /** Pads with black (before normalisation) and cuts the image's own size out of it at a random place. */
   randomCrop: z
     .strictObject({ padding: positiveInt.max(4096).default(4) })
     .nullable()

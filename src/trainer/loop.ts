@@ -9,12 +9,12 @@ import type { LoadedCheckpoint } from './checkpoints/load.ts'
 import type { Manifest } from './checkpoints/manifest.ts'
 import { saveCheckpoint } from './checkpoints/save.ts'
 import { findNonFinite } from './checkpoints/state-dict.ts'
-import { createBatches } from './datasets/batches.ts'
 import type { Dataset } from './datasets/dataset.ts'
 import type { Engine, Session } from './engine.ts'
 import { createTally, type ClassMetrics, type ValidationMetrics } from './evaluation.ts'
 import type { EventLog } from './event-log.ts'
 import { initialState } from './initialise.ts'
+import { createBatches } from './input/batches.ts'
 import { parameterCount } from './models/parameters.ts'
 import { resnet } from './models/resnet.ts'
 import type { Progress } from './progress.ts'
@@ -95,6 +95,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       parameters: parameterCount(graph),
       trainImages: batches.trainImages,
       validationImages: batches.validationImages,
+      skippedImages: dataset.skipped.length,
       precision: spec.precision,
       accumulationSteps: spec.accumulationSteps,
       syncBatchNorm: spec.syncBatchNorm,
@@ -117,7 +118,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
         const globalStep = (epoch - 1) * stepsPerEpoch + step + 1
         const learningRate = rateAt(globalStep)
         const stepBegun = performance.now()
-        const { loss } = await session.step(batches.training(epoch, step), learningRate)
+        const { loss } = await session.step(await batches.training(epoch, step), learningRate)
         lossSum += loss
         progress.advance(epoch, globalStep)
         events.append({
@@ -172,13 +173,14 @@ export async function train(job: TrainingJob): Promise<Outcome> {
     events.sync()
     return 'finished'
   } finally {
+    batches.close()
     await session.close()
   }
 
   /** Metrics over every validation image; null where the run was told to stop meanwhile. */
   async function evaluate(epoch: number): Promise<{ metrics: ValidationMetrics; classes: ClassMetrics } | null> {
     const tally = createTally(graph.classes)
-    for (const batch of batches.validation()) {
+    for await (const batch of batches.validation()) {
       if (control.stop.aborted) return null
       tally.add(batch, await session.evaluate(batch))
       progress.advance(epoch, progress.step)

@@ -1,12 +1,22 @@
-// Random numbers as a pure function of (seed, stream, substream, position): the counter-based generator
-// Philox4x32-10, and uniform, whole and normal numbers on it, bit-equal on every platform.
+// Random numbers as a pure function of (seed, stream, substream, part, position): the counter-based generator
+// Philox4x32-10, and uniform, whole and normal numbers on it, bit-equal on every platform. `native/src/input/random.h`
+// draws the same numbers.
 //
 // Only +, -, *, / and sqrt of doubles and 32-bit integers are used, which ECMAScript defines exactly; Math.log,
 // Math.sin and their like may differ between engines and are not used.
 import { normalQuantile } from './normal-quantile.ts'
 
 /** Each use draws from a stream of its own, so that one more draw in one place moves nothing in another. */
-export const streams = { init: 1, shuffle: 2, subset: 3, shapes: 4 } as const
+export const streams = {
+  init: 1,
+  shuffle: 2,
+  subset: 3,
+  shapes: 4,
+  resizedCrop: 5,
+  crop: 6,
+  flip: 7,
+  cutout: 8,
+} as const
 export type Stream = keyof typeof streams
 
 export interface RandomKey {
@@ -15,6 +25,8 @@ export interface RandomKey {
   stream: Stream
   /** Which sequence of the stream: an epoch, a tensor's index, an image's index. 0 … 2^32 - 1. */
   substream: number
+  /** Which part of the sequence, each of 2^34 words: an epoch. 0 … 2^20; 0 where it is left out. */
+  part?: number
 }
 
 export interface Random {
@@ -22,6 +34,8 @@ export interface Random {
   uint32(): number
   /** 53 random bits in (0, 1), never 0 or 1. */
   uniform(): number
+  /** Uniform between two numbers. */
+  between(low: number, high: number): number
   /** Whole number in 0 … bound - 1, each equally likely; bound in 1 … 2^32. */
   below(bound: number): number
   /** Standard normal, by the inverse of its distribution function: one uniform number each. */
@@ -32,11 +46,11 @@ const twoTo32 = 2 ** 32
 /** Words are drawn in runs, which is faster; the numbers are the same. */
 const blocksAtOnce = 16
 
-export function createRandom({ seed, stream, substream }: RandomKey): Random {
+export function createRandom({ seed, stream, substream, part = 0 }: RandomKey): Random {
   const key0 = seed >>> 0
   const key1 = Math.floor(seed / twoTo32) >>> 0
   const words = new Uint32Array(4 * blocksAtOnce)
-  let counter = 0
+  let counter = part * twoTo32
   let used = words.length
 
   function uint32(): number {
@@ -63,6 +77,10 @@ export function createRandom({ seed, stream, substream }: RandomKey): Random {
     return Math.min((high * 67108864 + low + 0.5) / 9007199254740992, 1 - 2 ** -53)
   }
 
+  function between(low: number, high: number): number {
+    return low + (high - low) * uniform()
+  }
+
   function below(bound: number): number {
     // Words of the last, incomplete run of `bound` values are thrown away, so that no value is favoured.
     const limit = twoTo32 - (twoTo32 % bound)
@@ -71,7 +89,7 @@ export function createRandom({ seed, stream, substream }: RandomKey): Random {
     return word % bound
   }
 
-  return { uint32, uniform, below, normal: () => normalQuantile(uniform()) }
+  return { uint32, uniform, between, below, normal: () => normalQuantile(uniform()) }
 }
 
 /** The numbers 0 … count - 1 in random order (Fisher-Yates), a pure function of the key. */

@@ -203,10 +203,16 @@ const cases: Case[] = [
     rules: [],
   },
   {
-    name: 'native engine loads the addon',
+    name: 'the one place loads the addon',
+    file: 'src/trainer/addon.ts',
+    code: "import { createRequire } from 'node:module'\nexport const addon: unknown = createRequire(import.meta.url)('./x.node')\n",
+    rules: [],
+  },
+  {
+    name: 'native engine loads the addon by itself',
     file: 'src/trainer/engines/native.ts',
     code: "import { createRequire } from 'node:module'\nexport const native: unknown = createRequire(import.meta.url)('./x.node')\n",
-    rules: [],
+    rules: [syntax],
   },
 
   // Cycles

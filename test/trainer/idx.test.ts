@@ -5,6 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { isTrainqlError } from '../../src/shared/errors.ts'
 import { readIdxDataset } from '../../src/trainer/datasets/idx.ts'
+import { bytesOf } from './fixtures/datasets.ts'
 import { idxImages, idxLabels, smallIdx, writeIdx, type IdxParts } from './fixtures/idx-files.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
 
@@ -32,7 +33,7 @@ describe.each([{ gzip: false }, { gzip: true }])('IDX files, $gzip', ({ gzip }) 
     writeIdx(folder, smallIdx(), { gzip })
     const dataset = read(folder)
     expect(dataset).toMatchObject({ name: 'small', classes, shape: { channels: 1, height: 2, width: 3 } })
-    expect([...dataset.train.images]).toEqual([0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 24, 25])
+    expect([...bytesOf(dataset.train)]).toEqual([0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 20, 21, 22, 23, 24, 25])
     expect([...dataset.train.labels]).toEqual([2, 0, 1])
     expect(dataset.validation.count).toBe(2)
     expect([...dataset.validation.labels]).toEqual([1, 2])

@@ -9,6 +9,7 @@ import { predict, type PredictRequest } from '../../src/trainer/predict.ts'
 import { generateState } from '../engine/generate.ts'
 import { cpuDevices, sgd } from '../engine/harness.ts'
 import { createReference } from '../engine/reference.ts'
+import { bytesOf } from './fixtures/datasets.ts'
 import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
 import { checkpointNames, readEvents, runAttempt, writeAttempt, writeRun } from './fixtures/trainer-process.ts'
 
@@ -110,7 +111,7 @@ describe('a prediction', () => {
     const { validation, classes: shapeNames } = drawShapes()
     const predictions = await predict({
       checkpoint: join(directory, 'checkpoints', name),
-      images: validation.images,
+      images: bytesOf(validation),
       top: 1,
       devices: cpuDevices(1),
     })

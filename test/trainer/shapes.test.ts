@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { shapesDataset } from '../../src/shared/datasets.ts'
 import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
 import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
+import { bytesOf } from './fixtures/datasets.ts'
 
 function hash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
@@ -23,15 +24,15 @@ describe('shapes', () => {
       train: { count: shapesDataset.trainImages },
       validation: { count: shapesDataset.validationImages },
     })
-    expect(dataset.train.images).toHaveLength(12_000 * 28 * 28)
-    expect(dataset.validation.images).toHaveLength(2_000 * 28 * 28)
+    expect(bytesOf(dataset.train)).toHaveLength(12_000 * 28 * 28)
+    expect(bytesOf(dataset.validation)).toHaveLength(2_000 * 28 * 28)
   })
 
   test('has the same bytes on every machine', () => {
-    expect(hash(dataset.train.images)).toMatchInlineSnapshot(
+    expect(hash(bytesOf(dataset.train))).toMatchInlineSnapshot(
       `"0016a8116e48be2416a00a7029ecf77fbcbcb89aeb2d5c8e3785a5bcf4773c04"`,
     )
-    expect(hash(dataset.validation.images)).toMatchInlineSnapshot(
+    expect(hash(bytesOf(dataset.validation))).toMatchInlineSnapshot(
       `"c2a9b27dcb6ae8e71fc8cea22be63cdb820e6b778c01c241ad09fb24b41a7799"`,
     )
     expect(dataset.normalisation).toMatchInlineSnapshot(`
@@ -61,17 +62,18 @@ describe('shapes', () => {
 
   test('draws no image twice, nor one of the training images for validation', () => {
     const seen = new Set<string>()
-    for (const { count, images } of [dataset.train, dataset.validation]) {
-      for (let index = 0; index < count; index += 1) seen.add(hash(images.subarray(index * 784, (index + 1) * 784)))
+    for (const split of [dataset.train, dataset.validation]) {
+      const bytes = bytesOf(split)
+      for (let start = 0; start < bytes.length; start += 784) seen.add(hash(bytes.subarray(start, start + 784)))
     }
     expect(seen.size).toBe(14_000)
   })
 
   test('a smaller set is the beginning of the larger, another seed another set', () => {
     const small = drawShapes({ trainImages: 20, validationImages: 10 })
-    expect(Buffer.compare(small.train.images, dataset.train.images.subarray(0, 20 * 784))).toBe(0)
+    expect(Buffer.compare(bytesOf(small.train), bytesOf(dataset.train).subarray(0, 20 * 784))).toBe(0)
     const other = drawShapes({ seed: 1, trainImages: 20, validationImages: 10 })
-    expect(Buffer.compare(other.train.images, small.train.images)).not.toBe(0)
+    expect(Buffer.compare(bytesOf(other.train), bytesOf(small.train))).not.toBe(0)
     expect([...other.train.labels]).toEqual([...small.train.labels])
   })
 })

@@ -2,12 +2,14 @@
 #include <napi.h>
 
 #include "cpu/kernels.h"
+#include "node/input_loader.h"
 #include "node/session.h"
 #include "node/tuning.h"
 
 namespace {
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  exports.Set("InputLoader", trainql::InputLoader::define(env));
   exports.Set("Session", trainql::Session::define(env));
   exports.Set("instructionSet", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::String::New(info.Env(), trainql::bestKernels().name);

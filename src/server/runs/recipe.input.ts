@@ -75,7 +75,7 @@ export class ScheduleInput {
   peakShare?: number | null
 }
 
-@InputType('RandomCropInput', { description: "Pads with the mean and cuts the image's size out at a random place." })
+@InputType('RandomCropInput', { description: "Pads with black and cuts the image's size out at a random place." })
 export class RandomCropInput {
   @Field(() => Int, { nullable: true, description: 'Pixels on each side. Default: 4.' })
   padding?: number | null

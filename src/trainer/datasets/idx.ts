@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { TrainqlError } from '../../shared/errors.ts'
-import { normalisationOf, type Dataset, type Split } from './dataset.ts'
+import { normalisationOf, splitInMemory, type Dataset } from './dataset.ts'
 
 const imagesMagic = 0x00000803
 const labelsMagic = 0x00000801
@@ -36,9 +36,10 @@ export function readIdxDataset({ name, folder, classes }: IdxOptions): Dataset {
     name,
     shape,
     classes,
-    train: train.split,
-    validation: validation.split,
-    normalisation: normalisationOf(train.split, shape),
+    train: splitInMemory(train.images, train.labels, shape),
+    validation: splitInMemory(validation.images, validation.labels, shape),
+    normalisation: normalisationOf(train.images, shape),
+    skipped: [],
   }
 }
 
@@ -46,7 +47,9 @@ interface ReadSplit {
   file: string
   height: number
   width: number
-  split: Split
+  /** (N, H, W) */
+  images: Uint8Array
+  labels: Uint16Array
 }
 
 function readSplit(folder: string, prefix: string, classes: number): ReadSplit {
@@ -75,7 +78,7 @@ function readSplit(folder: string, prefix: string, classes: number): ReadSplit {
       found: `${labels.values[outside]}`,
     })
   }
-  return { file: images.file, height, width, split: { count, images: images.values, labels: labels.values } }
+  return { file: images.file, height, width, images: images.values, labels: Uint16Array.from(labels.values) }
 }
 
 interface IdxFile {

@@ -2,7 +2,7 @@
 // (place, size, turn, stretch, stroke, contrast, noise, stray marks) that a network learns them over epochs.
 import { shapesDataset } from '../../shared/datasets.ts'
 import { createRandom, type Random } from '../random.ts'
-import { normalisationOf, type Dataset, type Split } from './dataset.ts'
+import { normalisationOf, splitInMemory, type Dataset } from './dataset.ts'
 
 const side = 28
 const pixels = side * side
@@ -127,15 +127,22 @@ export function drawShapes(options: ShapesOptions = {}): Dataset {
     name,
     shape,
     classes,
-    train,
-    validation,
-    normalisation: normalisationOf(train, shape),
+    train: splitInMemory(train.images, train.labels, shape),
+    validation: splitInMemory(validation.images, validation.labels, shape),
+    normalisation: normalisationOf(train.images, shape),
+    skipped: [],
   }
 }
 
-function drawSplit(seed: number, { count, firstSubstream }: { count: number; firstSubstream: number }): Split {
+interface Drawn {
+  /** (N, H, W) */
+  images: Uint8Array
+  labels: Uint16Array
+}
+
+function drawSplit(seed: number, { count, firstSubstream }: { count: number; firstSubstream: number }): Drawn {
   const images = new Uint8Array(count * pixels)
-  const labels = new Uint8Array(count)
+  const labels = new Uint16Array(count)
   const coverage = new Float64Array(pixels)
   const kinds = shapesDataset.classes.map((name) => figures[name] ?? [])
   for (let index = 0; index < count; index += 1) {
@@ -147,18 +154,14 @@ function drawSplit(seed: number, { count, firstSubstream }: { count: number; fir
     for (let stray = random.below(3); stray > 0; stray -= 1) drawStray(coverage, random)
     expose(images.subarray(index * pixels, (index + 1) * pixels), coverage, random)
   }
-  return { count, images, labels }
-}
-
-function between(random: Random, low: number, high: number): number {
-  return low + (high - low) * random.uniform()
+  return { images, labels }
 }
 
 /** A direction, each equally likely, as a unit vector: a point of the disc, scaled. */
 function direction(random: Random): Point {
   for (;;) {
-    const x = between(random, -1, 1)
-    const y = between(random, -1, 1)
+    const x = random.between(-1, 1)
+    const y = random.between(-1, 1)
     const square = x * x + y * y
     if (square > 1 || square < 1e-4) continue
     const length = Math.sqrt(square)
@@ -168,15 +171,15 @@ function direction(random: Random): Point {
 
 function drawFigure(coverage: Float64Array, figure: Figure, random: Random): void {
   const [cos, sin] = direction(random)
-  const size = between(random, 4.5, 10)
-  const stretch = between(random, 0.65, 1)
-  const shear = between(random, -0.25, 0.25)
-  const centreX = between(random, 9.5, 17.5)
-  const centreY = between(random, 9.5, 17.5)
-  const halfWidth = between(random, 0.5, 1.4)
+  const size = random.between(4.5, 10)
+  const stretch = random.between(0.65, 1)
+  const shear = random.between(-0.25, 0.25)
+  const centreX = random.between(9.5, 17.5)
+  const centreY = random.between(9.5, 17.5)
+  const halfWidth = random.between(0.5, 1.4)
   const place = ([x, y]: Point): Point => {
-    const u = size * (x + shear * y + between(random, -0.1, 0.1))
-    const v = size * (stretch * y + between(random, -0.1, 0.1))
+    const u = size * (x + shear * y + random.between(-0.1, 0.1))
+    const v = size * (stretch * y + random.between(-0.1, 0.1))
     return [centreX + cos * u - sin * v, centreY + sin * u + cos * v]
   }
   for (const stroke of figure) {
@@ -190,11 +193,11 @@ function drawFigure(coverage: Float64Array, figure: Figure, random: Random): voi
 /** A short mark that belongs to no class. */
 function drawStray(coverage: Float64Array, random: Random): void {
   const [cos, sin] = direction(random)
-  const length = between(random, 1, 7)
-  const x = between(random, 1, side - 2)
-  const y = between(random, 1, side - 2)
+  const length = random.between(1, 7)
+  const x = random.between(1, side - 2)
+  const y = random.between(1, side - 2)
   const end: Point = [x + cos * length, y + sin * length]
-  drawSegment(coverage, [[x, y], end], { halfWidth: between(random, 0.4, 1.2), strength: between(random, 0.4, 1) })
+  drawSegment(coverage, [[x, y], end], { halfWidth: random.between(0.4, 1.2), strength: random.between(0.4, 1) })
 }
 
 interface Pen {
@@ -230,12 +233,12 @@ function drawSegment(
 
 /** Turns coverage into grey levels: background with a slope, contrast (dark on light at times), noise. */
 function expose(image: Uint8Array, coverage: Float64Array, random: Random): void {
-  const background = between(random, 0, 90)
-  const contrast = between(random, 75, 165)
+  const background = random.between(0, 90)
+  const contrast = random.between(75, 165)
   const inverted = random.below(3) === 0
-  const slopeX = between(random, -1.2, 1.2)
-  const slopeY = between(random, -1.2, 1.2)
-  const noise = between(random, 6, 32)
+  const slopeX = random.between(-1.2, 1.2)
+  const slopeY = random.between(-1.2, 1.2)
+  const noise = random.between(6, 32)
   const middle = (side - 1) / 2
   for (let pixel = 0; pixel < pixels; pixel += 1) {
     const x = pixel % side

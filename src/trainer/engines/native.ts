@@ -1,9 +1,7 @@
-// The native engine: C++ kernels behind Node-API. The only file that loads the addon.
-import { existsSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import { fileURLToPath } from 'node:url'
+// The native engine: C++ kernels behind Node-API.
 import { TrainqlError } from '../../shared/errors.ts'
 import type { OptimizerSpec, Precision } from '../../shared/run-spec.ts'
+import { findAddonProblem, loadAddon } from '../addon.ts'
 import type {
   Batch,
   Engine,
@@ -28,7 +26,7 @@ import {
   imageSize,
 } from './session-spec.ts'
 
-interface Addon extends KernelTable {
+interface EngineAddon extends KernelTable {
   Session: new (spec: AddonSpec) => AddonSession
   instructionSet(): string
 }
@@ -60,9 +58,6 @@ interface AddonSession {
   close(): void
 }
 
-const addonPath = fileURLToPath(new URL('../../../build/native/trainql.node', import.meta.url))
-let loaded: Addon | undefined
-
 export interface NativeProbe {
   available: boolean
   /** Instruction set and kernel table, or why it is not available. */
@@ -72,9 +67,10 @@ export interface NativeProbe {
 
 /** Whether the addon is built and loads here, and what it computes in; never throws. */
 export function probeNativeEngine(): NativeProbe {
-  if (!existsSync(addonPath)) return unavailable('the addon is not built (run `npm run setup`)')
+  const problem = findAddonProblem()
+  if (problem !== null) return unavailable(problem)
   try {
-    const addon = loadAddon()
+    const addon = engineAddon()
     const precisions: Precision[] = addon.supportsBf16() ? ['FP32', 'BF16'] : ['FP32']
     return { available: true, detail: describe(addon), precisions }
   } catch (error) {
@@ -87,7 +83,7 @@ function unavailable(detail: string): NativeProbe {
 }
 
 /** Bits depend on both: the instruction set, and which algorithm each convolution gets. */
-function describe(addon: Addon): string {
+function describe(addon: EngineAddon): string {
   return `${addon.instructionSet()}, kernel table ${addon.kernelTableVersion()}`
 }
 
@@ -108,7 +104,7 @@ function probeAvailable() {
  */
 export function openKernelTable(): KernelTable {
   probeAvailable()
-  return loadAddon()
+  return engineAddon()
 }
 
 /** @throws TrainqlError `ENGINE_UNAVAILABLE` */
@@ -122,9 +118,8 @@ export function openNativeEngine(): Promise<Engine> {
   })
 }
 
-function loadAddon(): Addon {
-  loaded ??= createRequire(import.meta.url)(addonPath) as Addon
-  return loaded
+function engineAddon(): EngineAddon {
+  return loadAddon() as EngineAddon
 }
 
 function openSession(spec: SessionSpec): Promise<Session> {
@@ -141,7 +136,7 @@ function openSession(spec: SessionSpec): Promise<Session> {
   })
   try {
     const { graph, globalBatch, shards, optimizer } = spec
-    const addonSession = new (loadAddon().Session)({
+    const addonSession = new (engineAddon().Session)({
       graph,
       globalBatch,
       shards,
