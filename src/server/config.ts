@@ -1,11 +1,13 @@
 // The server's settings, parsed once from the environment.
-import { delimiter, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { TrainqlError } from '../shared/errors.ts'
 
 export interface ServerConfig {
   /** Data directory: database, runs, lock. Absolute. */
   home: string
+  /** Where decoded images are kept for later runs. Absolute. */
+  cacheFolder: string
   /** Folders searched for datasets, in order. Absolute. */
   dataRoots: string[]
   host: string
@@ -31,6 +33,7 @@ const wholeNumber = (from: number, to: number) =>
 
 const environmentSchema = z.object({
   TRAINQL_HOME: z.string().default('.trainql'),
+  TRAINQL_CACHE: z.string().optional(),
   TRAINQL_DATA: z.string().default(''),
   TRAINQL_HOST: z.string().default('127.0.0.1'),
   TRAINQL_PORT: wholeNumber(0, 65_535).optional(),
@@ -66,6 +69,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
   const values = parsed.data
   return {
     home: resolve(values.TRAINQL_HOME),
+    cacheFolder: resolve(values.TRAINQL_CACHE ?? join(values.TRAINQL_HOME, 'cache')),
     dataRoots: values.TRAINQL_DATA.split(delimiter).flatMap((path) => (path === '' ? [] : [resolve(path)])),
     host: values.TRAINQL_HOST,
     port: values.TRAINQL_PORT ?? values.PORT ?? defaultPort,

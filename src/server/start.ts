@@ -117,10 +117,10 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const checkpoints = createCheckpointService(createCheckpointStore(database))
   const metrics = createEpochMetricsService(createEpochMetricsStore(database))
   const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
-  const datasetRoots = options.dataRoots
+  const { dataRoots: datasetRoots, cacheFolder } = options
   const { cancelGraceMs } = options
   const carrying = { store, events, checkpoints, launcher, runsDirectory, log }
-  const scheduler = createScheduler({ ...carrying, feed, devices, datasetRoots, cancelGraceMs, now })
+  const scheduler = createScheduler({ ...carrying, feed, devices, datasetRoots, cacheFolder, cancelGraceMs, now })
   const runs = createRunService({ store, devices, datasets, engines, carrier: scheduler, now })
   const runEvents = createRunEventService({ runs: store, events, feed })
 

@@ -92,6 +92,8 @@ export const attemptSchema = z.strictObject({
   devices: z.array(assignedDeviceSchema).min(1),
   /** Folders searched for datasets, in order. */
   datasetRoots: z.array(z.string()),
+  /** Folder for decoded images, shared by runs; null = the run directory's own `cache/`. */
+  cacheFolder: z.string().min(1).nullable().default(null),
   /** Checkpoint (name inside the run's `checkpoints/`) to continue from; null = from initial weights. */
   resumeFrom: z.strictObject({ name: z.string(), sha256 }).nullable().default(null),
 })

@@ -1,5 +1,6 @@
 // The committed schema is the emitted one; settings and machine are read as documented.
 import { readFileSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../src/server/config.ts'
 import { cpuPartitions, parseCoreList } from '../../src/server/devices/discovery.ts'
@@ -66,10 +67,12 @@ test('settings come from the environment; empty is not set', () => {
     cpuDevices: null,
     databaseUrl: null,
     stopTrainersOnExit: false,
+    cacheFolder: resolve('.trainql/cache'),
   })
   expect(
     readConfig({ TRAINQL_DATA: '/a:/b', PORT: '1', TRAINQL_PORT: '2', TRAINQL_CPU_DEVICES: '8', TRAINQL_HOME: '/h' }),
-  ).toMatchObject({ dataRoots: ['/a', '/b'], port: 2, cpuDevices: 8, home: '/h' })
+  ).toMatchObject({ dataRoots: ['/a', '/b'], port: 2, cpuDevices: 8, home: '/h', cacheFolder: '/h/cache' })
+  expect(readConfig({ TRAINQL_HOME: '/h', TRAINQL_CACHE: '/c' })).toMatchObject({ home: '/h', cacheFolder: '/c' })
 })
 
 test.each([

@@ -27,6 +27,7 @@ export function removeFolder(folder: string): Promise<void> {
 export function startTestServer(home: string, options: Partial<ServerOptions> = {}): Promise<RunningServer> {
   return startServer({
     home,
+    cacheFolder: join(home, 'cache'),
     dataRoots: [],
     host: '127.0.0.1',
     port: 0,

@@ -1,21 +1,16 @@
 // The real Fashion-MNIST files, where they are: read whole, and learned from.
-import { existsSync } from 'node:fs'
-import { delimiter, dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { openDataset } from '../../src/trainer/datasets/open.ts'
+import { dataRoots, findData } from './fixtures/shared-data.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
 import { readEvents, runAttempt, writeAttempt, writeRun } from './fixtures/trainer-process.ts'
 
-const beside = join(dirname(fileURLToPath(import.meta.url)), '../../../shared/data')
-const roots = [...(process.env['TRAINQL_DATA']?.split(delimiter) ?? []), beside]
-const found = roots.some((root) => existsSync(join(root, 'fashion-mnist')))
-const reason = 'no folder fashion-mnist in TRAINQL_DATA or ../shared/data'
+const { path, reason } = findData('fashion-mnist')
 
 describe('Fashion-MNIST', () => {
   test('is read whole, with its published mean and deviation', async (context) => {
-    if (!found) context.skip(reason)
-    const dataset = await openDataset('fashion-mnist', roots)
+    if (path === null) context.skip(reason)
+    const dataset = await openDataset('fashion-mnist', dataRoots, { cacheFolder: temporaryFolder() })
     expect(dataset).toMatchObject({
       shape: { channels: 1, height: 28, width: 28 },
       train: { count: 60_000 },
@@ -36,7 +31,7 @@ describe('Fashion-MNIST', () => {
   })
 
   test('is learned from: far better than chance after a few steps', async (context) => {
-    if (!found) context.skip(reason)
+    if (path === null) context.skip(reason)
     const directory = writeRun(temporaryFolder(), {
       dataset: 'fashion-mnist',
       trainImages: 2048,
@@ -46,7 +41,7 @@ describe('Fashion-MNIST', () => {
       optimizer: { kind: 'ADAM' },
       learningRate: 0.001,
     })
-    writeAttempt(directory, 1, { datasetRoots: roots })
+    writeAttempt(directory, 1, { datasetRoots: dataRoots })
     expect((await runAttempt(directory)).code).toBe(0)
     const epochs = readEvents(directory).flatMap((event) => (event.type === 'epoch' ? [event] : []))
     expect(epochs).toHaveLength(2)

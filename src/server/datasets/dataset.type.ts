@@ -33,11 +33,14 @@ export class Dataset extends Node {
   @Field(() => Int)
   channels!: number
 
-  @Field(() => Int)
-  height!: number
+  @Field(() => Int, {
+    nullable: true,
+    description: 'Of every image; null for image folders, whose files are opened by the trainer only.',
+  })
+  height!: number | null
 
-  @Field(() => Int)
-  width!: number
+  @Field(() => Int, { nullable: true, description: 'As height.' })
+  width!: number | null
 
   @Field(() => [String])
   classes!: string[]

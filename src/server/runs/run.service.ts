@@ -1,6 +1,6 @@
 // Rules of runs: what may be asked for, and who is asked to carry it out.
 import { invalidInput, TrainqlError } from '../../shared/errors.ts'
-import { checkAugmentationSize } from '../../shared/augmentation.ts'
+import { checkAugmentationSize, type ImageSize } from '../../shared/augmentation.ts'
 import { checkWarmUp } from '../../shared/recipe.ts'
 import { parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
 import { isTerminal, type RunState } from '../../shared/run-state.ts'
@@ -71,8 +71,7 @@ export function createRunService(deps: RunServiceDeps): RunService {
       const spec = parseRunSpec(specOf(request, createRunId(createdAt)))
       const dataset = await datasets.get(spec.dataset)
       checkImages(spec, dataset)
-      checkShardValues(spec, dataset)
-      checkAugmentationSize(spec.augmentation, spec.imageSize ?? dataset)
+      checkSize(spec, dataset)
       checkWarmUp(spec.schedule, spec.epochs * stepsPerEpoch(spec, dataset))
       const kind = await devices.check(spec.devices)
       await engines.check(spec, kind)
@@ -115,9 +114,16 @@ function stepsPerEpoch(spec: RunSpec, dataset: DatasetInfo): number {
   return Math.floor((spec.trainImages ?? dataset.trainImages) / spec.globalBatch)
 }
 
+/** What depends on the size of the images, where it is known before the trainer opens them. */
+function checkSize(spec: RunSpec, dataset: DatasetInfo): void {
+  const { height, width } = spec.imageSize ?? dataset
+  if (height === null || width === null) return
+  checkShardValues(spec, dataset, { height, width })
+  checkAugmentationSize(spec.augmentation, { height, width })
+}
+
 /** Batch norm over one value has no variance: refused here as at planning. */
-function checkShardValues(spec: RunSpec, { channels, classes, ...size }: DatasetInfo): void {
-  const { height, width } = spec.imageSize ?? size
+function checkShardValues(spec: RunSpec, { channels, classes }: DatasetInfo, { height, width }: ImageSize): void {
   const input = { channels, height, width }
   const graph = resnet({ architecture: spec.model.architecture, input, classes: classes.length })
   const shards = spec.syncBatchNorm ? 1 : sessionShards(spec)

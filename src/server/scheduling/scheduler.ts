@@ -25,6 +25,8 @@ export interface SchedulerDeps extends AttemptEndDeps {
   launcher: Launcher
   runsDirectory: string
   datasetRoots: readonly string[]
+  /** Where trainers keep decoded images. */
+  cacheFolder: string
   /** From SIGTERM to SIGKILL when a run is canceled. */
   cancelGraceMs: number
   log: Log
@@ -52,7 +54,7 @@ export interface Scheduler extends RunCarrier {
 const closeGraceMs = 8_000
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
-  const { store, feed, devices, launcher, runsDirectory, datasetRoots, cancelGraceMs, log, now } = deps
+  const { store, feed, devices, launcher, runsDirectory, datasetRoots, cacheFolder, cancelGraceMs, log, now } = deps
   /** Runs that have not ended. */
   const runLogs = new Map<string, RunLog>()
   const supervisions = new Map<string, Supervision>()
@@ -127,6 +129,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         attempt,
         devices: leased.map(assignedDevice),
         datasetRoots: [...datasetRoots],
+        cacheFolder,
         resumeFrom: null,
       })
       await own.append({ type: 'leased', toAttempt: attempt, devices: leased.map(({ name }) => name) })
