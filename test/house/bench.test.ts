@@ -16,8 +16,8 @@ afterEach(async () => {
 })
 
 test.each([
-  { args: [], says: 'Expected one of the benches train, profile, accuracy, tune.' },
-  { args: ['nonesuch'], says: 'Expected one of the benches train, profile, accuracy, tune.' },
+  { args: [], says: 'Expected one of the benches train, profile, accuracy, input, tune.' },
+  { args: ['nonesuch'], says: 'Expected one of the benches train, profile, accuracy, input, tune.' },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },
@@ -55,6 +55,7 @@ test('lists its rows', async () => {
       ...['busy-neighbour', 'epoch-fashion-mnist', 'epoch-fashion-mnist-augmented'],
       ...besidePeer,
       'fashion-mnist-3-epochs-bf16',
+      ...['decode-augment-224-cold', 'decode-augment-224-cache', 'idle-share-28x28x1', 'idle-share-224x224x3'],
     ].map((name) => `  ${name}`),
   )
 })
