@@ -17,6 +17,15 @@ const failureFields = {
 }
 
 export const trainerEventSchema = z.discriminatedUnion('type', [
+  /** Before `started`, every few seconds and once at the end, where images are decoded for the first time. */
+  z.object({
+    ...identity,
+    type: z.literal('decoding'),
+    /** Images done, of all there are, and how many of those done cannot be decoded. */
+    images: count,
+    ofImages: count,
+    corruptImages: count,
+  }),
   z.object({
     ...identity,
     type: z.literal('started'),
@@ -31,6 +40,8 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     parameters: count,
     trainImages: count,
     validationImages: count,
+    /** Left out because they cannot be decoded. */
+    skippedImages: count.default(0),
     precision: z.enum(precisions).default('FP32'),
     accumulationSteps: count.default(1),
     syncBatchNorm: z.boolean().default(false),

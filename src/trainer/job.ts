@@ -7,6 +7,7 @@ import { allowedDeviceCounts, parseAttempt, parseRunSpec, type Attempt, type Run
 import { loadCheckpoint, type LoadedCheckpoint } from './checkpoints/load.ts'
 import { weightsFile } from './checkpoints/manifest.ts'
 import { removeUnfinished } from './checkpoints/save.ts'
+import type { BuildProgress } from './datasets/cache/build.ts'
 import { openDataset } from './datasets/open.ts'
 import { openEngine } from './engines/open.ts'
 import type { TrainingJob } from './loop.ts'
@@ -18,6 +19,10 @@ export interface JobRequest {
   attempt: number
   /** Told the checkpoint that the run goes on from. */
   progress: Progress
+  /** Told now and then how far the images are decoded, and once at the end; never where they are kept already. */
+  onDecoding: (progress: BuildProgress) => void
+  /** Aborted = leave; its reason is thrown. */
+  stop: AbortSignal
   say: (line: string) => void
 }
 
@@ -25,9 +30,10 @@ export type OpenedJob = Pick<TrainingJob, 'spec' | 'attempt' | 'dataset' | 'engi
 
 /**
  * @throws TrainqlError `RUN_DIRECTORY_INVALID`, `INVALID_INPUT`, `DATASET_NOT_FOUND`, `DATASET_INVALID`,
- * `CHECKPOINT_INVALID`, `ENGINE_UNAVAILABLE`.
+ * `CHECKPOINT_INVALID`, `ENGINE_UNAVAILABLE`, `DISK_FULL`; the signal's reason where it stops.
  */
-export async function openJob({ directory, attempt: number, progress, say }: JobRequest): Promise<OpenedJob> {
+export async function openJob(request: JobRequest): Promise<OpenedJob> {
+  const { directory, attempt: number, progress, stop, say } = request
   const spec = parseRunSpec(await readJson(specFile(directory)))
   const attempt = parseAttempt(await readJson(attemptFile(directory, number)))
   checkAgreement({ directory, number, spec, attempt })
@@ -37,11 +43,34 @@ export async function openJob({ directory, attempt: number, progress, say }: Job
 
   const resume = attempt.resumeFrom === null ? null : await openResume(checkpoints, attempt.resumeFrom)
   progress.lastCheckpoint = attempt.resumeFrom?.name ?? null
-  const dataset = await openDataset(spec.dataset, attempt.datasetRoots)
+  const dataset = await openDataset(spec.dataset, attempt.datasetRoots, {
+    cacheFolder: attempt.cacheFolder ?? join(directory, 'cache'),
+    imageSize: spec.imageSize,
+    randomScale: (spec.augmentation?.randomResizedCrop ?? null) !== null,
+    onCorruptImage: spec.onCorruptImage,
+    stop,
+    onProgress: tellProgress(request),
+    say,
+  })
   say(`dataset ${dataset.name}: ${dataset.train.count} training and ${dataset.validation.count} validation images`)
   const engine = await openEngine(spec.engine, attempt.devices)
   say(`engine ${engine.name} (${engine.detail}) on ${attempt.devices.map(({ name }) => name).join(', ')}`)
   return { spec, attempt, dataset, engine, resume, checkpoints }
+}
+
+const decodingEventsEveryMs = 5_000
+
+/** Decoding may take long: seen from outside, by heartbeat and events, it gets on. */
+function tellProgress({ progress, onDecoding }: JobRequest): (decoding: BuildProgress | null) => void {
+  let toldAt = performance.now()
+  return (decoding) => {
+    progress.advance(progress.epoch, progress.step)
+    if (decoding === null) return
+    const now = performance.now()
+    if (decoding.done < decoding.total && now - toldAt < decodingEventsEveryMs) return
+    toldAt = now
+    onDecoding(decoding)
+  }
 }
 
 async function readJson(file: string): Promise<unknown> {

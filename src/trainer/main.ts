@@ -10,7 +10,7 @@ import { diskFullOr, reserveDisk, writeFileAtomically, type DiskReserve } from '
 import { openEventLog, type EventLog } from './event-log.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { openJob } from './job.ts'
-import { train, type Control } from './loop.ts'
+import { train, type Control, type Outcome } from './loop.ts'
 import { takeAttempt } from './ownership.ts'
 import { createProgress, type Progress } from './progress.ts'
 import { listenToSignals } from './signals.ts'
@@ -97,14 +97,38 @@ async function own({ directory, attempt, control }: Ownership): Promise<ExitCode
     reserve = reserveDisk(join(directory, `reserve.${attempt}`))
     events = openEventLog({ file: eventsFile(directory, attempt), run, attempt, reserve })
     const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress })
-    const job = await openJob({ directory, attempt, progress, say })
-    const outcome = await train({ ...job, progress, events, control, say })
+    const outcome = await openAndTrain({ directory, attempt, progress, events, control })
     await stopHeartbeat()
     return end(outcome === 'finished' ? exitCodes.finished : exitCodes.stopped)
   } catch (error) {
     const known = diskFullOr(error, directory)
     explain(known)
     return end(codeOf(known), known)
+  }
+}
+
+interface Course extends Ownership {
+  progress: Progress
+  events: EventLog
+}
+
+async function openAndTrain({ directory, attempt, progress, events, control }: Course): Promise<Outcome> {
+  try {
+    const job = await openJob({
+      directory,
+      attempt,
+      progress,
+      onDecoding: ({ done, total, corrupt }) =>
+        events.append({ type: 'decoding', images: done, ofImages: total, corruptImages: corrupt }),
+      stop: control.stop,
+      say,
+    })
+    return await train({ ...job, progress, events, control, say })
+  } catch (error) {
+    if (!control.stop.aborted || error !== control.stop.reason) throw error
+    // Told to leave before training began, such as while images were decoded.
+    events.append({ type: 'stopped', step: 0, lastCheckpoint: progress.lastCheckpoint })
+    return 'stopped'
   }
 }
 

@@ -8,7 +8,14 @@ import { temporaryFolder } from './fixtures/temporary-folder.ts'
 import { writeAttempt, writeRun } from './fixtures/trainer-process.ts'
 
 function open(directory: string): ReturnType<typeof openJob> {
-  return openJob({ directory, attempt: 1, progress: createProgress(), say: () => undefined })
+  return openJob({
+    directory,
+    attempt: 1,
+    progress: createProgress(),
+    onDecoding: () => undefined,
+    stop: new AbortController().signal,
+    say: () => undefined,
+  })
 }
 
 describe('openJob', () => {

@@ -111,6 +111,9 @@ export async function watchRun(client: Client, run: Run, screen: Screen, signal:
       case 'LeasedEvent':
         screen.status(style.dim(`starting the trainer on ${event.devices.join(', ')} …`))
         return
+      case 'DecodingEvent':
+        screen.status(style.dim(`decoding images: ${formatCount(event.images)} of ${formatCount(event.ofImages)} …`))
+        return
       case 'FinishedEvent':
       case 'FailedEvent':
       case 'StoppedEvent':

@@ -199,7 +199,8 @@ export type Dataset = Node & {
   channels: Scalars['Int']['output'];
   classes: Array<Scalars['String']['output']>;
   description: Scalars['String']['output'];
-  height: Scalars['Int']['output'];
+  /** Of every image; null for image folders, whose files are opened by the trainer only. */
+  height?: Maybe<Scalars['Int']['output']>;
   id: Scalars['ID']['output'];
   kind: DatasetKind;
   name: Scalars['String']['output'];
@@ -207,7 +208,8 @@ export type Dataset = Node & {
   path?: Maybe<Scalars['String']['output']>;
   trainImages: Scalars['Int']['output'];
   validationImages: Scalars['Int']['output'];
-  width: Scalars['Int']['output'];
+  /** As height. */
+  width?: Maybe<Scalars['Int']['output']>;
 };
 
 export type DatasetConnection = {
@@ -224,7 +226,26 @@ export type DatasetEdge = {
 
 export type DatasetKind =
   | 'BUILT_IN'
-  | 'IDX';
+  | 'CIFAR10'
+  | 'IDX'
+  | 'IMAGE_FOLDER';
+
+/** Before StartedEvent, every few seconds, where the images of a dataset are decoded for the first time. */
+export type DecodingEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Of those done, how many cannot be decoded. */
+  corruptImages: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  /** Done so far. */
+  images: Scalars['Int']['output'];
+  ofImages: Scalars['Int']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
 
 export type Device = Node & {
   /** Operating-system cores of a CPU partition; null for a GPU. */
@@ -661,7 +682,7 @@ export type RandomCrop = {
   padding: Scalars['Int']['output'];
 };
 
-/** Pads with the mean and cuts the image's size out at a random place. */
+/** Pads with black and cuts the image's size out at a random place. */
 export type RandomCropInput = {
   /** Pixels on each side. Default: 4. */
   padding?: InputMaybe<Scalars['Int']['input']>;
@@ -812,7 +833,7 @@ export type RunEventEdge = {
   node: RunEvent;
 };
 
-export type RunEventsItem = CancelRequestedEvent | CheckpointEvent | EpochEvent | FailedEvent | FinishedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
+export type RunEventsItem = CancelRequestedEvent | CheckpointEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
 
 export type RunFailure = {
   code: Scalars['String']['output'];
@@ -906,6 +927,8 @@ export type StartedEvent = RunEvent & {
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   shards: Scalars['Int']['output'];
+  /** Left out because they cannot be decoded. */
+  skippedImages: Scalars['Int']['output'];
   stepsPerEpoch: Scalars['Int']['output'];
   syncBatchNorm: Scalars['Boolean']['output'];
   trainImages: Scalars['Int']['output'];

@@ -49,6 +49,23 @@ export class LeasedEvent extends RunEvent {
   devices!: string[]
 }
 
+@ObjectType('DecodingEvent', {
+  implements: RunEvent,
+  description: 'Before StartedEvent, every few seconds, where the images of a dataset are decoded for the first time.',
+})
+export class DecodingEvent extends RunEvent {
+  __typename!: 'DecodingEvent'
+
+  @Field(() => Int, { description: 'Done so far.' })
+  images!: number
+
+  @Field(() => Int)
+  ofImages!: number
+
+  @Field(() => Int, { description: 'Of those done, how many cannot be decoded.' })
+  corruptImages!: number
+}
+
 @ObjectType('StartedEvent', { implements: RunEvent })
 export class StartedEvent extends RunEvent {
   __typename!: 'StartedEvent'
@@ -82,6 +99,9 @@ export class StartedEvent extends RunEvent {
 
   @Field(() => Int)
   validationImages!: number
+
+  @Field(() => Int, { description: 'Left out because they cannot be decoded.' })
+  skippedImages!: number
 
   @Field(() => PrecisionEnum)
   precision!: Precision
@@ -204,6 +224,7 @@ export class RunEndedEvent extends RunEvent {
 export type AnyRunEvent =
   | QueuedEvent
   | LeasedEvent
+  | DecodingEvent
   | StartedEvent
   | StepEvent
   | EpochEvent
@@ -225,6 +246,7 @@ export const RunEventsItemUnion = createUnionType({
     [
       QueuedEvent,
       LeasedEvent,
+      DecodingEvent,
       StartedEvent,
       StepEvent,
       EpochEvent,

@@ -76,14 +76,18 @@ export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: s
       return { __typename: 'QueuedEvent', ...identity }
     case 'leased':
       return { __typename: 'LeasedEvent', ...identity, toAttempt: event.toAttempt, devices: event.devices }
+    case 'decoding': {
+      const { images, ofImages, corruptImages } = event
+      return { __typename: 'DecodingEvent', ...identity, images, ofImages, corruptImages }
+    }
     case 'started': {
       const { engine, engineDetail, devices, shards, globalBatch, epochs, stepsPerEpoch } = event
-      const { trainImages, validationImages, precision, accumulationSteps, syncBatchNorm } = event
+      const { precision, accumulationSteps, syncBatchNorm, trainImages, validationImages, skippedImages } = event
       const plan = { engine, engineDetail, devices, shards, globalBatch, epochs, stepsPerEpoch }
       const arithmetic = { precision, accumulationSteps, syncBatchNorm }
       const parameters = BigInt(event.parameters)
       const memoryBytes = event.memoryBytes === null ? null : BigInt(event.memoryBytes)
-      const images = { trainImages, validationImages }
+      const images = { trainImages, validationImages, skippedImages }
       return { __typename: 'StartedEvent', ...identity, ...plan, ...arithmetic, parameters, memoryBytes, ...images }
     }
     case 'step': {

@@ -87,6 +87,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
   const at = new Date(event.at)
   switch (event.type) {
     case 'queued':
+    case 'decoding':
       return
     case 'leased':
       move(run, 'STARTING')
