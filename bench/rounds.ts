@@ -8,6 +8,10 @@ import { stepsAnswer, type Worker } from './worker.ts'
 const settleMs = 30
 /** One turn of one side lasts about this long, so that a single disturbance is a small part of it. */
 const turnSeconds = 1
+const fewestSteps = 3
+const mostSteps = 32
+/** A turn is made longer than usual for a period's sake, but not longer than this. */
+const longestTurnSeconds = 6
 
 /** Above this share of others' work on the cores a figure is doubtful, and says so. */
 export const quietShare = 0.05
@@ -27,21 +31,23 @@ export interface Rounds {
 export interface RoundsOptions {
   rounds: number
   cores: readonly number[]
+  /** Something is done once in so many steps: turns are multiples of it, where that is not too long. Default 1. */
+  period?: number
   /** Called after each round with the seconds a step of each worker. */
   onRound: (round: number, secondsPerStep: readonly number[]) => void
 }
 
 /**
  * Every worker is alive throughout and trains the same number of steps in each round; who begins moves on by one
- * each round. A round's figure for a worker is the median of its steps.
+ * each round. A round's figure for a worker is the mean of its steps, so that what is not done in every step counts too.
  * @throws BenchError where a loss is not a finite number: such a figure would measure nothing.
  */
 export async function measureRounds(
   workers: readonly Worker<unknown>[],
-  { rounds, cores, onRound }: RoundsOptions,
+  { rounds, cores, period = 1, onRound }: RoundsOptions,
 ): Promise<Rounds> {
   const slowest = Math.max(...(await warmUp(workers)))
-  const stepsPerTurn = Math.min(25, Math.max(3, Math.ceil(turnSeconds / slowest)))
+  const stepsPerTurn = stepsOfTurn(slowest, period)
   const losses = workers.map(() => Number.NaN)
   const secondsPerStep: number[][] = workers.map(() => [])
   const usage = watchLoad(workers, cores)
@@ -58,7 +64,7 @@ export async function measureRounds(
       idle.seconds += usedSeconds(others) - usedBefore
       idle.wall += ((performance.now() - startedAt) / 1000) * cores.length
       if (loss === null) throw new BenchError(`The loss of ${worker.name} is no finite number: the row is void.`)
-      times[index] = median(seconds)
+      times[index] = seconds.reduce((sum, each) => sum + each, 0) / seconds.length
       losses[index] = loss
     }
     times.forEach((time, index) => secondsPerStep[index]?.push(time))
@@ -67,10 +73,17 @@ export async function measureRounds(
   return { secondsPerStep, stepsPerTurn, losses, foreignLoad: usage(), idleLoad: idle.seconds / idle.wall }
 }
 
+/** Steps that take about a turn's time where one takes so many seconds; whole periods where they are not too long. */
+export function stepsOfTurn(secondsPerStep: number, period: number): number {
+  const usual = Math.min(mostSteps, Math.max(fewestSteps, Math.ceil(turnSeconds / secondsPerStep)))
+  const whole = Math.ceil(usual / period) * period
+  return whole * secondsPerStep <= longestTurnSeconds ? whole : usual
+}
+
 /** One short turn each, which also tells how long a step is. */
 async function warmUp(workers: readonly Worker<unknown>[]): Promise<number[]> {
   const times: number[] = []
-  for (const worker of workers) times.push(median((await worker.ask({ steps: 3 }, stepsAnswer)).seconds))
+  for (const worker of workers) times.push(median((await worker.ask({ steps: fewestSteps }, stepsAnswer)).seconds))
   return times
 }
 

@@ -1,10 +1,10 @@
 // What a busy loop on one of the two cores leaves of the throughput, ours and PyTorch's.
 import { z } from 'zod'
 import { BenchError, type MeasuredRow } from '../bench.ts'
-import { measureRounds, median } from '../rounds.ts'
+import { measureRounds, median, type RoundsOptions } from '../rounds.ts'
 import { startWorker, withWorkers, type Worker } from '../worker.ts'
 import type { Field } from './field.ts'
-import { startOurs } from './ours.ts'
+import { enginePeriod, startOurs } from './ours.ts'
 import { describe, openVariant, peerFile, startPyTorch } from './pytorch.ts'
 import type { TrainTask } from './tasks.ts'
 
@@ -21,15 +21,19 @@ export async function measureBusyNeighbour(task: TrainTask, field: Field): Promi
     const ours = await open(startOurs(task, [[cores[0]], [cores[1]]]))
     const peer = await open(startPyTorch(task, { python, cores, tcmalloc: variant.tcmalloc }))
     await openVariant(peer, variant)
-    const turn = () => measureRounds([ours, peer], { rounds: 1, cores, onRound: () => undefined })
+    // Each with as many steps as suit it: beside the loop the two differ widely.
+    const turn = async () => [
+      await secondsPerStep(ours, { cores, period: enginePeriod }),
+      await secondsPerStep(peer, { cores, period: 1 }),
+    ]
 
     const quiet: number[][] = []
     const busy: number[][] = []
     for (let round = 1; round <= rounds; round += 1) {
-      quiet.push((await turn()).secondsPerStep.flat())
+      quiet.push(await turn())
       const loop = await startBusyLoop(python, cores[1])
       try {
-        busy.push((await turn()).secondsPerStep.flat())
+        busy.push(await turn())
       } finally {
         await stopBusyLoop(loop)
       }
@@ -66,6 +70,14 @@ export async function measureBusyNeighbour(task: TrainTask, field: Field): Promi
       },
     }
   })
+}
+
+async function secondsPerStep(
+  worker: Worker<unknown>,
+  options: Pick<RoundsOptions, 'cores' | 'period'>,
+): Promise<number> {
+  const measured = await measureRounds([worker], { ...options, rounds: 1, onRound: () => undefined })
+  return measured.secondsPerStep[0]?.[0] ?? Number.NaN
 }
 
 /** Median over the rounds of a side's throughput beside the loop over its quiet one. */

@@ -3,6 +3,7 @@ import type { Detail } from '../bench.ts'
 import { measureRounds, percent, quietShare, type Rounds } from '../rounds.ts'
 import type { Worker } from '../worker.ts'
 import type { Field } from './field.ts'
+import { enginePeriod } from './ours.ts'
 import { recipe, type Shape, type TrainTask } from './tasks.ts'
 
 /** Rounds over all workers, with the doubts that a disturbed machine gives. */
@@ -14,6 +15,7 @@ export async function measure(
   const measured = await measureRounds(workers, {
     rounds,
     cores,
+    period: enginePeriod,
     onRound: (round, times) =>
       note(`  round ${round}/${rounds}: ${times.map((time) => (globalBatch / time).toFixed(1)).join(' | ')} images/s`),
   })

@@ -19,6 +19,9 @@ const readySchema = z
   .transform(({ ready }) => ready)
 export type OursReady = z.output<typeof readySchema>
 
+/** Once in so many steps the engine pays what parameters without a gradient are owed: a turn has its share of it. */
+export const enginePeriod = 16
+
 const readyWithinMs = 180_000
 const warmUpSteps = 3
 

@@ -5,7 +5,7 @@ import { BenchError, rowsOrReason, type Row } from '../../bench/bench.ts'
 import { allowedCores } from '../../bench/machine.ts'
 import { markdown } from '../../bench/markdown.ts'
 import { footnotes, table } from '../../bench/report.ts'
-import { measureRounds, median, spread } from '../../bench/rounds.ts'
+import { measureRounds, median, spread, stepsOfTurn } from '../../bench/rounds.ts'
 import { startWorker, type Worker } from '../../bench/worker.ts'
 import { bench } from './bench-command.ts'
 
@@ -62,7 +62,7 @@ test('lists its rows', async () => {
 
 test('each side trains the same steps in each round, and who begins alternates', async () => {
   const order: string[] = []
-  const [slow, fast] = [await worker('slow', { seconds: 0.4 }), await worker('fast', { seconds: 0.1 })]
+  const [slow, fast] = [await worker('slow', { seconds: 0.5 }), await worker('fast', { seconds: 0.125 })]
   const watched = [slow, fast].map((side) => ({
     ...side,
     ask: <T extends z.ZodType>(request: unknown, answer: T) => {
@@ -71,10 +71,16 @@ test('each side trains the same steps in each round, and who begins alternates',
     },
   }))
   const rounds = await measureRounds(watched, { rounds: 3, cores: allowedCores(), onRound: () => undefined })
-  expect(rounds).toMatchObject({ secondsPerStep: [Array(3).fill(0.4), Array(3).fill(0.1)], stepsPerTurn: 3 })
+  expect(rounds).toMatchObject({ secondsPerStep: [Array(3).fill(0.5), Array(3).fill(0.125)], stepsPerTurn: 3 })
   expect(rounds.losses).toEqual([1, 1])
   const warmUp = ['slow 3', 'fast 3']
   expect(order).toEqual([...warmUp, 'slow 3', 'fast 3', 'fast 3', 'slow 3', 'slow 3', 'fast 3'])
+})
+
+test('a turn is about a second, in whole periods where they are not too long', () => {
+  const steps = (period: number) => [0.001, 0.03, 0.09, 0.3, 0.4, 2].map((seconds) => stepsOfTurn(seconds, period))
+  expect(steps(1)).toEqual([32, 32, 12, 4, 3, 3])
+  expect(steps(16)).toEqual([32, 32, 16, 16, 3, 3])
 })
 
 test('a loss that is no finite number voids the row', async () => {
