@@ -148,9 +148,10 @@ async function measureIdleShare(name: string, { folder, task, rounds, note }: Id
   const over = (pick: (round: IdleRound) => number) => median(measured.map(pick))
   return {
     ...row(name, '%', 100 * over(({ idleShare }) => idleShare)),
-    // At most.
-    bar: 5,
+    // A bar is what a figure must reach; this one must stay below.
+    bar: null,
     detail: {
+      allowed: 'less than 5 %',
       dataset: task.dataset.name,
       globalBatch: task.globalBatch,
       devices: 2,
