@@ -1,8 +1,7 @@
 // A bench's rows as the tables of docs/benchmarks.md, so that nobody types a figure.
 import type { Detail, MeasuredRow, Row } from './bench.ts'
-import { figure, heading, mebibytes } from './report.ts'
+import { figure, heading, mebibytes, percent } from './report.ts'
 import type { Result } from './result.ts'
-import { percent } from './rounds.ts'
 
 type Column = readonly [title: string, cell: (row: MeasuredRow) => string]
 

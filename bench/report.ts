@@ -88,6 +88,10 @@ export function figure(value: number | null): string {
   return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(4)
 }
 
+export function percent(share: number): string {
+  return `${(share * 100).toFixed(0)} %`
+}
+
 export function mebibytes(value: string | number | boolean | null | undefined): string {
   return typeof value === 'number' ? `${Math.round(value / 1024 ** 2)} MiB` : ''
 }

@@ -1,7 +1,7 @@
 // Measures workers in turn, so that whatever slows the machine down slows each side alike.
 import { setTimeout as pause } from 'node:timers/promises'
 import { BenchError } from './bench.ts'
-import { busySeconds, processSeconds } from './machine.ts'
+import { usedSeconds, watchLoad } from './load.ts'
 import { stepsAnswer, type Worker } from './worker.ts'
 
 /** Long enough for a thread pool that spins after its last step to fall asleep. */
@@ -12,9 +12,6 @@ const fewestSteps = 3
 const mostSteps = 32
 /** A turn is made longer than usual for a period's sake, but not longer than this. */
 const longestTurnSeconds = 6
-
-/** Above this share of others' work on the cores a figure is doubtful, and says so. */
-export const quietShare = 0.05
 
 export interface Rounds {
   /** Seconds a step, one for each round, in the order of the workers. */
@@ -87,30 +84,12 @@ async function warmUp(workers: readonly Worker<unknown>[]): Promise<number[]> {
   return times
 }
 
-/** Call what it gives to learn the share of the cores' time that processes other than the workers used meanwhile. */
-export function watchLoad(workers: readonly Worker<unknown>[], cores: readonly number[]): () => number {
-  const startedAt = performance.now()
-  const before = { busy: busySeconds(cores), own: usedSeconds(workers) }
-  return () => {
-    const wall = ((performance.now() - startedAt) / 1000) * cores.length
-    return Math.max(0, (busySeconds(cores) - before.busy - (usedSeconds(workers) - before.own)) / wall)
-  }
-}
-
-function usedSeconds(workers: readonly Worker<unknown>[]): number {
-  return workers.reduce((sum, { pid }) => sum + processSeconds(pid), 0)
-}
-
 export function median(values: readonly number[]): number {
   const sorted = values.toSorted((a, b) => a - b)
   const middle = Math.floor(sorted.length / 2)
   const upper = sorted[middle]
   if (upper === undefined) throw new RangeError('no values')
   return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] as number) + upper) / 2
-}
-
-export function percent(share: number): string {
-  return `${(share * 100).toFixed(0)} %`
 }
 
 /** Half the distance between the quartiles as a share of the median. */

@@ -10,8 +10,9 @@ import { createBatches } from '../../src/trainer/input/batches.ts'
 import { BenchError, type Bench, type BenchOptions, type MeasuredRow, type Row } from '../bench.ts'
 import { measureIdle, type IdleRound, type IdleTask } from '../input/idle.ts'
 import { writePhotographs } from '../input/photographs.ts'
-import { allowedCores, busySeconds, processSeconds } from '../machine.ts'
-import { median, percent, quietShare, spread } from '../rounds.ts'
+import { warnOfLoad, watchLoad } from '../load.ts'
+import { allowedCores } from '../machine.ts'
+import { median, spread } from '../rounds.ts'
 
 const photographs = { train: 1000, validation: 32, width: 400, height: 300 }
 const output = { height: 224, width: 224 }
@@ -82,7 +83,7 @@ async function measureDecoding(
   { folder, fileBytes, keep, rounds, note }: DecodingOptions,
 ): Promise<MeasuredRow> {
   if (keep) await openPhotographs(folder)
-  const load = watchOwnLoad()
+  const load = watchLoad([process], allowedCores())
   const rates: number[] = []
   let batches = 0
   for (let round = 1; round <= rounds; round += 1) {
@@ -104,7 +105,7 @@ async function measureDecoding(
       batch: batch224,
       rounds,
       spread: spread(rates),
-      foreignLoad: warnOf(load(), note),
+      foreignLoad: warnOfLoad(load(), note),
     },
   }
 }
@@ -136,7 +137,7 @@ async function measureIdleShare(name: string, { folder, task, rounds, note }: Id
   if (first === undefined || second === undefined) {
     throw new BenchError('This row trains on two cores, and this process may use only one.')
   }
-  const load = watchOwnLoad()
+  const load = watchLoad([process], allowedCores())
   const measured: IdleRound[] = []
   for (let round = 1; round <= rounds; round += 1) {
     const runs = mkdtempSync(join(folder, 'runs-'))
@@ -160,29 +161,11 @@ async function measureIdleShare(name: string, { folder, task, rounds, note }: Id
       imagesPerSecond: task.globalBatch / over(({ secondsPerStep }) => secondsPerStep),
       imagesPerSecondOnOneBatch: task.globalBatch / over(({ secondsPerStepAlone }) => secondsPerStepAlone),
       largest: 100 * Math.max(...measured.map(({ idleShare }) => idleShare)),
-      foreignLoad: warnOf(load(), note),
+      foreignLoad: warnOfLoad(load(), note),
     },
   }
 }
 
 function row(name: string, unit: string, value: number): Omit<MeasuredRow, 'bar' | 'detail'> {
   return { name, status: 'measured', unit, ours: null, peer: null, ratio: null, value }
-}
-
-/** Share of the cores' time that other processes used since. */
-function watchOwnLoad(): () => number {
-  const cores = allowedCores()
-  const begun = performance.now()
-  const before = { busy: busySeconds(cores), own: processSeconds(process.pid) }
-  return () => {
-    const wall = ((performance.now() - begun) / 1000) * cores.length
-    return Math.max(0, (busySeconds(cores) - before.busy - (processSeconds(process.pid) - before.own)) / wall)
-  }
-}
-
-function warnOf(foreignLoad: number, note: BenchOptions['note']): number {
-  if (foreignLoad > quietShare) {
-    note(`  ! other processes used ${percent(foreignLoad)} of the cores meanwhile: repeat on a quiet machine`)
-  }
-  return foreignLoad
 }

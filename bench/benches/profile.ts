@@ -1,8 +1,9 @@
 // `profile`: where the time of a training step goes, layer by layer, and what share of the machine's peak each reaches.
 import { rowsOrReason, type Bench, type BenchOptions, type MeasuredRow, type Row } from '../bench.ts'
+import { warnOfLoad, watchLoad } from '../load.ts'
 import { describeMachine } from '../machine.ts'
 import { carriedOut, medianProfile, partsOf } from '../profile/parts.ts'
-import { median, percent, quietShare, watchLoad } from '../rounds.ts'
+import { median } from '../rounds.ts'
 import { flopsPerStep, graphOf } from '../train/arithmetic.ts'
 import { findCores, openField, type Field } from '../train/field.ts'
 import { startOurs } from '../train/ours.ts'
@@ -46,9 +47,7 @@ async function measure(task: TrainTask, field: Field): Promise<MeasuredRow> {
     const load = watchLoad([worker], cores)
     const profiles = []
     for (let round = 1; round <= rounds; round += 1) profiles.push(await askProfile(worker, steps))
-    const foreignLoad = load()
-    if (foreignLoad > quietShare)
-      note(`  ! other processes used ${percent(foreignLoad)} of the cores meanwhile: repeat on a quiet machine`)
+    const foreignLoad = warnOfLoad(load(), note)
 
     const graph = graphOf(task)
     const middle = medianProfile(profiles)

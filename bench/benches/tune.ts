@@ -9,8 +9,9 @@ import {
 } from '../../src/trainer/engines/kernel-table.ts'
 import { openKernelTable } from '../../src/trainer/engines/native.ts'
 import type { Bench, BenchOptions, Row } from '../bench.ts'
-import { allowedCores, busySeconds, processSeconds } from '../machine.ts'
-import { median, percent, quietShare } from '../rounds.ts'
+import { warnOfLoad, watchLoad } from '../load.ts'
+import { allowedCores } from '../machine.ts'
+import { median } from '../rounds.ts'
 import { choose, type Choice, type Timings } from '../tune/choose.ts'
 import { tunables, type Tunable } from '../tune/shapes.ts'
 import { parseTable, renderEntry, renderTable, sameKey, tableFile, type TableLine } from '../tune/table-file.ts'
@@ -63,7 +64,7 @@ function tuneOne(
 ): { row: Row; line: TableLine | null } {
   const rule = table.algorithmsByRule(precision, shape)
   const ways = waysOf(rule, table.acceptedAlgorithms(shape))
-  const load = watchLoad(core)
+  const load = watchLoad([process], [core])
   const times = ways.map((): ConvolutionTimes[] => [])
   for (let round = 0; round < rounds; round += 1)
     for (const [index, algorithms] of ways.entries())
@@ -75,8 +76,7 @@ function tuneOne(
   note(
     `${name}: ${wordsOf(algorithms)}${entered ? `, ${gain.toFixed(2)}x the rule's ${wordsOf(rule)}` : ', as by the rule'}`,
   )
-  if (foreignLoad > quietShare)
-    note(`  ! other processes used ${percent(foreignLoad)} of the core meanwhile: repeat on a quiet machine`)
+  warnOfLoad(foreignLoad, note)
   return {
     row: rowOf(name, { kernels, rule, timings, choice: { algorithms, gain }, foreignLoad, rounds }),
     line: entered ? renderEntry({ kernels, shape, algorithms }, gain) : null,
@@ -145,14 +145,4 @@ function rowOf(name: string, { kernels, rule, timings, choice, foreignLoad, roun
 
 function wordsOf(algorithms: Algorithms): string {
   return convolutionDirections.map((direction) => algorithms[direction]).join('/')
-}
-
-/** Share of the core's time that other processes used since. */
-function watchLoad(core: number): () => number {
-  const now = () => ({ at: performance.now() / 1000, busy: busySeconds([core]), own: processSeconds(process.pid) })
-  const before = now()
-  return () => {
-    const after = now()
-    return Math.max(0, (after.busy - before.busy - (after.own - before.own)) / (after.at - before.at))
-  }
 }

@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import type { TrainerEvent } from '../../src/shared/events.ts'
 import { BenchError, type Detail, type MeasuredRow } from '../bench.ts'
+import { quietShare, warnOfLoad, watchLoad } from '../load.ts'
+import { percent } from '../report.ts'
 import { median } from '../rounds.ts'
 import { startWorker, stepsAnswer, withWorkers, type Worker } from '../worker.ts'
 import type { Field } from './field.ts'
@@ -35,12 +37,17 @@ export async function measureEpoch(task: EpochTask, field: Field): Promise<Measu
     const command = { name: 'PyTorch', ...pythonCommand('epoch.py', input, { python, tcmalloc: variant.tcmalloc }) }
     const worker = await open(startWorker({ ...command, readyWithinMs: epochWithinMs }, readySchema))
     const loader = await bestLoader(worker, task, note)
+    const load = watchLoad([worker], cores)
     const { seconds } = await worker.ask({ loader, steps: null }, stepsAnswer, { withinMs: epochWithinMs })
+    // Counts processes that read for it as others.
+    const foreignLoad = loader.workers === 0 ? warnOfLoad(load(), note) : load()
     note(`  PyTorch: ${(seconds[0] ?? Number.NaN).toFixed(2)} s`)
-    return { seconds: seconds[0] ?? Number.NaN, loader, version: worker.ready.version }
+    return { seconds: seconds[0] ?? Number.NaN, loader, version: worker.ready.version, foreignLoad }
   })
   const after = await ours()
   const oursSeconds = (before.trainSeconds + after.trainSeconds) / 2
+  const apart = Math.abs(before.trainSeconds - after.trainSeconds) / oursSeconds
+  if (apart > quietShare) note(`  ! our two epochs are ${percent(apart)} apart: repeat on a quiet machine`)
   return {
     name: task.name,
     status: 'measured',
@@ -59,6 +66,7 @@ export async function measureEpoch(task: EpochTask, field: Field): Promise<Measu
       shards: task.shards,
       images: before.images,
       augmentation: task.augment === null ? 'none' : `crop after padding by ${task.augment.padding}, flip`,
+      peerForeignLoad: peer.foreignLoad,
       oursFirstSeconds: before.trainSeconds,
       oursSecondSeconds: after.trainSeconds,
       oursWithValidationSeconds: (before.wallSeconds + after.wallSeconds) / 2,

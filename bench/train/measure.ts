@@ -1,6 +1,8 @@
 // Rounds of whole training steps, and what every row of them says of itself.
 import type { Detail } from '../bench.ts'
-import { measureRounds, percent, quietShare, type Rounds } from '../rounds.ts'
+import { quietShare, warnOfLoad } from '../load.ts'
+import { percent } from '../report.ts'
+import { measureRounds, type Rounds } from '../rounds.ts'
 import type { Worker } from '../worker.ts'
 import type { Field } from './field.ts'
 import { enginePeriod } from './ours.ts'
@@ -19,9 +21,7 @@ export async function measure(
     onRound: (round, times) =>
       note(`  round ${round}/${rounds}: ${times.map((time) => (globalBatch / time).toFixed(1)).join(' | ')} images/s`),
   })
-  if (measured.foreignLoad > quietShare) {
-    note(`  ! other processes used ${percent(measured.foreignLoad)} of the cores meanwhile: repeat on a quiet machine`)
-  }
+  warnOfLoad(measured.foreignLoad, note)
   if (measured.idleLoad > quietShare) {
     note(`  ! the sides that waited used ${percent(measured.idleLoad)} of the cores: they disturbed the other`)
   }

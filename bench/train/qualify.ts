@@ -1,7 +1,9 @@
 // The peer at its best: tries PyTorch's layouts, its compiler, its precisions and its allocators on a task.
 import type { Precision } from '../../src/shared/run-spec.ts'
 import { BenchError } from '../bench.ts'
-import { measureRounds, percent, quietShare, type Rounds } from '../rounds.ts'
+import { quietShare } from '../load.ts'
+import { percent } from '../report.ts'
+import { measureRounds, type Rounds } from '../rounds.ts'
 import type { Worker } from '../worker.ts'
 import {
   describe,

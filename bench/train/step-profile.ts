@@ -4,7 +4,7 @@ import type { StepProfile } from '../../src/trainer/engine.ts'
 import type { ModelGraph } from '../../src/trainer/models/graph.ts'
 import { layerNames } from '../../src/trainer/models/summary.ts'
 import type { Detail } from '../bench.ts'
-import { percent } from '../rounds.ts'
+import { percent } from '../report.ts'
 import type { Worker } from '../worker.ts'
 import type { OursReady } from './ours.ts'
 
