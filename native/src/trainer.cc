@@ -80,10 +80,7 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
     copyWeights(replica, device);
     laps.end(&PartSeconds::weightCopies);
   });
-  if (owedSteps() == mostOwedSteps) {
-    owedSgd_.clear();
-    owedAdam_.clear();
-  }
+  if (owedSteps() == mostOwedSteps) forgetOwed();
   return meanLoss();
 }
 
@@ -202,6 +199,10 @@ void Trainer::updateIdle(Replica& replica, int device) {
 void Trainer::settle() {
   if (owedSteps() == 0) return;
   onEveryReplica([&](Replica& replica, int device) { updateIdle(replica, device); });
+  forgetOwed();
+}
+
+void Trainer::forgetOwed() {
   owedSgd_.clear();
   owedAdam_.clear();
 }

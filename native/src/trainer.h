@@ -103,6 +103,7 @@ class Trainer {
   int owedSteps() const { return static_cast<int>(owedSgd_.size() + owedAdam_.size()); }
   void updateIdle(Replica&, int device);
   void settle();
+  void forgetOwed();
   void updateRunningStatistics();
   void copyWeights(Replica&, int device);
   Plan::WeightCopies copies() const {

@@ -19,8 +19,7 @@ struct PixelRange {
   int first, count;
 };
 
-// Values from one paired row to the next, spread over the cache sets as rows of maps are.
-std::ptrdiff_t pairedRow(const TensorLayout& t) { return t.padded % 256 == 0 ? t.padded + 16 : t.padded; }
+std::ptrdiff_t pairedRow(const TensorLayout& t) { return rowStride(t.padded, sizeof(std::uint32_t)); }
 
 // Owns what the row groups of one product point to.
 class Rows {

@@ -56,6 +56,12 @@ struct TensorLayout {
 
 class BatchNormStep;
 
+// Values from one row of `padded` values to the next. Rows whose stride is a multiple of 1 KiB fall into few cache sets;
+// one more line spreads them.
+inline std::ptrdiff_t rowStride(int padded, int valueBytes) {
+  return padded * valueBytes % 1024 == 0 ? padded + 64 / valueBytes : padded;
+}
+
 class Op {
  public:
   virtual ~Op() = default;

@@ -11,11 +11,6 @@ namespace trainql {
 
 namespace {
 
-// Rows whose stride is a multiple of 1 KiB fall into few cache sets; one more line spreads them.
-std::ptrdiff_t rowStride(int padded, int elementBytes) {
-  return padded * elementBytes % 1024 == 0 ? padded + 64 / elementBytes : padded;
-}
-
 // Floats of a filter tap that one unit of work transforms: a multiple of every vector width.
 constexpr std::size_t winogradUnitFloats = 8 * 1024;
 

@@ -73,7 +73,7 @@ class Winograd final : public ConvolutionAlgorithm {
   }
 
   // Transformed rows are fp32 whatever the map holds.
-  static std::ptrdiff_t transformedRow(const TensorLayout& t) { return t.padded % 256 == 0 ? t.padded + 16 : t.padded; }
+  static std::ptrdiff_t transformedRow(const TensorLayout& t) { return rowStride(t.padded, sizeof(float)); }
 
   WinogradTiles tiles(const TensorLayout& t, int firstRow, int most) const {
     return {plan_.batch(), t.height, t.width, across_, t.padded, t.row, transformedRow(t), plane(t, most),
