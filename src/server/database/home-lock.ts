@@ -1,7 +1,7 @@
 // One server a data directory: two on one database folder would lose committed rows without a word, and two that
 // follow one run would launch it twice.
 import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { TrainqlError } from '../../shared/errors.ts'
@@ -27,12 +27,12 @@ export const homeLockFile = (home: string): string => join(home, 'server.lock')
  */
 export async function lockHome(home: string): Promise<HomeLock> {
   const file = homeLockFile(home)
-  const own = JSON.stringify({ ...ownIdentity(), at: new Date().toISOString() })
+  // The name makes the text unlike any other's: what is read back equal is this very lock.
+  const own = JSON.stringify({ ...ownIdentity(), at: new Date().toISOString(), name: randomUUID() })
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, own)
   try {
-    // A link makes the lock appear whole and only where there is none.
-    while (!(await linked(draft, file))) await removeStale(file, home)
+    await acquire(draft, file, home)
   } finally {
     await rm(draft, { force: true })
   }
@@ -40,6 +40,30 @@ export async function lockHome(home: string): Promise<HomeLock> {
     async release() {
       if ((await readIfThere(file)) === own) await unlink(file)
     },
+  }
+}
+
+/**
+ * Puts `draft` at `file`, where there is nothing or what a dead process left. Only who holds the lock named after a
+ * stale text may replace that text, in one rename that gives up the name too; so nothing alive is ever moved, and a
+ * slow process that still thinks of the old text finds it changed. That second lock is taken by the same rule, for its
+ * holder may have died as well.
+ */
+async function acquire(draft: string, file: string, home: string): Promise<void> {
+  for (;;) {
+    // A link makes the lock appear whole and only where there is none.
+    if (await linked(draft, file)) return
+    const text = await readIfThere(file)
+    if (text === null) continue
+    const holder = parseHolder(text)
+    if (holder !== null && processState(holder) !== 'dead') throw locked(home, file, holder)
+    const successor = `${homeLockFile(home)}.${createHash('sha256').update(text).digest('hex')}`
+    await acquire(draft, successor, home)
+    if ((await readIfThere(file)) === text) {
+      await rename(successor, file)
+      return
+    }
+    await unlink(successor)
   }
 }
 
@@ -51,23 +75,6 @@ async function linked(draft: string, file: string): Promise<boolean> {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
     throw error
   }
-}
-
-async function removeStale(file: string, home: string): Promise<void> {
-  const text = await readIfThere(file)
-  if (text === null) return
-  const holder = parseHolder(text)
-  if (holder !== null && processState(holder) !== 'dead') throw locked(home, file, holder)
-  // Moving it aside gives it to one process alone; what was moved is looked at again, for another may have been faster.
-  const aside = `${file}.stale-${randomUUID()}`
-  try {
-    await rename(file, aside)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
-    throw error
-  }
-  if ((await readIfThere(aside)) !== text) await linked(aside, file)
-  await rm(aside, { force: true })
 }
 
 async function readIfThere(file: string): Promise<string | null> {
