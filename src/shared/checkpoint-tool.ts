@@ -59,6 +59,8 @@ export const checkpointRequestSchema = z.discriminatedUnion('action', [
   }),
 ])
 export type CheckpointRequest = z.output<typeof checkpointRequestSchema>
+/** As it is sent: what has a default may be left out. */
+export type CheckpointRequestInput = z.input<typeof checkpointRequestSchema>
 
 const problemSchema = z.strictObject({
   code: z.enum([
