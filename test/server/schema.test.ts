@@ -4,7 +4,7 @@ import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { readConfig } from '../../src/server/config.ts'
 import { cpuPartitions, parseCoreList } from '../../src/server/devices/discovery.ts'
-import { createRunId, findRunIdTime } from '../../src/server/runs/run-id.ts'
+import { createSortableId, findSortableIdTime } from '../../src/shared/sortable-id.ts'
 import { createSchema, printSortedSchema } from '../../src/server/schema.ts'
 import { BigIntScalar } from '../../src/server/scalars.ts'
 
@@ -52,11 +52,11 @@ test.each([
 
 test('run ids tell their time and sort by it', () => {
   const at = new Date('2025-06-07T08:09:10.123Z')
-  const id = createRunId(at)
+  const id = createSortableId(at)
   expect(id).toMatch(/^[0-9a-hjkmnp-tv-z]{26}$/)
-  expect(findRunIdTime(id)).toEqual(at)
-  expect(id < createRunId(new Date(at.getTime() + 1))).toBe(true)
-  expect(findRunIdTime('nonsense')).toBeNull()
+  expect(findSortableIdTime(id)).toEqual(at)
+  expect(id < createSortableId(new Date(at.getTime() + 1))).toBe(true)
+  expect(findSortableIdTime('nonsense')).toBeNull()
 })
 
 test('settings come from the environment; empty is not set', () => {

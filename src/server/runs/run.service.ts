@@ -11,7 +11,7 @@ import type { DatasetService } from '../datasets/dataset.service.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { EngineService } from '../engines/engine.service.ts'
 import { unknownRun } from './run-event.service.ts'
-import { createRunId } from './run-id.ts'
+import { createSortableId } from '../../shared/sortable-id.ts'
 import type { RunRecord } from './run.record.ts'
 import { specOf, type RunRequest } from './run-request.ts'
 import type { RunStore } from './run.store.ts'
@@ -68,7 +68,7 @@ export function createRunService(deps: RunServiceDeps): RunService {
     count: (states) => store.count(states),
     async create(request) {
       const createdAt = now()
-      const spec = parseRunSpec(specOf(request, createRunId(createdAt)))
+      const spec = parseRunSpec(specOf(request, createSortableId(createdAt)))
       const dataset = await datasets.get(spec.dataset)
       checkImages(spec, dataset)
       checkSize(spec, dataset)

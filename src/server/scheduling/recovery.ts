@@ -7,7 +7,7 @@ import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
 import { exitFile, specFile } from '../../shared/run-directory.ts'
 import { isTerminal } from '../../shared/run-state.ts'
 import type { Log } from '../log.ts'
-import { findRunIdTime } from '../runs/run-id.ts'
+import { findSortableIdTime } from '../../shared/sortable-id.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
 import { listRunDirectories, readSpec } from './run-files.ts'
@@ -51,7 +51,7 @@ async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDep
     try {
       const spec = await readSpec(directory)
       if (spec.runId !== name) throw new Error(`its spec.json names the run ${spec.runId}`)
-      await store.insert(spec, findRunIdTime(name) ?? (await stat(specFile(directory))).mtime)
+      await store.insert(spec, findSortableIdTime(name) ?? (await stat(specFile(directory))).mtime)
     } catch (error) {
       log.error(`${directory} is no run directory that can be read; it is left as it is.`, error)
     }

@@ -1,4 +1,4 @@
-// Ids of runs: names of folders that sort by time of creation (ULID: 48 bits of milliseconds, 80 random bits).
+// Ids of runs and of imported checkpoints: names of folders that sort by time of creation (ULID: 48 bits of milliseconds, 80 random bits).
 import { randomBytes } from 'node:crypto'
 
 /** Crockford's base 32, lower case: no i, l, o, u. */
@@ -7,13 +7,13 @@ const timeDigits = 10
 const randomDigits = 16
 
 /** 26 characters. Source: https://github.com/ulid/spec */
-export function createRunId(at: Date): string {
+export function createSortableId(at: Date): string {
   const random = BigInt(`0x${randomBytes(10).toString('hex')}`)
   return encode(BigInt(at.getTime()), timeDigits) + encode(random, randomDigits)
 }
 
-/** When a run was created; null where the text is no run id. */
-export function findRunIdTime(id: string): Date | null {
+/** When it was created; null where the text is no such id. */
+export function findSortableIdTime(id: string): Date | null {
   if (!/^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(id)) return null
   const digits = Array.from(id.slice(0, timeDigits), (digit) => alphabet.indexOf(digit))
   const ms = digits.reduce((value, digit) => value * 32 + digit, 0)
