@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { TrainqlError } from '../shared/errors.ts'
 import { attemptFile, checkpointsFolder, specFile } from '../shared/run-directory.ts'
 import { allowedDeviceCounts, parseAttempt, parseRunSpec, type Attempt, type RunSpec } from '../shared/run-spec.ts'
-import { loadCheckpoint, type LoadedCheckpoint } from './checkpoints/load.ts'
+import { loadResumable, type ResumableCheckpoint } from './checkpoints/load.ts'
 import { weightsFile } from './checkpoints/manifest.ts'
 import { removeUnfinished } from './checkpoints/save.ts'
 import type { BuildProgress } from './datasets/cache/build.ts'
@@ -124,10 +124,10 @@ function checkAgreement({ directory, number, spec, attempt }: Agreement): void {
 async function openResume(
   checkpoints: string,
   { name, sha256 }: NonNullable<Attempt['resumeFrom']>,
-): Promise<LoadedCheckpoint> {
+): Promise<ResumableCheckpoint> {
   if (!/^\d+-\d{8,}$/.test(name))
     throw invalidResume(`expected a checkpoint's name such as 1-00000235; found "${name}"`)
-  const loaded = await loadCheckpoint(join(checkpoints, name))
+  const loaded = await loadResumable(join(checkpoints, name))
   const found = loaded.manifest.files[weightsFile].sha256
   if (found !== sha256) throw invalidResume(`${name}: expected weights with sha-256 ${sha256}; found ${found}`)
   return loaded

@@ -5,8 +5,8 @@ import { checkpointName } from '../shared/run-directory.ts'
 import { checkAugmentationSize } from '../shared/augmentation.ts'
 import { checkWarmUp } from '../shared/recipe.ts'
 import { sessionShards, type Attempt, type RunSpec } from '../shared/run-spec.ts'
-import type { LoadedCheckpoint } from './checkpoints/load.ts'
-import type { Manifest } from './checkpoints/manifest.ts'
+import type { ResumableCheckpoint } from './checkpoints/load.ts'
+import { parentOf, type Manifest } from './checkpoints/manifest.ts'
 import { saveCheckpoint } from './checkpoints/save.ts'
 import { findNonFinite } from './checkpoints/state-dict.ts'
 import type { Dataset } from './datasets/dataset.ts'
@@ -27,7 +27,7 @@ export interface TrainingJob {
   dataset: Dataset
   engine: Engine
   /** The checkpoint to go on from; null = from initial weights. */
-  resume: LoadedCheckpoint | null
+  resume: ResumableCheckpoint | null
   /** The run's `checkpoints/`, which exists. */
   checkpoints: string
   events: EventLog
@@ -221,7 +221,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       state,
       optimizerState,
       manifest: {
-        formatVersion: 1,
+        formatVersion: 2,
         runId: spec.runId,
         attempt: attempt.attempt,
         epoch: epoch - 1,
@@ -233,10 +233,14 @@ export async function train(job: TrainingJob): Promise<Outcome> {
           normalisation: { mean: [...dataset.normalisation.mean], deviation: [...dataset.normalisation.deviation] },
         },
         metrics: metrics ?? null,
-        sampler: { seed: spec.seed, epoch, step, lossSum: finiteOrNull(lossSum) },
-        schedule: { ...spec.schedule, learningRate: spec.learningRate, totalSteps },
+        training: {
+          sampler: { seed: spec.seed, epoch, step, lossSum: finiteOrNull(lossSum) },
+          schedule: { ...spec.schedule, learningRate: spec.learningRate, totalSteps },
+          engine: { name: engine.name, detail: engine.detail },
+        },
         optimizer: { ...spec.optimizer, step: optimizerState.step },
-        engine: { name: engine.name, detail: engine.detail },
+        parent: job.resume === null ? null : parentOf(job.resume.manifest),
+        importedFrom: null,
       },
     })
     progress.lastCheckpoint = name
@@ -247,7 +251,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
   }
 }
 
-type SessionContent = Pick<LoadedCheckpoint, 'state' | 'optimizerState'>
+type SessionContent = Pick<ResumableCheckpoint, 'state' | 'optimizerState'>
 
 /** A finite loss may still leave weights that are not: null then, or an error where the policy is to stop. */
 async function readFiniteContent(

@@ -1,7 +1,7 @@
 // Which class is it? A checkpoint and images in, the likeliest classes of each image and their probabilities out.
 import { TrainqlError } from '../shared/errors.ts'
 import { optimizerSchema } from '../shared/recipe.ts'
-import type { AssignedDevice, EngineChoice } from '../shared/run-spec.ts'
+import type { AssignedDevice, EngineChoice, ImageSize } from '../shared/run-spec.ts'
 import { loadWeights } from './checkpoints/load.ts'
 import type { Manifest } from './checkpoints/manifest.ts'
 import type { Session, SessionSpec } from './engine.ts'
@@ -20,6 +20,8 @@ export interface PredictRequest {
   /** Folder of a checkpoint. */
   checkpoint: string
   images: Images
+  /** Height and width of the images; default: those the model was trained on, which an imported file does not tell. */
+  imageSize?: ImageSize
   /** Classes to give of each image, likeliest first; at most all there are. Default 5. */
   top?: number
   /** Default AUTO. */
@@ -48,14 +50,14 @@ const leastImagesPerDevice = 2
 
 /**
  * Predictions in the order of the images. What an image gets does not depend on the images beside it.
- * @throws TrainqlError `CHECKPOINT_INVALID`; `INVALID_INPUT` for images that do not fit the model or whose logits are not
- * finite; `ENGINE_UNAVAILABLE`, `OUT_OF_MEMORY`.
+ * @throws TrainqlError `CHECKPOINT_INVALID`; `INVALID_INPUT` for images that do not fit the model, whose size nobody
+ * says, or whose logits are not finite; `ENGINE_UNAVAILABLE`, `OUT_OF_MEMORY`.
  */
 export async function predict(request: PredictRequest): Promise<Prediction[]> {
   const { checkpoint, images, top = 5, devices, imagesPerDevice = 32 } = request
   const { manifest, state } = await loadWeights(checkpoint)
-  const { architecture, input, classes } = manifest.model
-  const graph = resnet({ architecture, input, classes })
+  const { architecture, classes } = manifest.model
+  const graph = resnet({ architecture, input: inputOf(request, manifest), classes })
   const read = readerOf(images, { graph, manifest })
   const count = countImages(images, graph)
   checkCount('top', top, 1)
@@ -124,6 +126,19 @@ function likeliest(probabilities: Float32Array, top: number): number[] {
     .slice(0, top)
 }
 
+function inputOf({ imageSize: size }: PredictRequest, { model }: Manifest): ModelGraph['input'] {
+  const { channels } = model.input
+  const height = size?.height ?? model.input.height
+  const width = size?.width ?? model.input.width
+  if (height !== null && width !== null) return { channels, height, width }
+  throw new TrainqlError({
+    code: 'INVALID_INPUT',
+    field: 'imageSize',
+    message: 'Expected the height and width of the images; the checkpoint was imported from a file that has none.',
+    fix: 'Pass imageSize.',
+  })
+}
+
 function readerOf(images: Images, { graph, manifest }: { graph: ModelGraph; manifest: Manifest }): ImageSource['read'] {
   const size = imageSize(graph)
   const part = <T extends Images>(all: T, first: number, count: number): T =>
@@ -132,7 +147,8 @@ function readerOf(images: Images, { graph, manifest }: { graph: ModelGraph; mani
   if (manifest.data === null) {
     throw new TrainqlError({
       code: 'CHECKPOINT_INVALID',
-      message: 'Expected a checkpoint that knows how its images were normalised; an earlier version wrote this one.',
+      message:
+        'Expected a checkpoint that says how its images were normalised; this one was imported from a file that does not.',
       fix: 'Pass images as floats, normalised as in training.',
     })
   }

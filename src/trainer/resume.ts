@@ -1,7 +1,7 @@
 // Where a run goes on from a checkpoint, after checking that the checkpoint is one of this very run.
 import { TrainqlError } from '../shared/errors.ts'
 import type { RunSpec } from '../shared/run-spec.ts'
-import type { Manifest } from './checkpoints/manifest.ts'
+import type { ResumableManifest } from './checkpoints/manifest.ts'
 import type { ModelGraph } from './models/graph.ts'
 import { dependsOnLength } from './schedule.ts'
 
@@ -11,15 +11,19 @@ export interface ResumeContext {
   stepsPerEpoch: number
 }
 
-export type SamplerPosition = Pick<Manifest['sampler'], 'epoch' | 'step' | 'lossSum'>
+export type SamplerPosition = Pick<ResumableManifest['training']['sampler'], 'epoch' | 'step' | 'lossSum'>
 
 /**
  * Epoch, step within it and loss summed so far: with the spec they determine every later batch.
  * @throws TrainqlError `CHECKPOINT_INVALID` where run, model, optimiser, schedule, seed or position are not
  * this run's.
  */
-export function resumePosition(manifest: Manifest, { spec, graph, stepsPerEpoch }: ResumeContext): SamplerPosition {
-  const { model, sampler } = manifest
+export function resumePosition(
+  manifest: ResumableManifest,
+  { spec, graph, stepsPerEpoch }: ResumeContext,
+): SamplerPosition {
+  const { model, training } = manifest
+  const { sampler } = training
   const { channels, height, width } = graph.input
   expectSame('run', { expected: spec.runId, found: manifest.runId })
   expectSame('architecture', { expected: spec.model.architecture, found: model.architecture })
@@ -30,9 +34,9 @@ export function resumePosition(manifest: Manifest, { spec, graph, stepsPerEpoch 
   })
   expectSettings('optimiser', { expected: spec.optimizer, found: manifest.optimizer })
   const schedule = { ...spec.schedule, learningRate: spec.learningRate }
-  expectSettings('schedule', { expected: schedule, found: manifest.schedule })
+  expectSettings('schedule', { expected: schedule, found: training.schedule })
   if (dependsOnLength(spec.schedule)) {
-    expectSame('steps of the schedule', { expected: spec.epochs * stepsPerEpoch, found: manifest.schedule.totalSteps })
+    expectSame('steps of the schedule', { expected: spec.epochs * stepsPerEpoch, found: training.schedule.totalSteps })
   }
   expectSame('seed', { expected: spec.seed, found: sampler.seed })
   if (sampler.step > stepsPerEpoch) {

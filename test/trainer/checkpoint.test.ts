@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
+import { loadCheckpoint, loadResumable } from '../../src/trainer/checkpoints/load.ts'
 import { removeUnfinished, saveCheckpoint, type CheckpointContent } from '../../src/trainer/checkpoints/save.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
 
@@ -17,7 +17,7 @@ const content: CheckpointContent = {
     tensors: new Map([['momentum_buffer.fc.weight', { shape: [2, 2], data: Float32Array.of(5, 6, 7, 8) }]]),
   },
   manifest: {
-    formatVersion: 1,
+    formatVersion: 2,
     runId: 'r',
     attempt: 1,
     epoch: 1,
@@ -25,10 +25,37 @@ const content: CheckpointContent = {
     model: { architecture: 'RESNET18', classes: 10, input: { channels: 1, height: 28, width: 28 } },
     data: { dataset: 'shapes', classNames: ['ring', 'arc'], normalisation: { mean: [0.5], deviation: [0.25] } },
     metrics: { trainLoss: 2.3, validationLoss: 2.2, accuracy: 0.125, top5Accuracy: 0.5 },
-    sampler: { seed: 7, epoch: 2, step: 0, lossSum: 0 },
-    schedule: { kind: 'CONSTANT', warmUpSteps: 0, learningRate: 0.1, totalSteps: 6 },
+    training: {
+      sampler: { seed: 7, epoch: 2, step: 0, lossSum: 0 },
+      schedule: { kind: 'CONSTANT', warmUpSteps: 0, learningRate: 0.1, totalSteps: 6 },
+      engine: { name: 'native', detail: 'avx2' },
+    },
     optimizer: { kind: 'SGD', momentum: 0.9, nesterov: false, weightDecay: 0, decayVectors: true, step: 3 },
-    engine: { name: 'native', detail: 'avx2' },
+    parent: null,
+    importedFrom: null,
+  },
+}
+
+/** As an import makes of a file of weights alone. */
+const imported: CheckpointContent = {
+  state: content.state,
+  optimizerState: null,
+  manifest: {
+    ...content.manifest,
+    runId: null,
+    attempt: 0,
+    model: { architecture: 'RESNET18', classes: 10, input: { channels: 1, height: null, width: null } },
+    data: null,
+    metrics: null,
+    training: null,
+    optimizer: null,
+    importedFrom: {
+      file: 'resnet18.pth',
+      sha256: 'ab'.repeat(32),
+      format: 'TORCH_ZIP',
+      layout: 'STATE_DICT',
+      strippedPrefix: 'module.',
+    },
   },
 }
 
@@ -69,6 +96,25 @@ describe('saveCheckpoint', () => {
     expect(new Map(loaded.state)).toEqual(content.state)
     expect(loaded.optimizerState).toEqual(content.optimizerState)
     expect(loaded.manifest).toMatchObject(content.manifest)
+    expect(await loadResumable(join(folder, '1-00000003'))).toEqual(loaded)
+  })
+
+  test('without an optimiser has two files, and comes back as weights that no run goes on from', async () => {
+    const folder = temporaryFolder()
+    const saved = await saveCheckpoint(folder, 'c1', imported)
+    const files = ['manifest.json', 'model.safetensors']
+    expect(readdirSync(join(folder, 'c1')).sort()).toEqual(files)
+    const bytes = files.reduce((sum, name) => sum + readFileSync(join(folder, 'c1', name)).length, 0)
+    expect(saved.bytes).toBe(bytes)
+    const loaded = await loadCheckpoint(join(folder, 'c1'))
+    expect(loaded.state).toEqual(imported.state)
+    expect(loaded.optimizerState).toBeNull()
+    expect(loaded.manifest).toMatchObject(imported.manifest)
+    expect(Object.keys(loaded.manifest.files)).toEqual(['model.safetensors'])
+    await expect(loadResumable(join(folder, 'c1'))).rejects.toMatchObject({
+      code: 'CHECKPOINT_INVALID',
+      message: `${join(folder, 'c1')}: expected a checkpoint that a run wrote; found one without its training state.`,
+    })
   })
 
   test('leaves nothing where it fails', async () => {
@@ -97,8 +143,18 @@ describe('loadCheckpoint refuses', () => {
     ],
     [
       'a manifest of another version',
-      (folder) => writeFileSync(join(folder, 'manifest.json'), '{"formatVersion":2}'),
+      (folder) => writeFileSync(join(folder, 'manifest.json'), '{"formatVersion":1}'),
       /Invalid checkpoint manifest at "formatVersion"/,
+    ],
+    [
+      'a manifest that knows an optimiser and no file of it',
+      (folder) => {
+        const file = join(folder, 'manifest.json')
+        const manifest = JSON.parse(readFileSync(file, 'utf8')) as { files: Record<string, unknown> }
+        delete manifest.files['optimizer.safetensors']
+        writeFileSync(file, JSON.stringify(manifest))
+      },
+      /at "optimizer": Expected optimizer exactly where there is optimizer\.safetensors/,
     ],
     [
       'missing weights',

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { parseTrainerEvent, type TrainerEvent } from '../../src/shared/events.ts'
 import { parseAttempt, parseRunSpec } from '../../src/shared/run-spec.ts'
-import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
+import { loadResumable } from '../../src/trainer/checkpoints/load.ts'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
 import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
 import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
@@ -67,7 +67,7 @@ async function trial(options: TrialOptions): Promise<Trial> {
     }),
     dataset,
     engine: linearEngine(options),
-    resume: resumeFrom === undefined ? null : await loadCheckpoint(join(checkpoints, resumeFrom)),
+    resume: resumeFrom === undefined ? null : await loadResumable(join(checkpoints, resumeFrom)),
     checkpoints,
     events,
     progress,
@@ -182,7 +182,7 @@ describe('a whole run', () => {
       epoch: 1,
       step: 5,
       metrics: null,
-      sampler: { seed: 0, epoch: 2, step: 2 },
+      training: { sampler: { seed: 0, epoch: 2, step: 2 } },
       optimizer: { kind: 'SGD', step: 5 },
     })
 
@@ -190,7 +190,11 @@ describe('a whole run', () => {
     expect(second.outcome).toBe('finished')
     expect(types(second.events)).toBe('started step epoch checkpoint finished')
     expect([...facts(first.events), ...facts(second.events)]).toEqual(facts(straight.events))
-    expect(manifest(folder, '2-00000006').files).toEqual(straightFiles)
+    const end = manifest(folder, '2-00000006')
+    expect(end.files).toEqual(straightFiles)
+    const { sha256 } = manifest(folder, '1-00000005').files['model.safetensors']
+    expect(end.parent).toEqual({ checkpoint: 'r/1-00000005', sha256 })
+    expect(manifest(folder, '1-00000005').parent).toBeNull()
   })
 
   test('stopped inside an evaluation and resumed repeats the evaluation alone', async () => {
@@ -198,7 +202,7 @@ describe('a whole run', () => {
     const stop = new AbortController()
     const first = await trial({ folder, stop, onEvaluate: () => stop.abort('SIGTERM') })
     expect(types(first.events)).toBe('started step step step checkpoint stopped')
-    expect(manifest(folder, '1-00000003').sampler).toMatchObject({ epoch: 1, step: 3 })
+    expect(manifest(folder, '1-00000003').training?.sampler).toMatchObject({ epoch: 1, step: 3 })
 
     const second = await trial({ folder, attempt: 2, resumeFrom: '1-00000003' })
     expect(types(second.events)).toBe('started epoch checkpoint step step step epoch checkpoint finished')
@@ -255,7 +259,11 @@ describe('a checkpoint asked for', () => {
       },
     })
     expect(types(events)).toBe('started step step checkpoint step epoch checkpoint finished')
-    expect(manifest(folder, '1-00000002')).toMatchObject({ epoch: 0, step: 2, sampler: { epoch: 1, step: 2 } })
+    expect(manifest(folder, '1-00000002')).toMatchObject({
+      epoch: 0,
+      step: 2,
+      training: { sampler: { epoch: 1, step: 2 } },
+    })
   })
 
   test('during an evaluation is the one of the epoch', async () => {
@@ -381,7 +389,7 @@ describe('a recipe', () => {
     const epochs = events.flatMap((event) => (event.type === 'epoch' ? [event.learningRate] : []))
     expect(epochs).toEqual([rates[2], rates[5]])
     expect(manifest(folder, '1-00000004')).toMatchObject({
-      schedule: { ...schedule, minimum: 0, learningRate: 0.01, totalSteps: 6 },
+      training: { schedule: { ...schedule, minimum: 0, learningRate: 0.01, totalSteps: 6 } },
       optimizer: { kind: 'SGD', momentum: 0.9, nesterov: false, weightDecay: 0, decayVectors: true, step: 4 },
     })
   })

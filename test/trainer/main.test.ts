@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { processState } from '../../src/shared/process-identity.ts'
 import { parseExitRecord, parseHeartbeat, parseLockRecord } from '../../src/shared/run-directory.ts'
-import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
+import { loadResumable } from '../../src/trainer/checkpoints/load.ts'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
 import { probeNativeEngine } from '../../src/trainer/engines/native.ts'
 import { onSmallDisk, skipWithoutSmallDisk, smallDisk } from './fixtures/small-disk.ts'
@@ -55,14 +55,15 @@ describe('a run to its end', () => {
     expect(readEvents(directory).map(({ seq }) => seq)).toEqual(Array.from({ length: 14 }, (_, index) => index + 1))
     expect(checkpointNames(directory)).toEqual(['1-00000004', '1-00000008'])
     for (const name of checkpointNames(directory)) {
-      const { manifest } = await loadCheckpoint(join(directory, 'checkpoints', name))
+      const { manifest } = await loadResumable(join(directory, 'checkpoints', name))
       const event = readEvents(directory).find((entry) => entry.type === 'checkpoint' && entry.name === name)
       expect(event).toMatchObject({ sha256: manifest.files['model.safetensors'].sha256, step: manifest.step })
       expect(JSON.stringify(manifest)).not.toContain('cpu:0')
       // With its kernel table, where the engine is native: what the bits depend on.
       const [started] = readEvents(directory)
-      expect(started).toMatchObject({ engine: manifest.engine.name, engineDetail: manifest.engine.detail })
-      if (manifest.engine.name === 'native') expect(manifest.engine.detail).toMatch(/^\w+, kernel table [0-9a-f]{8}$/)
+      const { name: engine, detail: engineDetail } = manifest.training.engine
+      expect(started).toMatchObject({ engine, engineDetail })
+      if (engine === 'native') expect(engineDetail).toMatch(/^\w+, kernel table [0-9a-f]{8}$/)
     }
     expect(parseHeartbeat(readJson(directory, 'heartbeat.1.json'))).toMatchObject({ run: 'run-1', attempt: 1 })
     expect(processState(parseLockRecord(readJson(directory, 'lock.1')))).toBe('dead')
@@ -124,7 +125,7 @@ describe('a run to its end', () => {
     expect(processState(parseLockRecord(readJson(killed, 'lock.1')))).toBe('dead')
     const whole = checkpointNames(killed).filter((name) => !name.startsWith('.tmp-'))
     expect(whole).toContain('1-00000004')
-    for (const name of whole) await loadCheckpoint(join(killed, 'checkpoints', name))
+    for (const name of whole) await loadResumable(join(killed, 'checkpoints', name))
     for (const event of readEvents(killed)) if (event.type === 'checkpoint') expect(whole).toContain(event.name)
 
     writeAttempt(killed, 2, resumeFrom(killed, '1-00000004'))

@@ -1,7 +1,8 @@
 // Predictions from a checkpoint's folder: the float64 reference's probabilities, however many images there are.
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
+import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
 import { saveCheckpoint } from '../../src/trainer/checkpoints/save.ts'
 import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
 import { resnet } from '../../src/trainer/models/resnet.ts'
@@ -31,23 +32,28 @@ const folder = suiteFolder()
 const checkpoint = join(folder, '1-00000001')
 const request: PredictRequest = { checkpoint, images: pixels, devices: cpuDevices(1) }
 
-async function writeCheckpoint(parent: string, named = true): Promise<string> {
+async function writeCheckpoint(parent: string, change: Partial<Manifest> = {}): Promise<string> {
   await saveCheckpoint(parent, '1-00000001', {
     state,
     optimizerState: { step: 1, tensors: new Map() },
     manifest: {
-      formatVersion: 1,
+      formatVersion: 2,
       runId: 'r',
       attempt: 1,
       epoch: 1,
       step: 1,
       model: { architecture: 'RESNET18', classes, input },
-      data: named ? { dataset: 'animals', classNames, normalisation } : null,
+      data: { dataset: 'animals', classNames, normalisation },
       metrics: null,
-      sampler: { seed: 0, epoch: 2, step: 0, lossSum: 0 },
-      schedule: { kind: 'CONSTANT', learningRate: 0.1, totalSteps: 1 },
+      training: {
+        sampler: { seed: 0, epoch: 2, step: 0, lossSum: 0 },
+        schedule: { kind: 'CONSTANT', learningRate: 0.1, totalSteps: 1 },
+        engine: { name: 'test', detail: '' },
+      },
       optimizer: { kind: 'SGD', step: 1 },
-      engine: { name: 'test', detail: '' },
+      parent: null,
+      importedFrom: null,
+      ...change,
     },
   })
   return join(parent, '1-00000001')
@@ -125,18 +131,21 @@ describe('a prediction', () => {
   })
 })
 
-describe('a checkpoint of an earlier version', () => {
-  test('takes normalised floats, and numbers for names; bytes are refused', async () => {
-    const old = await writeCheckpoint(temporaryFolder(), false)
-    const manifest = JSON.parse(readFileSync(join(old, 'manifest.json'), 'utf8')) as Record<string, unknown>
-    delete manifest['data']
-    writeFileSync(join(old, 'manifest.json'), JSON.stringify(manifest))
+describe('an imported checkpoint, which does not know its images', () => {
+  test('takes normalised floats of a stated size, and numbers for names; bytes are refused', async () => {
+    const model = { architecture: 'RESNET18', classes, input: { channels: 3, height: null, width: null } } as const
+    const imported = await writeCheckpoint(temporaryFolder(), { data: null, training: null, model })
+    const imageSize = { height: 16, width: 12 }
     const [expected] = await predict({ ...request, images: normalised })
-    const [prediction] = await predict({ ...request, checkpoint: old, images: normalised })
+    const [prediction] = await predict({ ...request, checkpoint: imported, imageSize, images: normalised })
     expect(prediction).toEqual(expected?.map((entry) => ({ ...entry, name: String(entry.class) })))
-    await expect(predict({ ...request, checkpoint: old })).rejects.toMatchObject({
+    await expect(predict({ ...request, checkpoint: imported, imageSize })).rejects.toMatchObject({
       code: 'CHECKPOINT_INVALID',
       fix: 'Pass images as floats, normalised as in training.',
+    })
+    await expect(predict({ ...request, checkpoint: imported, images: normalised })).rejects.toMatchObject({
+      code: 'INVALID_INPUT',
+      field: 'imageSize',
     })
   })
 })

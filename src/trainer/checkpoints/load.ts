@@ -4,7 +4,16 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
 import type { OptimizerState, StateDict } from '../engine.ts'
-import { manifestFile, optimizerFile, parseManifest, weightsFile, type FileRecord, type Manifest } from './manifest.ts'
+import {
+  isResumable,
+  manifestFile,
+  optimizerFile,
+  parseManifest,
+  weightsFile,
+  type FileRecord,
+  type Manifest,
+  type ResumableManifest,
+} from './manifest.ts'
 import { decodeSafetensors } from './safetensors.ts'
 import { fromRawTensors } from './state-dict.ts'
 
@@ -14,14 +23,34 @@ export interface LoadedWeights {
 }
 
 export interface LoadedCheckpoint extends LoadedWeights {
+  /** Null where the checkpoint has none. */
+  optimizerState: OptimizerState | null
+}
+
+/** A checkpoint that a run can go on from. */
+export interface ResumableCheckpoint extends LoadedCheckpoint {
+  manifest: ResumableManifest
   optimizerState: OptimizerState
 }
 
 /** @throws TrainqlError `CHECKPOINT_INVALID`, naming the file, what was expected and what was found. */
 export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> {
   const { manifest, state } = await loadWeights(folder)
-  const tensors = await readTensors(folder, optimizerFile, manifest)
+  const record = manifest.files[optimizerFile]
+  if (manifest.optimizer === null || record === undefined) return { manifest, state, optimizerState: null }
+  const tensors = await readTensors(join(folder, optimizerFile), record)
   return { manifest, state, optimizerState: { step: manifest.optimizer.step, tensors } }
+}
+
+/** @throws TrainqlError `CHECKPOINT_INVALID`, as `loadCheckpoint`, and where no run wrote it. */
+export async function loadResumable(folder: string): Promise<ResumableCheckpoint> {
+  const { manifest, state, optimizerState } = await loadCheckpoint(folder)
+  if (isResumable(manifest) && optimizerState !== null) return { manifest, state, optimizerState }
+  throw new TrainqlError({
+    code: 'CHECKPOINT_INVALID',
+    message: `${folder}: expected a checkpoint that a run wrote; found one without its training state.`,
+    fix: 'Begin a new run with its weights instead.',
+  })
 }
 
 /**
@@ -30,20 +59,16 @@ export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> 
  */
 export async function loadWeights(folder: string): Promise<LoadedWeights> {
   const manifest = await readManifest(folder)
-  return { manifest, state: await readTensors(folder, weightsFile, manifest) }
+  return { manifest, state: await readTensors(join(folder, weightsFile), manifest.files[weightsFile]) }
 }
 
-async function readTensors(
-  folder: string,
-  name: typeof weightsFile | typeof optimizerFile,
-  manifest: Manifest,
-): Promise<StateDict> {
-  const file = join(folder, name)
-  const bytes = await readVerified(file, manifest.files[name])
+async function readTensors(file: string, record: FileRecord): Promise<StateDict> {
+  const bytes = await readVerified(file, record)
   return fromRawTensors(decodeSafetensors(bytes, file).tensors, file)
 }
 
-async function readManifest(folder: string): Promise<Manifest> {
+/** @throws TrainqlError `CHECKPOINT_INVALID` */
+export async function readManifest(folder: string): Promise<Manifest> {
   const file = join(folder, manifestFile)
   const bytes = await readWhole(file)
   try {

@@ -11,7 +11,8 @@ import { toRawTensors } from './state-dict.ts'
 export interface CheckpointContent {
   manifest: Omit<Manifest, 'files'>
   state: StateDict
-  optimizerState: OptimizerState
+  /** Null exactly where the manifest has no optimiser. */
+  optimizerState: OptimizerState | null
 }
 
 export interface SavedCheckpoint {
@@ -42,18 +43,21 @@ export async function saveCheckpoint(
       join(temporary, weightsFile),
       encodeSafetensors({ tensors: toRawTensors(state), metadata }),
     )
-    const optimizer = await writePieces(
-      join(temporary, optimizerFile),
-      encodeSafetensors({ tensors: toRawTensors(optimizerState.tensors), metadata }),
-    )
-    const complete: Manifest = { ...manifest, files: { [weightsFile]: weights, [optimizerFile]: optimizer } }
+    const optimizer =
+      optimizerState &&
+      (await writePieces(
+        join(temporary, optimizerFile),
+        encodeSafetensors({ tensors: toRawTensors(optimizerState.tensors), metadata }),
+      ))
+    const files = { [weightsFile]: weights, ...(optimizer === null ? {} : { [optimizerFile]: optimizer }) }
+    const complete: Manifest = { ...manifest, files }
     const record = await writePieces(join(temporary, manifestFile), [
       Buffer.from(`${JSON.stringify(complete, null, 2)}\n`),
     ])
     await syncFolder(temporary)
     await rename(temporary, join(folder, name))
     await syncFolder(folder)
-    return { name, bytes: weights.bytes + optimizer.bytes + record.bytes, sha256: weights.sha256 }
+    return { name, bytes: weights.bytes + (optimizer?.bytes ?? 0) + record.bytes, sha256: weights.sha256 }
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw diskFullOr(error, folder)
