@@ -102,6 +102,26 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     /** Of the weights file, `model.safetensors`. */
     sha256: z.string(),
   }),
+  /** A checkpoint that could not be written; the one before is whole, and with onDiskFull CONTINUE training goes on. */
+  z.object({
+    ...identity,
+    type: z.literal('checkpointFailed'),
+    name: z.string(),
+    epoch: count,
+    step: count,
+    ...failureFields,
+  }),
+  /** Checkpoints that the run's policy does not keep, and that are no more. */
+  z.object({ ...identity, type: z.literal('checkpointsRemoved'), names: z.array(z.string()) }),
+  /** Before `started`: the checkpoint to go on from cannot be used, and an earlier one is. */
+  z.object({
+    ...identity,
+    type: z.literal('checkpointDamaged'),
+    name: z.string(),
+    message: z.string(),
+    /** The one the attempt goes on from. */
+    resumedFrom: z.string(),
+  }),
   z.object({ ...identity, type: z.literal('finished'), epochs: count, step: count, wallSeconds: z.number() }),
   z.object({
     ...identity,

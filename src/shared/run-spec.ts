@@ -8,10 +8,12 @@ import {
   corruptImagePolicies,
   imageSizeSchema,
 } from './augmentation.ts'
+import { checkpointPolicySchema } from './checkpoint-policy.ts'
 import { invalidInput } from './errors.ts'
 import { checkRecipe, optimizerSchema, precisions, scheduleSchema } from './recipe.ts'
 
 export type { AugmentationSpec, CorruptImagePolicy, ImageSize } from './augmentation.ts'
+export type { CheckpointMetric, CheckpointPolicy, FullDiskPolicy } from './checkpoint-policy.ts'
 export type { OptimizerKind, OptimizerSpec, Precision, ScheduleKind, ScheduleSpec } from './recipe.ts'
 
 export const architectures = ['RESNET18', 'RESNET34', 'RESNET50', 'RESNET101', 'RESNET152'] as const
@@ -75,6 +77,7 @@ export const runSpecSchema = z.strictObject({
   onCorruptImage: z.enum(corruptImagePolicies).default('FAIL'),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
   onNonFinite: z.enum(nonFinitePolicies).default('STOP'),
+  checkpoints: checkpointPolicySchema.prefault({}),
 })
 export type RunSpec = z.output<typeof runSpecSchema>
 

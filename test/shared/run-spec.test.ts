@@ -47,6 +47,7 @@ describe('defaults', () => {
       onCorruptImage: 'FAIL',
       seed: 0,
       onNonFinite: 'STOP',
+      checkpoints: { everySteps: null, keepLast: null, keepBest: null, keepEvery: null, onDiskFull: 'FAIL' },
     })
   })
 

@@ -114,6 +114,13 @@ export async function watchRun(client: Client, run: Run, screen: Screen, signal:
       case 'DecodingEvent':
         screen.status(style.dim(`decoding images: ${formatCount(event.images)} of ${formatCount(event.ofImages)} …`))
         return
+      case 'CheckpointFailedEvent':
+        screen.line(`checkpoint ${event.name} was not written: ${event.message} ${event.fix}`)
+        return
+      case 'CheckpointDamagedEvent':
+        screen.line(`checkpoint ${event.name} is damaged: ${event.message} Going on from ${event.resumedFrom}.`)
+        return
+      case 'CheckpointsRemovedEvent':
       case 'FinishedEvent':
       case 'FailedEvent':
       case 'StoppedEvent':

@@ -77,6 +77,23 @@ export type CheckpointConnection = {
   totalCount: Scalars['Int']['output'];
 };
 
+/** The checkpoint to go on from cannot be used, and an earlier one is. */
+export type CheckpointDamagedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  /** What is wrong with it. */
+  message: Scalars['String']['output'];
+  name: Scalars['String']['output'];
+  /** The checkpoint that the attempt goes on from. */
+  resumedFrom: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
 export type CheckpointEdge = {
   cursor: Scalars['String']['output'];
   node: Checkpoint;
@@ -89,6 +106,38 @@ export type CheckpointEvent = RunEvent & {
   checkpoint: Checkpoint;
   /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
+/** A checkpoint could not be written. The one before it is whole; training goes on where the run says so. */
+export type CheckpointFailedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  code: Scalars['String']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  epoch: Scalars['Int']['output'];
+  fix: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+  /** The checkpoint that is not there. */
+  name: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+  step: Scalars['Int']['output'];
+};
+
+/** Checkpoints that the run's policy does not keep, and that are no more. */
+export type CheckpointsRemovedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  names: Array<Scalars['String']['output']>;
   runId: Scalars['ID']['output'];
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
@@ -833,7 +882,7 @@ export type RunEventEdge = {
   node: RunEvent;
 };
 
-export type RunEventsItem = CancelRequestedEvent | CheckpointEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
+export type RunEventsItem = CancelRequestedEvent | CheckpointDamagedEvent | CheckpointEvent | CheckpointFailedEvent | CheckpointsRemovedEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
 
 export type RunFailure = {
   code: Scalars['String']['output'];

@@ -158,6 +158,60 @@ export class CheckpointEvent extends RunEvent {
   checkpoint!: Checkpoint
 }
 
+@ObjectType('CheckpointFailedEvent', {
+  implements: RunEvent,
+  description: 'A checkpoint could not be written. The one before it is whole; training goes on where the run says so.',
+})
+export class CheckpointFailedEvent extends RunEvent {
+  __typename!: 'CheckpointFailedEvent'
+
+  @Field(() => String, { description: 'The checkpoint that is not there.' })
+  name!: string
+
+  @Field(() => Int)
+  epoch!: number
+
+  @Field(() => Int)
+  step!: number
+
+  @Field(() => String)
+  code!: string
+
+  @Field(() => String)
+  message!: string
+
+  @Field(() => String)
+  fix!: string
+}
+
+@ObjectType('CheckpointsRemovedEvent', {
+  implements: RunEvent,
+  description: "Checkpoints that the run's policy does not keep, and that are no more.",
+})
+export class CheckpointsRemovedEvent extends RunEvent {
+  __typename!: 'CheckpointsRemovedEvent'
+
+  @Field(() => [String])
+  names!: string[]
+}
+
+@ObjectType('CheckpointDamagedEvent', {
+  implements: RunEvent,
+  description: 'The checkpoint to go on from cannot be used, and an earlier one is.',
+})
+export class CheckpointDamagedEvent extends RunEvent {
+  __typename!: 'CheckpointDamagedEvent'
+
+  @Field(() => String)
+  name!: string
+
+  @Field(() => String, { description: 'What is wrong with it.' })
+  message!: string
+
+  @Field(() => String, { description: 'The checkpoint that the attempt goes on from.' })
+  resumedFrom!: string
+}
+
 @ObjectType('FinishedEvent', { implements: RunEvent })
 export class FinishedEvent extends RunEvent {
   __typename!: 'FinishedEvent'
@@ -229,6 +283,9 @@ export type AnyRunEvent =
   | StepEvent
   | EpochEvent
   | CheckpointEvent
+  | CheckpointFailedEvent
+  | CheckpointsRemovedEvent
+  | CheckpointDamagedEvent
   | FinishedEvent
   | FailedEvent
   | StoppedEvent
@@ -251,6 +308,9 @@ export const RunEventsItemUnion = createUnionType({
       StepEvent,
       EpochEvent,
       CheckpointEvent,
+      CheckpointFailedEvent,
+      CheckpointsRemovedEvent,
+      CheckpointDamagedEvent,
       FinishedEvent,
       FailedEvent,
       StoppedEvent,

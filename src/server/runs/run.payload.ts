@@ -100,6 +100,16 @@ export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: s
       const record = { ...event, runId: event.run, bytes: BigInt(event.bytes), createdAt: identity.at }
       return { __typename: 'CheckpointEvent', ...identity, checkpoint: checkpointPayload(record, runsDirectory) }
     }
+    case 'checkpointFailed': {
+      const { name, epoch, step, code, message, fix } = event
+      return { __typename: 'CheckpointFailedEvent', ...identity, name, epoch, step, code, message, fix }
+    }
+    case 'checkpointsRemoved':
+      return { __typename: 'CheckpointsRemovedEvent', ...identity, names: event.names }
+    case 'checkpointDamaged': {
+      const { name, message, resumedFrom } = event
+      return { __typename: 'CheckpointDamagedEvent', ...identity, name, message, resumedFrom }
+    }
     case 'finished': {
       const { epochs, step, wallSeconds } = event
       return { __typename: 'FinishedEvent', ...identity, epochs, step, wallSeconds }

@@ -88,6 +88,9 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
   switch (event.type) {
     case 'queued':
     case 'decoding':
+    case 'checkpointFailed':
+    case 'checkpointsRemoved':
+    case 'checkpointDamaged':
       return
     case 'leased':
       move(run, 'STARTING')
