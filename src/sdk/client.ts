@@ -16,6 +16,7 @@ export type Device = operations.DeviceFieldsFragment
 export type Dataset = operations.DatasetFieldsFragment
 export type Checkpoint = operations.CheckpointFieldsFragment
 export type EpochMetrics = operations.EpochMetricsFieldsFragment
+export type LoadReport = operations.LoadReportFieldsFragment
 /** The measurements of an epoch with what its validation gave by class. */
 export type Evaluation = operations.EvaluationFieldsFragment
 /** Layers, FLOPs and memory of a model; counts are decimal strings. */

@@ -9,6 +9,7 @@ export type {
   Device,
   EpochMetrics,
   Evaluation,
+  LoadReport,
   ModelSummary,
   Page,
   Run,

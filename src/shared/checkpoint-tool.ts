@@ -2,6 +2,7 @@
 // that strangers made are read in that process alone, so that none can end a server or a shell.
 import { z } from 'zod'
 import { checkpointFormats, checkpointLayouts, loadReportSchema } from './load-report.ts'
+import { pretrainedNames } from './pretrained.ts'
 import { architectures, parseWith } from './run-spec.ts'
 
 const count = z.number().int().min(0)
@@ -41,6 +42,24 @@ export const checkpointRequestSchema = z.discriminatedUnion('action', [
     target: targetModelSchema.prefault({}),
     /** Take what matches where tensors are missing, unexpected or of another shape. */
     allowPartial: z.boolean().default(false),
+  }),
+  /**
+   * Makes a checkpoint folder of published weights: the file is looked for in `folders` and `cacheFolder`, else fetched
+   * into `cacheFolder` from `url`. Its hash is checked either way. The answer is IMPORTED.
+   */
+  z.strictObject({
+    action: z.literal('PRETRAINED'),
+    name: z.enum(pretrainedNames),
+    /** Searched in this order. */
+    folders: z.array(path).default([]),
+    /** Folder URL, to which the file's name is added; null: nothing is fetched. */
+    url: z
+      .url({ protocol: /^https?$/ })
+      .nullable()
+      .default(null),
+    /** Null: nothing is fetched. */
+    cacheFolder: path.nullable().default(null),
+    folder: path,
   }),
   /** Makes a file of a checkpoint folder, or of any file that can be imported: at `out`, whole or not at all. */
   z.strictObject({ action: z.literal('EXPORT'), file: path, out: path, ...exportOptions }),

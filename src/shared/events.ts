@@ -2,6 +2,7 @@
 // `events.server.jsonl` (written by the server). Identity is (run, attempt, seq), seq without gaps from 1;
 // the server's own file uses attempt 0.
 import { z } from 'zod'
+import { loadReportSchema } from './load-report.ts'
 import { precisions } from './recipe.ts'
 import { parseWith } from './run-spec.ts'
 
@@ -50,6 +51,14 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     /** In the order of the labels. Lines of earlier versions have none. */
     classNames: z.array(z.string()).default([]),
     pid: count,
+  }),
+  /** Behind `started`, where the first weights are those of a checkpoint. */
+  z.object({
+    ...identity,
+    type: z.literal('initialised'),
+    /** As the spec names it. */
+    checkpoint: z.string(),
+    report: loadReportSchema,
   }),
   z.object({
     ...identity,

@@ -16,8 +16,10 @@ const shape = z.array(count)
 
 export const recognisedModelSchema = z.strictObject({
   architecture: z.enum(architectures),
-  classes: z.number().int().positive(),
-  inputChannels: z.number().int().positive(),
+  /** Null where the last layer, `fc`, is not among the tensors. */
+  classes: z.number().int().positive().nullable(),
+  /** Null where the first layer, `conv1`, is not among the tensors. */
+  inputChannels: z.number().int().positive().nullable(),
 })
 /** Which ResNet the tensors are, told by their names and shapes alone. */
 export type RecognisedModel = z.output<typeof recognisedModelSchema>
@@ -25,8 +27,12 @@ export type RecognisedModel = z.output<typeof recognisedModelSchema>
 export const loadReportSchema = z.strictObject({
   sourceFormat: z.enum(checkpointFormats),
   layout: z.enum(checkpointLayouts),
-  /** Null where the tensors are no ResNet's. */
+  /** Keys that lead to the tensors within the file, such as `state_dict`; empty: they are what the file holds. */
+  foundAt: z.string(),
+  /** Null where the tensors are those of no model that can be trained here. */
   recognised: recognisedModelSchema.nullable(),
+  /** What the tensors are, in words: `a ResNet-50 with 1000 classes and 3 input channels`, `a ResNet-18 with a 3x3 stem`. */
+  description: z.string(),
   /** Tensors of the model that the file filled, in the model's order. */
   matched: names,
   /** Tensors of the model that the file does not have. */
@@ -37,6 +43,10 @@ export const loadReportSchema = z.strictObject({
   shapeMismatch: z.array(z.strictObject({ name: z.string(), expected: shape, found: shape })),
   /** Left to fresh weights because the user said so. */
   reinitialised: names,
+  /** Among the matched, made to fit because the user said so: a stem summed over its input channels. */
+  adapted: names,
+  /** Batch-norm counters that old files lack: among the matched, as 0. */
+  assumedZero: names,
   /** Taken off the front of every name that had it, such as `module.`; empty where nothing was. */
   strippedPrefix: z.string(),
   /** Devices baked into the file, such as `cuda:3`, in order; `cpu` is not listed. They were ignored. */

@@ -37,6 +37,29 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/)
 const modelSchema = z.strictObject({ architecture: z.enum(architectures) })
 export type ModelSpec = z.output<typeof modelSchema>
 
+export const stemAdaptations = ['AS_IS', 'SUM_CHANNELS'] as const
+export type StemAdaptation = (typeof stemAdaptations)[number]
+
+/** Where the weights before the first step come from. */
+const initialiseSchema = z.discriminatedUnion('kind', [
+  /** Drawn from the seed, as torchvision draws them. */
+  z.strictObject({ kind: z.literal('RANDOM') }),
+  z.strictObject({
+    kind: z.literal('CHECKPOINT'),
+    /** `<run id>/<name>` of a run's checkpoint, `imported/<id>` of an imported one. */
+    checkpoint: z.string().regex(/^[^/\s]+\/[^/\s]+$/, 'Expected a reference such as imported/<id> or <run id>/<name>'),
+    /** Of its weights file. */
+    sha256,
+    /** Also take the optimiser's state. */
+    optimizer: z.boolean().default(false),
+    /** Layers, or prefixes of layers, that get fresh weights, such as `conv1`, `fc`, `layer4`. */
+    reinitialise: z.array(z.string().min(1)).default([]),
+    /** SUM_CHANNELS: a stem of several input channels is summed to the one channel that the dataset has. */
+    stem: z.enum(stemAdaptations).default('AS_IS'),
+  }),
+])
+export type InitialiseSpec = z.output<typeof initialiseSchema>
+
 /** Named devices, or a count of a kind. */
 const deviceRequestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('NAMED'), names: z.array(z.string().min(1)).min(1) }),
@@ -76,6 +99,7 @@ export const runSpecSchema = z.strictObject({
   imageSize: imageSizeSchema.nullable().default(null),
   onCorruptImage: z.enum(corruptImagePolicies).default('FAIL'),
   seed: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER).default(0),
+  initialise: initialiseSchema.prefault({ kind: 'RANDOM' }),
   onNonFinite: z.enum(nonFinitePolicies).default('STOP'),
   checkpoints: checkpointPolicySchema.prefault({}),
 })
@@ -99,13 +123,15 @@ export const attemptSchema = z.strictObject({
   cacheFolder: z.string().min(1).nullable().default(null),
   /** Checkpoint (name inside the run's `checkpoints/`) to continue from; null = from initial weights. */
   resumeFrom: z.strictObject({ name: z.string(), sha256 }).nullable().default(null),
+  /** Where on this machine the checkpoint lies that the spec says to initialise from. */
+  initialFrom: z.string().min(1).nullable().default(null),
 })
 export type Attempt = z.output<typeof attemptSchema>
 
 /**
  * Parses what should be a run spec, applying defaults, and checks the rules that span fields: shards and accumulation
  * powers of two that divide the global batch, device count a power of two not above shards, no device named twice,
- * an engine for the precision, a recipe and an augmentation without contradictions.
+ * an engine for the precision, a recipe, an initialisation and an augmentation without contradictions.
  * @throws TrainqlError `INVALID_INPUT` naming the field, what was expected and what came.
  */
 export function parseRunSpec(input: unknown): RunSpec {
@@ -121,6 +147,7 @@ export function parseRunSpec(input: unknown): RunSpec {
       fix: 'Choose the engine NATIVE or AUTO, or precision FP32.',
     })
   }
+  checkInitialise(spec.initialise)
   if (spec.augmentation !== null) checkAugmentation(spec.augmentation)
   if (spec.imageSize !== null) checkAugmentationSize(spec.augmentation, spec.imageSize)
   return spec
@@ -200,6 +227,17 @@ function checkAccumulation({ globalBatch, shards, accumulationSteps, syncBatchNo
     parts: shards * accumulationSteps,
     what: `${shards} shards in ${accumulationSteps} accumulation steps`,
     others: 'fewer accumulation steps',
+  })
+}
+
+/** A state that belongs to other weights is none: each of its tensors speaks of the parameter it was made for. */
+function checkInitialise(initialise: InitialiseSpec): void {
+  if (initialise.kind === 'RANDOM' || !initialise.optimizer) return
+  if (initialise.reinitialise.length === 0 && initialise.stem === 'AS_IS') return
+  throw invalidInput({
+    field: 'initialise.optimizer',
+    message: "Expected every weight as the checkpoint has it where its optimiser's state is taken too.",
+    fix: 'Leave out optimizer, or reinitialise and stem.',
   })
 }
 

@@ -46,6 +46,7 @@ describe('defaults', () => {
       imageSize: null,
       onCorruptImage: 'FAIL',
       seed: 0,
+      initialise: { kind: 'RANDOM' },
       onNonFinite: 'STOP',
       checkpoints: { everySteps: null, keepLast: null, keepBest: null, keepEvery: null, onDiskFull: 'FAIL' },
     })
@@ -78,6 +79,19 @@ describe('defaults', () => {
           randomResizedCrop: { minScale: 0.08, maxScale: 1, minRatio: 3 / 4, maxRatio: 4 / 3 },
           horizontalFlip: true,
           cutout: { size: 8 },
+        },
+      },
+    ],
+    [
+      { initialise: { kind: 'CHECKPOINT', checkpoint: 'imported/a', sha256: 'ab'.repeat(32) } },
+      {
+        initialise: {
+          kind: 'CHECKPOINT',
+          checkpoint: 'imported/a',
+          sha256: 'ab'.repeat(32),
+          optimizer: false,
+          reinitialise: [],
+          stem: 'AS_IS',
         },
       },
     ],
@@ -157,6 +171,24 @@ test.each<[change: Record<string, unknown>, field: string, message?: string, fix
     'Use a global batch of 96 or 128, or fewer accumulation steps.',
   ],
   [{ precision: 'FP16' }, 'precision'],
+  [{ initialise: { kind: 'CHECKPOINT', checkpoint: 'imported/a' } }, 'initialise.sha256'],
+  [{ initialise: { kind: 'CHECKPOINT', checkpoint: '/etc/passwd', sha256: 'ab'.repeat(32) } }, 'initialise.checkpoint'],
+  ...[{ reinitialise: ['fc'] }, { stem: 'SUM_CHANNELS' }].map(
+    (adaptation): [Record<string, unknown>, string, string, string] => [
+      {
+        initialise: {
+          kind: 'CHECKPOINT',
+          checkpoint: 'imported/a',
+          sha256: 'ab'.repeat(32),
+          optimizer: true,
+          ...adaptation,
+        },
+      },
+      'initialise.optimizer',
+      "Expected every weight as the checkpoint has it where its optimiser's state is taken too.",
+      'Leave out optimizer, or reinitialise and stem.',
+    ],
+  ),
   [
     { precision: 'BF16', engine: 'TFJS' },
     'precision',

@@ -121,6 +121,7 @@ export async function watchRun(client: Client, run: Run, screen: Screen, signal:
         screen.line(`checkpoint ${event.name} is damaged: ${event.message} Going on from ${event.resumedFrom}.`)
         return
       case 'CheckpointsRemovedEvent':
+      case 'InitialisedEvent':
       case 'FinishedEvent':
       case 'FailedEvent':
       case 'StoppedEvent':

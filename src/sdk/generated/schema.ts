@@ -130,6 +130,21 @@ export type CheckpointFailedEvent = RunEvent & {
   step: Scalars['Int']['output'];
 };
 
+/** How the bytes of a checkpoint are laid out. */
+export type CheckpointFormat =
+  | 'SAFETENSORS'
+  | 'TORCH_LEGACY'
+  | 'TORCH_ZIP'
+  /** A checkpoint folder of ours. */
+  | 'TRAINQL';
+
+/** What a checkpoint file holds: tensors by name, a training file around them, or a pickled model object. */
+export type CheckpointLayout =
+  | 'LIGHTNING'
+  | 'STATE_DICT'
+  | 'TRAINING_FILE'
+  | 'WHOLE_MODEL';
+
 /** Checkpoints that the run's policy does not keep, and that are no more. */
 export type CheckpointsRemovedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
@@ -436,6 +451,21 @@ export type ImageSizeInput = {
   width: Scalars['Int']['input'];
 };
 
+/** Behind StartedEvent, where the first weights are those of a checkpoint. */
+export type InitialisedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  /** The checkpoint, as the run names it, such as "imported/<id>". */
+  from: Scalars['String']['output'];
+  report: LoadReport;
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
 export type InvalidInputFailure = Failure & {
   code: Scalars['String']['output'];
   /** Dotted path of the input field. */
@@ -479,6 +509,34 @@ export type LeasedEvent = RunEvent & {
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   toAttempt: Scalars['Int']['output'];
+};
+
+/** What came of putting a checkpoint's tensors into a model. */
+export type LoadReport = {
+  /** Made to fit, as asked: a stem summed over its input channels. */
+  adapted: Array<Scalars['String']['output']>;
+  /** Batch-norm counters that the file lacks, taken as 0. */
+  assumedZero: Array<Scalars['String']['output']>;
+  /** What the tensors are, in words. */
+  description: Scalars['String']['output'];
+  /** Devices baked into the file, such as "cuda:3"; they were ignored. */
+  deviceTags: Array<Scalars['String']['output']>;
+  /** Keys that lead to the tensors within the file, such as "state_dict". */
+  foundAt: Scalars['String']['output'];
+  layout: CheckpointLayout;
+  /** Tensors of the model that the file filled. */
+  matched: Array<Scalars['String']['output']>;
+  /** Tensors of the model that the file does not have. */
+  missing: Array<Scalars['String']['output']>;
+  recognised?: Maybe<RecognisedModel>;
+  /** Left to fresh weights, as asked. */
+  reinitialised: Array<Scalars['String']['output']>;
+  shapeMismatch: Array<ShapeMismatch>;
+  sourceFormat: CheckpointFormat;
+  /** Taken off the front of every name that had it; "" where nothing was. */
+  strippedPrefix: Scalars['String']['output'];
+  /** Tensors of the file that the model does not have, by their names there. */
+  unexpected: Array<Scalars['String']['output']>;
 };
 
 /** Bytes that the native engine takes, within 10 %. Images, dataset and process come on top. */
@@ -756,6 +814,15 @@ export type RandomResizedCropInput = {
   minScale?: InputMaybe<Scalars['Float']['input']>;
 };
 
+/** Which ResNet tensors are, told by their names and shapes alone. */
+export type RecognisedModel = {
+  architecture: Architecture;
+  /** Null where the last layer is not among the tensors. */
+  classes?: Maybe<Scalars['Int']['output']>;
+  /** Null where the first layer is not among the tensors. */
+  inputChannels?: Maybe<Scalars['Int']['output']>;
+};
+
 export type ReleasedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
@@ -882,7 +949,7 @@ export type RunEventEdge = {
   node: RunEvent;
 };
 
-export type RunEventsItem = CancelRequestedEvent | CheckpointDamagedEvent | CheckpointEvent | CheckpointFailedEvent | CheckpointsRemovedEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
+export type RunEventsItem = CancelRequestedEvent | CheckpointDamagedEvent | CheckpointEvent | CheckpointFailedEvent | CheckpointsRemovedEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InitialisedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
 
 export type RunFailure = {
   code: Scalars['String']['output'];
@@ -954,6 +1021,14 @@ export type Server = {
   engines: Array<EngineInfo>;
   startedAt: Scalars['DateTime']['output'];
   version: Scalars['String']['output'];
+};
+
+export type ShapeMismatch = {
+  /** The model's. */
+  expected: Array<Scalars['Int']['output']>;
+  /** The file's. */
+  found: Array<Scalars['Int']['output']>;
+  name: Scalars['String']['output'];
 };
 
 export type StartedEvent = RunEvent & {

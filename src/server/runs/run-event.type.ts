@@ -3,6 +3,7 @@ import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType } fro
 import type { Precision } from '../../shared/recipe.ts'
 import type { RunState } from '../../shared/run-state.ts'
 import { Checkpoint } from '../checkpoints/checkpoint.type.ts'
+import { LoadReport } from '../checkpoints/load-report.type.ts'
 import { connectionType } from '../connection.type.ts'
 import { InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
 import { EpochMetrics } from '../metrics/epoch-metrics.type.ts'
@@ -117,6 +118,20 @@ export class StartedEvent extends RunEvent {
     description: 'What the engine holds: weights, gradients, optimiser state, activations.',
   })
   memoryBytes!: bigint | null
+}
+
+@ObjectType('InitialisedEvent', {
+  implements: RunEvent,
+  description: 'Behind StartedEvent, where the first weights are those of a checkpoint.',
+})
+export class InitialisedEvent extends RunEvent {
+  __typename!: 'InitialisedEvent'
+
+  @Field(() => String, { description: 'The checkpoint, as the run names it, such as "imported/<id>".' })
+  from!: string
+
+  @Field(() => LoadReport)
+  report!: LoadReport
 }
 
 @ObjectType('StepEvent', { implements: RunEvent })
@@ -280,6 +295,7 @@ export type AnyRunEvent =
   | LeasedEvent
   | DecodingEvent
   | StartedEvent
+  | InitialisedEvent
   | StepEvent
   | EpochEvent
   | CheckpointEvent
@@ -305,6 +321,7 @@ export const RunEventsItemUnion = createUnionType({
       LeasedEvent,
       DecodingEvent,
       StartedEvent,
+      InitialisedEvent,
       StepEvent,
       EpochEvent,
       CheckpointEvent,

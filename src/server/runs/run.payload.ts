@@ -90,6 +90,8 @@ export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: s
       const images = { trainImages, validationImages, skippedImages }
       return { __typename: 'StartedEvent', ...identity, ...plan, ...arithmetic, parameters, memoryBytes, ...images }
     }
+    case 'initialised':
+      return { __typename: 'InitialisedEvent', ...identity, from: event.checkpoint, report: event.report }
     case 'step': {
       const { epoch, step, loss, nonFinite, learningRate, imagesPerSecond } = event
       return { __typename: 'StepEvent', ...identity, epoch, step, loss, nonFinite, learningRate, imagesPerSecond }

@@ -91,6 +91,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     case 'checkpointFailed':
     case 'checkpointsRemoved':
     case 'checkpointDamaged':
+    case 'initialised':
       return
     case 'leased':
       move(run, 'STARTING')

@@ -131,6 +131,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         datasetRoots: [...datasetRoots],
         cacheFolder,
         resumeFrom: null,
+        initialFrom: null,
       })
       await own.append({ type: 'leased', toAttempt: attempt, devices: leased.map(({ name }) => name) })
       await launch(runLog)
