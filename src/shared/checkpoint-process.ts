@@ -13,6 +13,7 @@ import { TrainqlError } from './errors.ts'
 /** The answer's kind by what was asked. */
 interface AnswerKinds {
   INSPECT: 'INSPECTED'
+  PRETRAINED: 'IMPORTED'
   IMPORT: 'IMPORTED'
   EXPORT: 'EXPORTED'
   VERIFY: 'VERIFIED'

@@ -38,6 +38,7 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
 function act(request: CheckpointRequest): Promise<Result> {
   switch (request.action) {
     // Here goes each action as it comes: `return import('./actions/export.ts').then(({ run }) => run(request, print))`.
+    case 'PRETRAINED':
     case 'INSPECT':
     case 'IMPORT':
     case 'EXPORT':
