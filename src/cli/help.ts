@@ -1,12 +1,17 @@
-// The help texts, rendered from the option table.
-import { commands, globalOptions, type CommandSpec, type OptionSpec } from './options.ts'
+// The help texts, rendered from the tables of commands and options.
+import type { CommandGroup, CommandSpec, OptionSpec } from './command-spec.ts'
+import { commands, globalOptions } from './options.ts'
 import { wrap } from './terminal/format.ts'
 
 const width = 100
 
+/** @param topic a command's name, or a group's */
 export function renderHelp(topic?: string): string {
-  const command = commands.find(({ name }) => name === topic)
-  return command === undefined ? renderOverview() : renderCommand(command)
+  const found = commands
+    .flatMap((command) => ('commands' in command ? [command, ...command.commands] : [command]))
+    .find(({ name }) => name === topic)
+  if (found === undefined) return renderOverview()
+  return 'commands' in found ? renderGroup(found) : renderCommand(found)
 }
 
 function renderOverview(): string {
@@ -26,9 +31,24 @@ function renderOverview(): string {
   ].join('\n')
 }
 
-function renderCommand({ name, summary, details, options, examples }: CommandSpec): string {
+function renderGroup({ name, summary, commands: members }: CommandGroup): string {
   return [
-    `Usage: trainql ${name} [options]`,
+    `Usage: trainql ${name} <command> …`,
+    '',
+    summary,
+    '',
+    'Commands:',
+    ...columns(members.map((member) => [usageOf(member).slice(name.length + 1), member.summary])),
+    '',
+    `trainql ${name} <command> --help tells more about a command.`,
+    '',
+  ].join('\n')
+}
+
+function renderCommand(command: CommandSpec): string {
+  const { summary, details, options, examples } = command
+  return [
+    `Usage: trainql ${usageOf(command)} [options]`,
     '',
     summary,
     ...details.flatMap((paragraph) => ['', ...wrap(paragraph, width)]),
@@ -40,6 +60,10 @@ function renderCommand({ name, summary, details, options, examples }: CommandSpe
     ...examples.map((example) => `  ${example}`),
     '',
   ].join('\n')
+}
+
+function usageOf({ name, arguments: wanted }: CommandSpec): string {
+  return [name, ...wanted.map((argument) => argument.name)].join(' ')
 }
 
 function optionRow({ name, short, value, negatable, description }: OptionSpec): [string, string] {

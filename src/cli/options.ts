@@ -1,26 +1,7 @@
-// What the command line accepts, as data: parsing and help both read it, so they cannot disagree.
+// What the command line accepts, as data.
+import { checkpointCommands } from './checkpoint/options.ts'
+import { help, type CommandGroup, type CommandSpec, type OptionSpec } from './command-spec.ts'
 
-export interface OptionSpec {
-  /** Without dashes. */
-  name: string
-  short?: string
-  description: string
-  /** What follows it, in help; absent for a flag. */
-  value?: string
-  /** A flag that may also be given as `--no-NAME`. */
-  negatable?: boolean
-}
-
-export interface CommandSpec {
-  name: string
-  summary: string
-  /** Paragraphs of its help, behind the summary. */
-  details: readonly string[]
-  options: readonly OptionSpec[]
-  examples: readonly string[]
-}
-
-const help: OptionSpec = { name: 'help', short: 'h', description: 'Show this help.' }
 const port: OptionSpec = {
   name: 'port',
   short: 'p',
@@ -33,9 +14,10 @@ const data: OptionSpec = {
   description: `Folder with datasets, or one dataset's folder; "${process.platform === 'win32' ? ';' : ':'}" parts several.`,
 }
 
-export const commands: readonly CommandSpec[] = [
+export const commands: readonly (CommandSpec | CommandGroup)[] = [
   {
     name: 'demo',
+    arguments: [],
     summary: 'Train ResNet-18 data-parallel through the API and watch it.',
     details: [
       'Starts a server of its own, trains on Fashion-MNIST where it is found (--data, TRAINQL_DATA, ../shared/data beside the package), else on a built-in set, and prints the checkpoint and the URLs.',
@@ -64,6 +46,7 @@ export const commands: readonly CommandSpec[] = [
   },
   {
     name: 'start',
+    arguments: [],
     summary: 'Start the server.',
     details: ['Serves until it is stopped. Runs that train meanwhile go on; the next start finds them.'],
     options: [
@@ -74,6 +57,11 @@ export const commands: readonly CommandSpec[] = [
       help,
     ],
     examples: ['trainql start', 'trainql start --port 8080 --data ~/datasets'],
+  },
+  {
+    name: 'checkpoint',
+    summary: 'Look into, repair, import, export and check checkpoint files.',
+    commands: checkpointCommands,
   },
 ]
 

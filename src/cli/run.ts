@@ -1,11 +1,14 @@
 // Carries out a plan and turns whatever goes wrong into words on standard error and an exit code.
-import { demo, type Streams } from './commands/demo.ts'
+import { checkpoint } from './commands/checkpoint.ts'
+import { demo } from './commands/demo.ts'
 import { start } from './commands/start.ts'
 import { isExplained } from './failure.ts'
 import { renderHelp } from './help.ts'
 import { Interrupted } from './interruption.ts'
-import { parse, UsageError, type Plan } from './parse.ts'
+import { parse, type Plan } from './parse.ts'
 import { packageVersion } from './places.ts'
+import type { Streams } from './terminal/screen.ts'
+import { UsageError } from './values.ts'
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2 } as const
 
@@ -36,6 +39,8 @@ async function execute(plan: Plan, streams: Streams): Promise<number> {
       return start(plan)
     case 'demo':
       return demo(plan, streams)
+    case 'checkpoint':
+      return checkpoint(plan, streams)
     default:
       return plan satisfies never
   }

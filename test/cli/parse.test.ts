@@ -1,6 +1,7 @@
 // The command line as tables: what each line plans, and what each wrong line says.
 import { expect, test } from 'vitest'
-import { parse, UsageError, type Plan } from '../../src/cli/parse.ts'
+import { parse, type Plan } from '../../src/cli/parse.ts'
+import { UsageError } from '../../src/cli/values.ts'
 
 const demo = {
   command: 'demo',

@@ -9,16 +9,11 @@ import type { DemoPlan } from '../parse.ts'
 import { displayPath, packageRoot, packageVersion } from '../places.ts'
 import { freePort, startServerProcess, type ServerProcess } from '../server-process.ts'
 import { counted } from '../terminal/format.ts'
-import { createScreen, isInteractive, type OutputStream, type Screen } from '../terminal/screen.ts'
+import { createScreen, isInteractive, type Screen, type Streams } from '../terminal/screen.ts'
 import { cancelUnfinished, shutDown } from '../demo/shut-down.ts'
 import { compare, showCheckpoint, showComparison, showResult, summaryOf } from '../demo/summary.ts'
 import { chooseTask, type Task } from '../demo/task.ts'
 import { watchRun, type TrainedRun } from '../demo/watch-run.ts'
-
-export interface Streams {
-  stdout: OutputStream
-  stderr: OutputStream
-}
 
 const defaultPort = 4000
 const host = '127.0.0.1'

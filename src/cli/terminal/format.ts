@@ -6,8 +6,8 @@ export function formatCount(value: number): string {
 }
 
 /** `1 epoch`, `3 epochs`. */
-export function counted(count: number, noun: string): string {
-  return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${formatCount(count)} ${count === 1 ? noun : plural}`
 }
 
 /** Seconds -> `4.2 s`, `45 s`, `1 m 05 s`, `2 h 03 m`. */

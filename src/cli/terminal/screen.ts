@@ -6,6 +6,11 @@ export interface OutputStream {
   columns?: number | undefined
 }
 
+export interface Streams {
+  stdout: OutputStream
+  stderr: OutputStream
+}
+
 export interface Screen {
   /** A status line can be rewritten, so it may change often. */
   readonly live: boolean

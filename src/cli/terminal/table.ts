@@ -30,3 +30,17 @@ export function renderSideBySide(rows: readonly (readonly string[])[]): string[]
 function pad(text: string, width: number, align: 'left' | 'right' = 'right'): string {
   return align === 'left' ? text.padEnd(width) : text.padStart(width)
 }
+
+/** Columns as wide as their widest cell, all aligned to the left. */
+export function renderRows(rows: readonly (readonly string[])[]): string[] {
+  const columns = Math.max(0, ...rows.map((row) => row.length))
+  const widths = Array.from({ length: columns }, (_, column) =>
+    Math.max(0, ...rows.map((row) => (row[column] ?? '').length)),
+  )
+  return rows.map((row) =>
+    row
+      .map((cell, column) => pad(cell, widths[column] ?? 0, 'left'))
+      .join('  ')
+      .trimEnd(),
+  )
+}

@@ -1,0 +1,136 @@
+// What each command of `trainql checkpoint` asks the checkpoint process, and how its answer is shown.
+import { existsSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import type { askCheckpointProcess } from '../../shared/checkpoint-process.ts'
+import type { CheckpointAnswer, CheckpointInspection, CheckpointRequestInput } from '../../shared/checkpoint-tool.ts'
+import { createSortableId } from '../../shared/sortable-id.ts'
+import { CliFailure } from '../failure.ts'
+import type { Style } from '../terminal/screen.ts'
+import { renderDiagnosis, renderInspection, renderTensors, renderVerdict } from './inspection.ts'
+import type { DoctorPlan, ExportPlan, ImportPlan, InspectPlan, ProvePlan, VerifyPlan } from './parse.ts'
+import { printable } from './printable.ts'
+import { indented } from './report.ts'
+import { renderExported, renderImported, renderProof, renderRefusal, renderVerification } from './results.ts'
+
+export type Ask = <Request extends CheckpointRequestInput>(
+  request: Request,
+) => ReturnType<typeof askCheckpointProcess<Request>>
+
+export interface Outcome {
+  /** What `--json` prints. */
+  answer: object
+  /** What is shown else. */
+  lines: (style: Style) => string[]
+  fine: boolean
+}
+
+type Failed = Extract<CheckpointAnswer, { kind: 'FAILED' }>
+
+/** The process could not do it, and says why. */
+export class Refused extends CliFailure {
+  /** What `--json` prints. */
+  readonly answer: Failed
+
+  constructor(answer: Failed) {
+    const { message, fix, report } = printable(answer)
+    super([message, ...(report === null ? [] : renderRefusal(report))].join('\n'), fix)
+    this.answer = answer
+  }
+}
+
+export async function inspect({ file, target, tensors }: InspectPlan, ask: Ask): Promise<Outcome> {
+  const answer = succeeded(await ask({ action: 'INSPECT', file, target }))
+  const shown = printable(answer.inspection)
+  return {
+    answer,
+    lines: (style) => [
+      ...renderInspection(shown, style),
+      ...(tensors ? ['', ...indented(renderTensors(shown.tensors))] : []),
+      '',
+      ...renderVerdict(shown, style),
+    ],
+    fine: shown.loads,
+  }
+}
+
+export async function doctor(plan: DoctorPlan, ask: Ask): Promise<Outcome> {
+  const { file, target, repair } = plan
+  if (repair !== undefined) refuseToReplace(repair.out)
+  const answer = succeeded(await ask({ action: 'INSPECT', file, target }))
+  const shown = printable(answer.inspection)
+  const repaired = repair === undefined || !shown.loads ? undefined : await writeRepaired(plan, repair, ask)
+  return {
+    answer: repair === undefined ? answer : { ...answer, repaired: repaired?.answer ?? null },
+    lines: (style) => [
+      ...renderInspection(shown, style),
+      '',
+      ...renderDiagnosis(shown, style),
+      ...(repair === undefined ? [] : ['', ...(repaired?.lines(style) ?? [notRepaired(shown, repair.out)])]),
+    ],
+    fine: shown.loads,
+  }
+}
+
+function notRepaired({ file }: CheckpointInspection, out: string): string {
+  return `${out} was not written: ${file} lacks what no copy can add.`
+}
+
+function writeRepaired(
+  { file, target }: DoctorPlan,
+  { out, format }: NonNullable<DoctorPlan['repair']>,
+  ask: Ask,
+): Promise<Outcome> {
+  return format === 'FOLDER'
+    ? importTo({ action: 'IMPORT', file, folder: out, target }, ask)
+    : exportTo({ action: 'EXPORT', file, out, format }, ask)
+}
+
+export async function importFile({ file, to, home, target, allowPartial }: ImportPlan, ask: Ask): Promise<Outcome> {
+  if (to !== undefined) {
+    refuseToReplace(to)
+    return importTo({ action: 'IMPORT', file, folder: to, target, allowPartial }, ask)
+  }
+  const checkpoints = join(home ?? process.env['TRAINQL_HOME'] ?? '.trainql', 'checkpoints')
+  const folder = join(checkpoints, createSortableId(new Date()))
+  return importTo({ action: 'IMPORT', file, folder, target, allowPartial }, ask)
+}
+
+async function importTo(request: Extract<CheckpointRequestInput, { action: 'IMPORT' }>, ask: Ask): Promise<Outcome> {
+  await mkdir(dirname(request.folder), { recursive: true })
+  const answer = succeeded(await ask(request))
+  return { answer, lines: (style) => renderImported(printable(answer.imported), style), fine: true }
+}
+
+export async function exportFile(plan: ExportPlan, ask: Ask): Promise<Outcome> {
+  const { file, out, format, modulePrefix, trainingFile, foldBatchNorm, replace } = plan
+  if (!replace) refuseToReplace(out, 'Name another, or add --force to replace it.')
+  return exportTo({ action: 'EXPORT', file, out, format, modulePrefix, trainingFile, foldBatchNorm }, ask)
+}
+
+async function exportTo(request: Extract<CheckpointRequestInput, { action: 'EXPORT' }>, ask: Ask): Promise<Outcome> {
+  const answer = succeeded(await ask(request))
+  return { answer, lines: (style) => renderExported(printable(answer.exported), style), fine: true }
+}
+
+export async function verify({ folder }: VerifyPlan, ask: Ask): Promise<Outcome> {
+  const answer = succeeded(await ask({ action: 'VERIFY', folder }))
+  const shown = printable(answer.verification)
+  return { answer, lines: (style) => renderVerification(shown, style), fine: shown.intact }
+}
+
+export async function prove({ runDirectory, checkpoint, steps, devices }: ProvePlan, ask: Ask): Promise<Outcome> {
+  const answer = succeeded(await ask({ action: 'PROVE', runDirectory, checkpoint, steps, devices }))
+  const shown = printable(answer.proof)
+  return { answer, lines: (style) => renderProof(shown, style), fine: shown.matches }
+}
+
+function succeeded<Answer extends CheckpointAnswer>(answer: Answer | Failed): Exclude<Answer, Failed> {
+  if (answer.kind === 'FAILED') throw new Refused(answer)
+  return answer as Exclude<Answer, Failed>
+}
+
+/** Told before a file of gigabytes was read for nothing. */
+function refuseToReplace(out: string, fix = 'Name another.'): void {
+  if (existsSync(out)) throw new CliFailure(`${out} exists already.`, fix)
+}
