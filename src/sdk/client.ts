@@ -5,7 +5,7 @@ import { print, type DocumentNode } from 'graphql'
 import { defaultRetry, delayBeforeAttempt, wait, type RetryOptions } from './backoff.ts'
 import { TrainqlFailure, TrainqlNetworkError } from './errors.ts'
 import * as operations from './generated/operations.ts'
-import type { CreateRunInput, ModelSummaryInput } from './generated/schema.ts'
+import type { CreateRunInput, DevicesInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
 import { openSocket } from './socket.ts'
 import { eventStream, type EventStream } from './stream.ts'
@@ -61,6 +61,13 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
+export interface ResumeOptions extends CallOptions {
+  /** Id of one of the run's own checkpoints. Default: its latest; its initial weights where it has none. */
+  checkpoint?: string | null
+  /** Default: those it was created for. */
+  devices?: DevicesInput | null
+}
+
 export interface RunEventsOptions extends CallOptions {
   /** Cursor of the last event already seen; without one the stream starts at the run's first. */
   after?: string | null
@@ -103,8 +110,13 @@ export interface Client extends AsyncDisposable {
   /** Asks a run to write a checkpoint and stop; follow it to learn when it has. */
   cancelRun(id: string, options?: CallOptions): Promise<Run>
   /**
-   * Every event of the run once and in order, first the past ones behind `after`, then each as it comes; ends after
-   * `RunEndedEvent`. A dropped socket or a restarted server is waited for as `retry` says.
+   * A run that failed or was canceled goes on as its next attempt, from its latest checkpoint unless another is named.
+   * @throws TrainqlFailure
+   */
+  resumeRun(runId: string, options?: ResumeOptions): Promise<Run>
+  /**
+   * Every event of the run once and in order, first the past ones behind `after`, then each as it comes; ends when the
+   * run has ended and there is none more. A dropped socket or a restarted server is waited for as `retry` says.
    */
   runEvents(runId: string, options?: RunEventsOptions): EventStream<RunEvent>
   /** The run once it has SUCCEEDED, FAILED or been CANCELED; its state says which. */
@@ -207,6 +219,11 @@ export function createClient(options: ClientOptions): Client {
       const { cancelRun } = await send(operations.CancelRunDocument, { id }, call)
       if ('run' in cancelRun) return cancelRun.run
       throw new TrainqlFailure({ ...cancelRun, type: cancelRun.__typename })
+    },
+    async resumeRun(runId, { checkpoint = null, devices = null, ...call } = {}) {
+      const { resumeRun } = await send(operations.ResumeRunDocument, { runId, checkpoint, devices }, call)
+      if ('run' in resumeRun) return resumeRun.run
+      throw new TrainqlFailure({ ...resumeRun, type: resumeRun.__typename })
     },
     runEvents: (runId, { after = null, signal } = {}) =>
       eventStream((own) => follow(runId, after, own), [signal, closed.signal]),

@@ -12,6 +12,7 @@ export type {
   LoadReport,
   ModelSummary,
   Page,
+  ResumeOptions,
   Run,
   RunEventsOptions,
   ServerInfo,
@@ -25,6 +26,7 @@ export type { Reconnect, RunEvent } from './subscribe.ts'
 export type {
   Architecture,
   AugmentationInput,
+  CheckpointOrigin,
   CorruptImagePolicy,
   CreateRunInput,
   DeviceKind,

@@ -46,6 +46,7 @@ export async function* followRun(
   let attempt = 0
   for (;;) {
     let reason: TrainqlNetworkError
+    let ended = false
     try {
       const variables = { runId, after: cursor }
       const items = subscribeOnce<RunEventsSubscription>(
@@ -57,9 +58,11 @@ export async function* followRun(
         attempt = 0
         if (!('cursor' in item)) throw new TrainqlFailure({ ...item, type: item.__typename })
         cursor = item.cursor
+        // The last one, unless the run was resumed: the server knows.
+        ended = item.__typename === 'RunEndedEvent'
         yield item
-        if (item.__typename === 'RunEndedEvent') return
       }
+      if (ended) return
       // Completed without the last event: nothing lay behind the cursor of an ended run, or the server is leaving.
       const { terminal, lastCursor } = await look(signal)
       if (terminal && (lastCursor === null || lastCursor === cursor)) return

@@ -1,5 +1,6 @@
 // What every resolver of one request or one subscription event shares: batched look-ups, so that lists cost one query.
 import DataLoader from 'dataloader'
+import type { CheckpointRecord } from './checkpoints/checkpoint.record.ts'
 import type { EpochClassesRecord } from './metrics/epoch-classes.payload.ts'
 import type { EpochMetricsRecord } from './metrics/epoch-metrics.payload.ts'
 import type { DeviceRecord } from './devices/device.record.ts'
@@ -13,6 +14,8 @@ export interface Context {
   epochMetrics: DataLoader<string, EpochMetricsRecord[]>
   /** By the key of the epoch's metrics. */
   epochClasses: DataLoader<string, EpochClassesRecord | null>
+  /** By key; those that are deleted too. */
+  checkpoints: DataLoader<string, CheckpointRecord | null>
   /** By device name. */
   devices: DataLoader<string, DeviceRecord | null>
   runEvents: RunEventService
@@ -23,6 +26,7 @@ export interface ContextSources {
   findRuns(keys: readonly string[]): Promise<RunRecord[]>
   listEpochMetrics(runKeys: readonly string[]): Promise<EpochMetricsRecord[]>
   findEpochClasses(keys: readonly string[]): Promise<Map<string, EpochClassesRecord>>
+  findCheckpoints(keys: readonly string[]): Promise<CheckpointRecord[]>
   listDevices(): Promise<DeviceRecord[]>
 }
 
@@ -48,6 +52,13 @@ export function createContext(sources: ContextSources, { cache }: { cache: boole
     epochClasses: new DataLoader(
       async (keys) => {
         const found = await sources.findEpochClasses(keys)
+        return keys.map((key) => found.get(key) ?? null)
+      },
+      { cache },
+    ),
+    checkpoints: new DataLoader(
+      async (keys) => {
+        const found = new Map((await sources.findCheckpoints(keys)).map((record) => [record.key, record]))
         return keys.map((key) => found.get(key) ?? null)
       },
       { cache },

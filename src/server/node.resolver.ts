@@ -23,6 +23,7 @@ export interface NodeSources {
   runs: RunService
   metrics: EpochMetricsService
   checkpoints: CheckpointService
+  home: string
   runsDirectory: string
 }
 
@@ -36,7 +37,7 @@ export class NodeResolver {
   async node(@Arg('id', () => ID) id: string): Promise<AnyNode | null> {
     const node = findNodeKey(id)
     if (node === null) return null
-    const { devices, datasets, runs, metrics, checkpoints, runsDirectory } = this.sources
+    const { devices, datasets, runs, metrics, checkpoints, home, runsDirectory } = this.sources
     switch (node.type) {
       case 'Device':
         return show(await devices.find(node.key), devicePayload)
@@ -47,7 +48,7 @@ export class NodeResolver {
       case 'EpochMetrics':
         return show(await metrics.find(node.key), epochMetricsPayload)
       case 'Checkpoint':
-        return show(await checkpoints.find(node.key), (checkpoint) => checkpointPayload(checkpoint, runsDirectory))
+        return show(await checkpoints.find(node.key), (checkpoint) => checkpointPayload(checkpoint, home))
       default:
         return node.type satisfies never
     }

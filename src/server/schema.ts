@@ -11,6 +11,13 @@ import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-c
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
 import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { NodeResolver } from './node.resolver.ts'
+import {
+  DeletedCheckpointResolver,
+  type EventCheckpointResolver,
+  PinnedCheckpointResolver,
+  ResumedCheckpointResolver,
+  WrittenCheckpointResolver,
+} from './runs/run-event-checkpoint.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { RunResolver } from './runs/run.resolver.ts'
 
@@ -28,6 +35,10 @@ export interface Resolvers {
   confusionMatrix: ConfusionMatrixResolver
   checkpoints: CheckpointResolver
   runCheckpoints: RunCheckpointsResolver
+  writtenCheckpoint: EventCheckpointResolver
+  pinnedCheckpoint: EventCheckpointResolver
+  deletedCheckpoint: EventCheckpointResolver
+  resumedCheckpoint: EventCheckpointResolver
 }
 
 const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> = [
@@ -43,6 +54,10 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   ConfusionMatrixResolver,
   CheckpointResolver,
   RunCheckpointsResolver,
+  WrittenCheckpointResolver,
+  PinnedCheckpointResolver,
+  DeletedCheckpointResolver,
+  ResumedCheckpointResolver,
 ]
 
 /** `resolvers` is left out where only the schema's shape is wanted. */

@@ -2,6 +2,7 @@
 import 'reflect-metadata'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { runsFolder } from '../shared/checkpoint-reference.ts'
 import { type App, startApp } from './app.ts'
 import { CheckpointResolver, RunCheckpointsResolver } from './checkpoints/checkpoint.resolver.ts'
 import { createCheckpointService } from './checkpoints/checkpoint.service.ts'
@@ -25,6 +26,12 @@ import { createEpochMetricsStore } from './metrics/epoch-metrics.store.ts'
 import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { createModelSummaryService } from './models/model-summary.service.ts'
 import { NodeResolver } from './node.resolver.ts'
+import {
+  DeletedCheckpointResolver,
+  PinnedCheckpointResolver,
+  ResumedCheckpointResolver,
+  WrittenCheckpointResolver,
+} from './runs/run-event-checkpoint.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { createRunEventService } from './runs/run-event.service.ts'
 import { createRunEventStore } from './runs/run-event.store.ts'
@@ -103,7 +110,7 @@ interface Foundation {
 
 async function assemble(options: ServerOptions, { log, database, startedAt }: Foundation) {
   const { home } = options
-  const runsDirectory = join(home, 'runs')
+  const runsDirectory = runsFolder(home)
   const now = (): Date => new Date()
 
   const deviceStore = createDeviceStore(database)
@@ -120,30 +127,35 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const { dataRoots: datasetRoots, cacheFolder } = options
   const { cancelGraceMs } = options
   const carrying = { store, events, checkpoints, launcher, runsDirectory, log }
-  const scheduler = createScheduler({ ...carrying, feed, devices, datasetRoots, cacheFolder, cancelGraceMs, now })
-  const runs = createRunService({ store, devices, datasets, engines, carrier: scheduler, now })
+  const scheduler = createScheduler({ ...carrying, home, feed, devices, datasetRoots, cacheFolder, cancelGraceMs, now })
+  const runs = createRunService({ store, devices, datasets, engines, checkpoints, carrier: scheduler, now })
   const runEvents = createRunEventService({ runs: store, events, feed })
 
   const facts = { version: await readVersion(), dataDirectory: home, startedAt }
   const schema = createSchema({
-    node: new NodeResolver({ devices, datasets, runs, metrics, checkpoints, runsDirectory }),
+    node: new NodeResolver({ devices, datasets, runs, metrics, checkpoints, home, runsDirectory }),
     server: new ServerResolver(engines, facts),
     devices: new DeviceResolver(devices, runsDirectory),
     datasets: new DatasetResolver(datasets),
     models: new ModelSummaryResolver(createModelSummaryService()),
     runs: new RunResolver(runs, runsDirectory),
-    runEvents: new RunEventResolver(runEvents, runsDirectory),
+    runEvents: new RunEventResolver(runEvents),
     epochMetrics: new EpochMetricsResolver(),
     epochClasses: new EpochClassesResolver(),
     confusionMatrix: new ConfusionMatrixResolver(),
-    checkpoints: new CheckpointResolver(checkpoints, runsDirectory),
-    runCheckpoints: new RunCheckpointsResolver(checkpoints, runsDirectory),
+    checkpoints: new CheckpointResolver(checkpoints, { home, runsDirectory }),
+    runCheckpoints: new RunCheckpointsResolver(checkpoints, home),
+    writtenCheckpoint: new WrittenCheckpointResolver(home),
+    pinnedCheckpoint: new PinnedCheckpointResolver(home),
+    deletedCheckpoint: new DeletedCheckpointResolver(home),
+    resumedCheckpoint: new ResumedCheckpointResolver(home),
   })
   const sources = {
     runEvents,
     findRuns: (keys: readonly string[]) => runs.findMany(keys),
     listEpochMetrics: (keys: readonly string[]) => metrics.list(keys),
     findEpochClasses: (keys: readonly string[]) => metrics.findClasses(keys),
+    findCheckpoints: (keys: readonly string[]) => checkpoints.findMany(keys),
     listDevices: () => devices.list(),
   }
   return { schema, sources, scheduler, recover: () => recoverRuns({ ...carrying, scheduler }) }

@@ -4,7 +4,7 @@
 import { z } from 'zod'
 import { loadReportSchema } from './load-report.ts'
 import { precisions } from './recipe.ts'
-import { parseWith } from './run-spec.ts'
+import { deviceRequestSchema, parseWith } from './run-spec.ts'
 
 const count = z.number().int().min(0)
 /** A metric that may have overflowed: null on the wire, and then `nonFinite` says so. */
@@ -50,6 +50,8 @@ export const trainerEventSchema = z.discriminatedUnion('type', [
     memoryBytes: count.nullable().default(null),
     /** In the order of the labels. Lines of earlier versions have none. */
     classNames: z.array(z.string()).default([]),
+    /** Of the images. Lines of earlier versions have none. */
+    channels: count.nullable().default(null),
     pid: count,
   }),
   /** Behind `started`, where the first weights are those of a checkpoint. */
@@ -165,6 +167,18 @@ export const serverEventSchema = z.discriminatedUnion('type', [
     nonFinite: z.boolean(),
   }),
   z.object({ ...serverIdentity, type: z.literal('canceled') }),
+  /** A run that failed or was canceled is queued again. */
+  z.object({
+    ...serverIdentity,
+    type: z.literal('resumeRequested'),
+    /** The run's own checkpoint that the next attempt goes on from; null: it has none and starts over. */
+    checkpoint: z.string().nullable(),
+    /** Null: the devices that the spec asks for. */
+    devices: deviceRequestSchema.nullable(),
+  }),
+  z.object({ ...serverIdentity, type: z.literal('checkpointPinned'), name: z.string(), pinned: z.boolean() }),
+  /** Its folder is gone, or is about to go. */
+  z.object({ ...serverIdentity, type: z.literal('checkpointDeleted'), name: z.string() }),
 ])
 export type ServerEvent = z.output<typeof serverEventSchema>
 

@@ -17,6 +17,11 @@ export function checkpointName(attempt: number, step: number): string {
   return `${attempt}-${String(step).padStart(8, '0')}`
 }
 
+/** The file that keeps a checkpoint from every clearing up, beside its folder, which never changes. */
+export function pinFile(directory: string, name: string): string {
+  return join(checkpointsFolder(directory), `${name}.pinned`)
+}
+
 const count = z.number().int().min(0)
 
 /**

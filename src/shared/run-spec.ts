@@ -61,7 +61,7 @@ const initialiseSchema = z.discriminatedUnion('kind', [
 export type InitialiseSpec = z.output<typeof initialiseSchema>
 
 /** Named devices, or a count of a kind. */
-const deviceRequestSchema = z.discriminatedUnion('kind', [
+export const deviceRequestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('NAMED'), names: z.array(z.string().min(1)).min(1) }),
   z.strictObject({ kind: z.literal('COUNT'), count: positiveInt, deviceKind: z.enum(deviceKinds) }),
 ])

@@ -8,15 +8,21 @@ const next: Record<RunState, readonly RunState[]> = {
   STARTING: ['RUNNING', 'CANCELING', 'SUCCEEDED', 'FAILED', 'CANCELED'],
   RUNNING: ['CANCELING', 'SUCCEEDED', 'FAILED', 'CANCELED'],
   CANCELING: ['CANCELED', 'SUCCEEDED', 'FAILED'],
-  CANCELED: [],
+  // Resumed.
+  CANCELED: ['QUEUED'],
   SUCCEEDED: [],
-  FAILED: [],
+  FAILED: ['QUEUED'],
 }
+
+/** States of a run that waits, trains or is about to stop. */
+export const liveRunStates = ['QUEUED', 'STARTING', 'RUNNING', 'CANCELING'] as const satisfies readonly RunState[]
+const live: ReadonlySet<RunState> = new Set(liveRunStates)
 
 export function canMove(from: RunState, to: RunState): boolean {
   return next[from].includes(to)
 }
 
+/** It has ended: nothing happens to it any more unless it is resumed. */
 export function isTerminal(state: RunState): boolean {
-  return next[state].length === 0
+  return !live.has(state)
 }

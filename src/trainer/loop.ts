@@ -101,6 +101,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       syncBatchNorm: spec.syncBatchNorm,
       memoryBytes: session.memoryBytes,
       classNames: [...dataset.classes],
+      channels: dataset.shape.channels,
       pid: process.pid,
     })
 

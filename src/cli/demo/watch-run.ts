@@ -128,6 +128,9 @@ export async function watchRun(client: Client, run: Run, screen: Screen, signal:
       case 'CancelRequestedEvent':
       case 'ReleasedEvent':
       case 'RunEndedEvent':
+      case 'ResumeRequestedEvent':
+      case 'CheckpointPinnedEvent':
+      case 'CheckpointDeletedEvent':
         return
       default:
         return event satisfies never

@@ -55,16 +55,40 @@ export type CancelRunSuccess = {
 };
 
 export type Checkpoint = Node & {
-  attempt: Scalars['Int']['output'];
+  architecture: Architecture;
+  /** Null where it was imported. */
+  attempt?: Maybe<Scalars['Int']['output']>;
   bytes: Scalars['BigInt']['output'];
+  /** Null where an earlier version did not say. */
+  classes?: Maybe<Scalars['Int']['output']>;
   createdAt: Scalars['DateTime']['output'];
+  /** When its files were removed; it is in no list any more. */
+  deletedAt?: Maybe<Scalars['DateTime']['output']>;
   epoch: Scalars['Int']['output'];
+  /** Whether the optimiser's state is beside the weights. */
+  hasOptimizer: Scalars['Boolean']['output'];
   id: Scalars['ID']['output'];
+  importedFrom?: Maybe<ImportSource>;
+  /** Null where an earlier version did not say. */
+  inputChannels?: Maybe<Scalars['Int']['output']>;
+  /** Of an imported one: what was taken from the file. */
+  loadReport?: Maybe<LoadReport>;
+  /** Of the epoch that it was written at the end of; null inside an epoch, and of an import. */
+  metrics?: Maybe<EpochMetrics>;
   name: Scalars['String']['output'];
+  origin: CheckpointOrigin;
+  /** The checkpoint that its run was initialised from or resumed from; null: the run's own first weights. */
+  parent?: Maybe<Checkpoint>;
   /** Folder on the server. */
   path: Scalars['String']['output'];
-  run: Run;
-  runId: Scalars['ID']['output'];
+  /** Kept from every clearing up until it is unpinned. */
+  pinned: Scalars['Boolean']['output'];
+  /** Its name on disk and in run specs: `<run>/<name>`, or `imported/<id>`. */
+  reference: Scalars['String']['output'];
+  /** Null where it was imported. */
+  run?: Maybe<Run>;
+  /** Null where it was imported. */
+  runId?: Maybe<Scalars['ID']['output']>;
   /** sha-256 of the weights file. */
   sha256: Scalars['String']['output'];
   step: Scalars['Int']['output'];
@@ -89,6 +113,18 @@ export type CheckpointDamagedEvent = RunEvent & {
   name: Scalars['String']['output'];
   /** The checkpoint that the attempt goes on from. */
   resumedFrom: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
+export type CheckpointDeletedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  checkpoint: Checkpoint;
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
   runId: Scalars['ID']['output'];
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
@@ -144,6 +180,23 @@ export type CheckpointLayout =
   | 'STATE_DICT'
   | 'TRAINING_FILE'
   | 'WHOLE_MODEL';
+
+export type CheckpointOrigin =
+  | 'IMPORTED'
+  | 'RUN';
+
+export type CheckpointPinnedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  checkpoint: Checkpoint;
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  pinned: Scalars['Boolean']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
 
 /** Checkpoints that the run's policy does not keep, and that are no more. */
 export type CheckpointsRemovedEvent = RunEvent & {
@@ -451,6 +504,16 @@ export type ImageSizeInput = {
   width: Scalars['Int']['input'];
 };
 
+/** The file that an imported checkpoint was made of. */
+export type ImportSource = {
+  file: Scalars['String']['output'];
+  format: CheckpointFormat;
+  layout: CheckpointLayout;
+  sha256: Scalars['String']['output'];
+  /** Taken off the front of every name, such as `module.`; else empty. */
+  strippedPrefix: Scalars['String']['output'];
+};
+
 /** Behind StartedEvent, where the first weights are those of a checkpoint. */
 export type InitialisedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
@@ -603,6 +666,8 @@ export type ModelSummaryResult = InvalidInputFailure | ModelSummary;
 export type Mutation = {
   cancelRun: CancelRunResult;
   createRun: CreateRunResult;
+  /** A run that failed or was canceled goes on as its next attempt: its weights end bit-equal to a run that never stopped. */
+  resumeRun: ResumeRunResult;
 };
 
 
@@ -613,6 +678,13 @@ export type MutationCancelRunArgs = {
 
 export type MutationCreateRunArgs = {
   input: CreateRunInput;
+};
+
+
+export type MutationResumeRunArgs = {
+  checkpoint?: InputMaybe<Scalars['ID']['input']>;
+  devices?: InputMaybe<DevicesInput>;
+  runId: Scalars['ID']['input'];
 };
 
 export type Node = {
@@ -679,7 +751,7 @@ export type Precision =
 
 export type Query = {
   checkpoint?: Maybe<Checkpoint>;
-  /** Newest run first, in it oldest first. */
+  /** Newest run or import first, in a run oldest first. */
   checkpoints: CheckpointConnection;
   dataset?: Maybe<Dataset>;
   datasets: DatasetConnection;
@@ -709,6 +781,7 @@ export type QueryCheckpointsArgs = {
   before?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
   last?: InputMaybe<Scalars['Int']['input']>;
+  origin?: InputMaybe<CheckpointOrigin>;
   runId?: InputMaybe<Scalars['ID']['input']>;
 };
 
@@ -836,6 +909,26 @@ export type ReleasedEvent = RunEvent & {
   toAttempt: Scalars['Int']['output'];
 };
 
+/** A run that had failed or been canceled is queued again. */
+export type ResumeRequestedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** That it goes on from; null: it has none, and starts over. */
+  checkpoint?: Maybe<Checkpoint>;
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
+export type ResumeRunResult = ConflictFailure | InvalidInputFailure | NotFoundFailure | ResumeRunSuccess;
+
+export type ResumeRunSuccess = {
+  run: Run;
+};
+
 export type Run = Node & {
   accumulationSteps: Scalars['Int']['output'];
   architecture: Architecture;
@@ -866,10 +959,14 @@ export type Run = Node & {
   id: Scalars['ID']['output'];
   /** Null: the dataset's own. */
   imageSize?: Maybe<ImageSize>;
+  /** Null: it began with random weights. */
+  initialisedFrom?: Maybe<Checkpoint>;
   labelSmoothing: Scalars['Float']['output'];
   /** Cursor of its newest event; null before the first. */
   lastCursor?: Maybe<Scalars['String']['output']>;
   learningRate: Scalars['Float']['output'];
+  /** What was taken from the checkpoint it was initialised from; null before it started, and without one. */
+  loadReport?: Maybe<LoadReport>;
   name?: Maybe<Scalars['String']['output']>;
   onCorruptImage: CorruptImagePolicy;
   optimizer: Optimizer;
@@ -949,7 +1046,7 @@ export type RunEventEdge = {
   node: RunEvent;
 };
 
-export type RunEventsItem = CancelRequestedEvent | CheckpointDamagedEvent | CheckpointEvent | CheckpointFailedEvent | CheckpointsRemovedEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InitialisedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
+export type RunEventsItem = CancelRequestedEvent | CheckpointDamagedEvent | CheckpointDeletedEvent | CheckpointEvent | CheckpointFailedEvent | CheckpointPinnedEvent | CheckpointsRemovedEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InitialisedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | ResumeRequestedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
 
 export type RunFailure = {
   code: Scalars['String']['output'];

@@ -1,24 +1,36 @@
 // A checkpoint's record as its GraphQL type shows it.
-import { join } from 'node:path'
-import { checkpointsFolder } from '../../shared/run-directory.ts'
+import { checkpointFolder, parseCheckpointReference } from '../../shared/checkpoint-reference.ts'
 import { globalId } from '../node.type.ts'
-import { checkpointKey, type CheckpointRecord } from './checkpoint.record.ts'
+import type { CheckpointRecord } from './checkpoint.record.ts'
 import type { Checkpoint } from './checkpoint.type.ts'
 
-export function checkpointPayload(record: Omit<CheckpointRecord, 'cursor'>, runsDirectory: string): Checkpoint {
-  const { runId, attempt, name, epoch, step, bytes, sha256, createdAt } = record
+/** `home`: the data directory. */
+export function checkpointPayload(record: CheckpointRecord, home: string): Checkpoint {
+  const { key, runId, origin, attempt, name, epoch, step, bytes, sha256, createdAt, deletedAt } = record
+  const { architecture, classes, inputChannels, hasOptimizer, pinned, parent, importedFrom, loadReport } = record
   return {
     __typename: 'Checkpoint',
     runKey: runId,
-    id: globalId('Checkpoint', checkpointKey(record)),
-    runId: globalId('Run', runId),
+    parentKey: parent,
+    id: globalId('Checkpoint', key),
+    reference: key,
+    origin,
+    runId: runId === null ? null : globalId('Run', runId),
     attempt,
     name,
     epoch,
     step,
+    architecture,
+    classes,
+    inputChannels,
+    hasOptimizer,
+    pinned,
     bytes,
     sha256,
-    path: join(checkpointsFolder(join(runsDirectory, runId)), name),
+    path: checkpointFolder(home, parseCheckpointReference(key)),
+    importedFrom,
+    loadReport,
     createdAt,
+    deletedAt,
   }
 }

@@ -1,39 +1,114 @@
 // Checkpoints in the database.
-import type { PageRequest } from '../page.ts'
+import { z } from 'zod'
+import { loadReportSchema } from '../../shared/load-report.ts'
+import { architectures, parseWith } from '../../shared/run-spec.ts'
 import type { Database } from '../database/database.ts'
-import type { CheckpointPosition, CheckpointRecord } from './checkpoint.record.ts'
+import type { PageRequest } from '../page.ts'
+import { type Checkpoint as CheckpointRow, Prisma } from '../prisma-client/client.ts'
+import {
+  type CheckpointOrigin,
+  type CheckpointPosition,
+  type CheckpointRecord,
+  importSourceSchema,
+} from './checkpoint.record.ts'
+
+/** What is listed; null: no matter. */
+export interface CheckpointFilter {
+  runId: string | null
+  origin: CheckpointOrigin | null
+}
+
+const architectureSchema = z.enum(architectures)
 
 export interface CheckpointStore {
-  find(key: { runId: string; name: string }): Promise<CheckpointRecord | null>
-  page(page: PageRequest<CheckpointPosition>, runId: string | null): Promise<CheckpointRecord[]>
-  count(runId: string | null): Promise<number>
-  /** The one written last. */
+  /** Those that are deleted too. */
+  findMany(keys: readonly string[]): Promise<CheckpointRecord[]>
+  /** Up to `limit + 1` rows, none that is deleted. */
+  page(page: PageRequest<CheckpointPosition>, filter: CheckpointFilter): Promise<CheckpointRecord[]>
+  count(filter: CheckpointFilter): Promise<number>
+  /** The one that a run wrote last, of those that are there. */
   findLast(runId: string): Promise<CheckpointRecord | null>
+  /** Imported ones, those that are deleted too. */
+  listImported(): Promise<CheckpointRecord[]>
+  /** Of runs: what is gone, or about to go. */
+  listDeleted(): Promise<CheckpointRecord[]>
+  /** Writes a row whole, in place of the one of this key. */
+  put(record: CheckpointRecord): Promise<void>
+  remove(key: string): Promise<void>
 }
 
 export function createCheckpointStore({ prisma }: Database): CheckpointStore {
+  const there = ({ runId, origin }: CheckpointFilter) => ({
+    deletedAt: null,
+    ...(runId === null ? {} : { runId }),
+    ...(origin === null ? {} : { origin }),
+  })
   return {
-    find: (key) => prisma.checkpoint.findUnique({ where: { runId_name: key } }),
-    async page({ limit, from, after, before }, runId) {
+    async findMany(keys) {
+      return (await prisma.checkpoint.findMany({ where: { key: { in: [...keys] } } })).map(recordOf)
+    },
+    async page({ limit, from, after, before }, filter) {
       const front = from === 'front'
       const rows = await prisma.checkpoint.findMany({
         where: {
           AND: [
-            runId === null ? {} : { runId },
+            there(filter),
             after === null
               ? {}
-              : { OR: [{ runId: { lt: after.runId } }, { runId: after.runId, cursor: { gt: after.cursor } }] },
+              : { OR: [{ series: { lt: after.series } }, { series: after.series, cursor: { gt: after.cursor } }] },
             before === null
               ? {}
-              : { OR: [{ runId: { gt: before.runId } }, { runId: before.runId, cursor: { lt: before.cursor } }] },
+              : { OR: [{ series: { gt: before.series } }, { series: before.series, cursor: { lt: before.cursor } }] },
           ],
         },
-        orderBy: front ? [{ runId: 'desc' }, { cursor: 'asc' }] : [{ runId: 'asc' }, { cursor: 'desc' }],
+        orderBy: front ? [{ series: 'desc' }, { cursor: 'asc' }] : [{ series: 'asc' }, { cursor: 'desc' }],
         take: limit + 1,
       })
-      return front ? rows : rows.reverse()
+      return (front ? rows : rows.reverse()).map(recordOf)
     },
-    findLast: (runId) => prisma.checkpoint.findFirst({ where: { runId }, orderBy: { cursor: 'desc' } }),
-    count: (runId) => prisma.checkpoint.count(runId === null ? undefined : { where: { runId } }),
+    count: (filter) => prisma.checkpoint.count({ where: there(filter) }),
+    async findLast(runId) {
+      const where = { runId, deletedAt: null }
+      const row = await prisma.checkpoint.findFirst({ where, orderBy: { cursor: 'desc' } })
+      return row === null ? null : recordOf(row)
+    },
+    async listImported() {
+      return (await prisma.checkpoint.findMany({ where: { origin: 'IMPORTED' } })).map(recordOf)
+    },
+    async listDeleted() {
+      return (await prisma.checkpoint.findMany({ where: { origin: 'RUN', deletedAt: { not: null } } })).map(recordOf)
+    },
+    async put(record) {
+      const columns = checkpointColumns(record)
+      await prisma.checkpoint.upsert({ where: { key: record.key }, create: columns, update: columns })
+    },
+    async remove(key) {
+      await prisma.checkpoint.deleteMany({ where: { key } })
+    },
   }
+}
+
+export function checkpointColumns(record: CheckpointRecord): Prisma.CheckpointUncheckedCreateInput {
+  return {
+    ...record,
+    importedFrom: record.importedFrom ?? Prisma.DbNull,
+    loadReport: record.loadReport ?? Prisma.DbNull,
+  }
+}
+
+function recordOf(row: CheckpointRow): CheckpointRecord {
+  const { origin, runId, attempt, importedFrom, loadReport, architecture, ...columns } = row
+  const common = { ...columns, architecture: parseWith(architectureSchema, architecture, 'architecture') }
+  if (origin === 'IMPORTED') {
+    return {
+      ...common,
+      origin,
+      runId: null,
+      attempt: null,
+      importedFrom: parseWith(importSourceSchema, importedFrom, 'import source'),
+      loadReport: parseWith(loadReportSchema, loadReport, 'load report'),
+    }
+  }
+  if (runId === null || attempt === null) throw new Error(`the checkpoint ${row.key} of a run without the run`)
+  return { ...common, origin, runId, attempt, importedFrom: null, loadReport: null }
 }

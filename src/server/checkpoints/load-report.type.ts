@@ -8,7 +8,7 @@ import {
 } from '../../shared/load-report.ts'
 import type { Architecture } from '../../shared/run-spec.ts'
 import { enumOf } from '../enum.ts'
-import { ArchitectureEnum } from '../runs/run.type.ts'
+import { ArchitectureEnum } from '../models/architecture.type.ts'
 
 export const CheckpointFormatEnum = enumOf(checkpointFormats)
 registerEnumType(CheckpointFormatEnum, {

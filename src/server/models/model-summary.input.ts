@@ -3,7 +3,7 @@ import { Field, InputType, Int } from 'type-graphql'
 import type { OptimizerKind, Precision } from '../../shared/recipe.ts'
 import type { Architecture } from '../../shared/run-spec.ts'
 import { OptimizerKindEnum, PrecisionEnum } from '../runs/recipe.type.ts'
-import { ArchitectureEnum } from '../runs/run.type.ts'
+import { ArchitectureEnum } from './architecture.type.ts'
 
 @InputType('ModelSummaryInput')
 export class ModelSummaryInput {

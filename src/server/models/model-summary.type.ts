@@ -3,7 +3,7 @@ import { createUnionType, Field, Int, ObjectType, registerEnumType } from 'type-
 import type { Architecture } from '../../shared/run-spec.ts'
 import type { Layer } from '../../trainer/models/graph.ts'
 import { InvalidInputFailure } from '../failures/failure.type.ts'
-import { ArchitectureEnum } from '../runs/run.type.ts'
+import { ArchitectureEnum } from './architecture.type.ts'
 import { BigIntScalar } from '../scalars.ts'
 
 /** GraphQL's spelling of each kind of layer. */

@@ -96,7 +96,7 @@ function ofKind<K extends string>(request: { kind: K }, { field, settings }: Kin
   })
 }
 
-function isAbsent(value: unknown): value is null | undefined {
+export function isAbsent(value: unknown): value is null | undefined {
   return value === null || value === undefined
 }
 

@@ -25,10 +25,7 @@ interface RunEventsArgs {
 
 @Resolver(() => Run)
 export class RunEventResolver {
-  constructor(
-    private readonly runEventService: RunEventService,
-    private readonly runsDirectory: string,
-  ) {}
+  constructor(private readonly runEventService: RunEventService) {}
 
   @Query(() => RunEvent, { nullable: true })
   async runEvent(
@@ -38,7 +35,7 @@ export class RunEventResolver {
     const position = findEventPosition(parseCursor(cursor) ?? '')
     const key = findKeyOf('Run', runId)
     const found = position === null || key === null ? null : await this.runEventService.find(key, position)
-    return found === null ? null : this.show(found)
+    return found === null ? null : runEventPayload(found)
   }
 
   @FieldResolver(() => RunEventConnection, { description: 'In order.' })
@@ -46,7 +43,7 @@ export class RunEventResolver {
     const page = parsePage(args, findEventPosition)
     return toConnection(page, await this.runEventService.page(run.key, page), {
       key: ({ cursor }: StoredEvent) => String(cursor),
-      node: (event) => this.show(event),
+      node: runEventPayload,
     })
   }
 
@@ -60,14 +57,10 @@ export class RunEventResolver {
     @Arg('runId', () => ID) _runId: string,
     @Arg('after', () => String, { nullable: true }) _after: string | null,
   ): RunEventsItem {
-    if (!isTrainqlError(item)) return this.show(item)
+    if (!isTrainqlError(item)) return runEventPayload(item)
     const failure = findFailure(item)
     if (failure === null || failure.__typename === 'ConflictFailure') throw item
     return failure
-  }
-
-  private show(event: StoredEvent): AnyRunEvent {
-    return runEventPayload(event, this.runsDirectory)
   }
 }
 

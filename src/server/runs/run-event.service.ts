@@ -12,8 +12,8 @@ export interface RunEventService {
   /** In order; up to `limit + 1`. */
   page(runId: string, page: PageRequest<number>): Promise<StoredEvent[]>
   /**
-   * Every event behind `after` once and in order, those to come as they are stored; ends with the event that ends the
-   * run. `return()` and the abort of a waiting `next()` are immediate. The first `next()` throws
+   * Every event behind `after` once and in order, those to come as they are stored; ends where the run has ended and
+   * there is none more. `return()` and the abort of a waiting `next()` are immediate. The first `next()` throws
    * TrainqlError `NOT_FOUND` for an unknown run, `INVALID_INPUT` for a position the run has not reached.
    */
   follow(runId: string, after: number): AsyncIterableIterator<StoredEvent, void, undefined>
@@ -33,11 +33,13 @@ export function createRunEventService(deps: { runs: RunStore; events: RunEventSt
       for (const event of batch) {
         position = event.cursor
         yield event
-        if (endsRun(event)) return
       }
-      if (batch.length > 0) continue
+      // Behind the end there may be more: a run is resumed, its checkpoints are pinned and deleted.
+      if (batch.length > 0 && !endsRun(batch.at(-1))) continue
       const run = await runs.find(runId)
-      if (run === null || (isTerminal(run.state) && run.lastCursor <= position)) return
+      if (run === null) return
+      if (run.lastCursor > position) continue
+      if (isTerminal(run.state)) return
       await feed.waitForChange(runId, version, signal)
     }
   }
@@ -87,6 +89,7 @@ export function unknownRun(runId: string): TrainqlError {
   })
 }
 
-function endsRun({ event }: StoredEvent): boolean {
-  return event.type === 'succeeded' || event.type === 'runFailed' || event.type === 'canceled'
+function endsRun(stored: StoredEvent | undefined): boolean {
+  const type = stored?.event.type
+  return type === 'succeeded' || type === 'runFailed' || type === 'canceled'
 }

@@ -2,7 +2,6 @@
 import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType } from 'type-graphql'
 import type { Precision } from '../../shared/recipe.ts'
 import type { RunState } from '../../shared/run-state.ts'
-import { Checkpoint } from '../checkpoints/checkpoint.type.ts'
 import { LoadReport } from '../checkpoints/load-report.type.ts'
 import { connectionType } from '../connection.type.ts'
 import { InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
@@ -169,8 +168,8 @@ export class EpochEvent extends RunEvent {
 export class CheckpointEvent extends RunEvent {
   __typename!: 'CheckpointEvent'
 
-  @Field(() => Checkpoint)
-  checkpoint!: Checkpoint
+  /** For the field `checkpoint`. */
+  checkpointKey!: string
 }
 
 @ObjectType('CheckpointFailedEvent', {
@@ -290,6 +289,31 @@ export class RunEndedEvent extends RunEvent {
   failure!: RunFailure | null
 }
 
+@ObjectType('ResumeRequestedEvent', {
+  implements: RunEvent,
+  description: 'A run that had failed or been canceled is queued again.',
+})
+export class ResumeRequestedEvent extends RunEvent {
+  __typename!: 'ResumeRequestedEvent'
+  /** For the field `checkpoint`; null where it has none and starts over. */
+  checkpointKey!: string | null
+}
+
+@ObjectType('CheckpointPinnedEvent', { implements: RunEvent })
+export class CheckpointPinnedEvent extends RunEvent {
+  __typename!: 'CheckpointPinnedEvent'
+  checkpointKey!: string
+
+  @Field(() => Boolean)
+  pinned!: boolean
+}
+
+@ObjectType('CheckpointDeletedEvent', { implements: RunEvent })
+export class CheckpointDeletedEvent extends RunEvent {
+  __typename!: 'CheckpointDeletedEvent'
+  checkpointKey!: string
+}
+
 export type AnyRunEvent =
   | QueuedEvent
   | LeasedEvent
@@ -308,6 +332,9 @@ export type AnyRunEvent =
   | CancelRequestedEvent
   | ReleasedEvent
   | RunEndedEvent
+  | ResumeRequestedEvent
+  | CheckpointPinnedEvent
+  | CheckpointDeletedEvent
 
 export const RunEventConnection = connectionType<AnyRunEvent>('RunEvent', () => RunEvent)
 
@@ -334,6 +361,9 @@ export const RunEventsItemUnion = createUnionType({
       CancelRequestedEvent,
       ReleasedEvent,
       RunEndedEvent,
+      ResumeRequestedEvent,
+      CheckpointPinnedEvent,
+      CheckpointDeletedEvent,
       NotFoundFailure,
       InvalidInputFailure,
     ] as const,

@@ -57,7 +57,7 @@ export function specOf(request: RunRequest, runId: string): unknown {
     epochs: request.epochs ?? 1,
     globalBatch: request.globalBatch ?? 256,
     shards: request.shards,
-    devices: devicesOf(request.devices),
+    devices: deviceRequestOf(request.devices),
     engine: request.engine,
     optimizer: optimizerOf(optimizer),
     learningRate: request.learningRate ?? defaultLearningRates[optimizer.kind],
@@ -75,7 +75,8 @@ export function specOf(request: RunRequest, runId: string): unknown {
   })
 }
 
-function devicesOf(devices: RunRequest['devices']): unknown {
+/** @throws TrainqlError `INVALID_INPUT` for names together with a count. */
+export function deviceRequestOf(devices: RunRequest['devices']): unknown {
   const names = devices?.names ?? null
   const count = devices?.count ?? null
   const kind = devices?.kind ?? null

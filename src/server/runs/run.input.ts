@@ -5,10 +5,11 @@ import type { Precision } from '../../shared/recipe.ts'
 import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy } from '../../shared/run-spec.ts'
 import { DeviceKindEnum } from '../devices/device.type.ts'
 import { ConflictFailure, InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
+import { ArchitectureEnum } from '../models/architecture.type.ts'
 import { BigIntScalar } from '../scalars.ts'
 import { AugmentationInput, ImageSizeInput, OptimizerInput, ScheduleInput } from './recipe.input.ts'
 import { CorruptImagePolicyEnum, PrecisionEnum } from './recipe.type.ts'
-import { ArchitectureEnum, EngineChoiceEnum, NonFinitePolicyEnum, Run } from './run.type.ts'
+import { EngineChoiceEnum, NonFinitePolicyEnum, Run } from './run.type.ts'
 
 @InputType('DevicesInput', { description: 'Name devices, or ask for a count of a kind; never both.' })
 export class DevicesInput {
@@ -136,4 +137,20 @@ export const CancelRunResultUnion = createUnionType({
   name: 'CancelRunResult',
   types: () => [CancelRunSuccess, NotFoundFailure, ConflictFailure] as const,
   resolveType: (value: CancelRunResult) => value.__typename,
+})
+
+@ObjectType('ResumeRunSuccess')
+export class ResumeRunSuccess {
+  __typename!: 'ResumeRunSuccess'
+
+  @Field(() => Run)
+  run!: Run
+}
+
+export type ResumeRunResult = ResumeRunSuccess | InvalidInputFailure | NotFoundFailure | ConflictFailure
+
+export const ResumeRunResultUnion = createUnionType({
+  name: 'ResumeRunResult',
+  types: () => [ResumeRunSuccess, InvalidInputFailure, NotFoundFailure, ConflictFailure] as const,
+  resolveType: (value: ResumeRunResult) => value.__typename,
 })

@@ -1,7 +1,7 @@
 // Records and events of the runs room as the GraphQL types show them.
 import { join } from 'node:path'
+import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import type { RunEvent as SharedEvent } from '../../shared/events.ts'
-import { checkpointPayload } from '../checkpoints/checkpoint.payload.ts'
 import { toCursor } from '../connection.type.ts'
 import { epochMetricsPayload } from '../metrics/epoch-metrics.payload.ts'
 import { globalId } from '../node.type.ts'
@@ -54,6 +54,8 @@ export function runPayload(record: RunRecord, runsDirectory: string): Run {
     startedAt: record.startedAt,
     finishedAt: record.finishedAt,
     directory: join(runsDirectory, record.id),
+    initialKey: record.initialFrom,
+    loadReport: record.loadReport,
     lastCursor: record.lastCursor === 0 ? null : eventCursor(record.lastCursor),
   }
 }
@@ -63,7 +65,8 @@ export function eventCursor(cursor: number): string {
   return toCursor(String(cursor))
 }
 
-export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: string): AnyRunEvent {
+export function runEventPayload({ cursor, event }: StoredEvent): AnyRunEvent {
+  const checkpointKey = (name: string): string => checkpointReferenceText({ kind: 'RUN', runId: event.run, name })
   const identity = {
     cursor: eventCursor(cursor),
     runId: globalId('Run', event.run),
@@ -98,10 +101,8 @@ export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: s
     }
     case 'epoch':
       return { __typename: 'EpochEvent', ...identity, metrics: epochMetricsPayload({ runId: event.run, ...event }) }
-    case 'checkpoint': {
-      const record = { ...event, runId: event.run, bytes: BigInt(event.bytes), createdAt: identity.at }
-      return { __typename: 'CheckpointEvent', ...identity, checkpoint: checkpointPayload(record, runsDirectory) }
-    }
+    case 'checkpoint':
+      return { __typename: 'CheckpointEvent', ...identity, checkpointKey: checkpointKey(event.name) }
     case 'checkpointFailed': {
       const { name, epoch, step, code, message, fix } = event
       return { __typename: 'CheckpointFailedEvent', ...identity, name, epoch, step, code, message, fix }
@@ -135,6 +136,17 @@ export function runEventPayload({ cursor, event }: StoredEvent, runsDirectory: s
       return { __typename: 'RunEndedEvent', ...identity, state: 'FAILED', failure: failureOf(event) }
     case 'canceled':
       return { __typename: 'RunEndedEvent', ...identity, state: 'CANCELED', failure: null }
+    case 'resumeRequested': {
+      const { checkpoint } = event
+      const from = checkpoint === null ? null : checkpointKey(checkpoint)
+      return { __typename: 'ResumeRequestedEvent', ...identity, checkpointKey: from }
+    }
+    case 'checkpointPinned': {
+      const { name, pinned } = event
+      return { __typename: 'CheckpointPinnedEvent', ...identity, checkpointKey: checkpointKey(name), pinned }
+    }
+    case 'checkpointDeleted':
+      return { __typename: 'CheckpointDeletedEvent', ...identity, checkpointKey: checkpointKey(event.name) }
     default:
       return event satisfies never
   }

@@ -1,14 +1,20 @@
 // What an event changes in the index: the run's row, its attempts, metrics, checkpoints and leases. Pure, so that
 // following a log and rebuilding from it give the same rows.
 import type { RunEvent } from '../../shared/events.ts'
+import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
+import type { LoadReport } from '../../shared/load-report.ts'
+import type { Architecture, DeviceRequest } from '../../shared/run-spec.ts'
 import { canMove, type RunState } from '../../shared/run-state.ts'
 import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
 import type { EpochClassesRecord } from '../metrics/epoch-classes.payload.ts'
 import type { EpochMetricsRecord } from '../metrics/epoch-metrics.payload.ts'
 import type { RunFailureRecord, StoredEvent } from './run.record.ts'
 
-/** The part of a run's row that events change. */
+/** The part of a run's row that events change, with what of its spec they are read by. */
 export interface RunProjection {
+  architecture: Architecture
+  /** Key of the checkpoint that the spec says to start from. */
+  initialFrom: string | null
   state: RunState
   attempt: number
   deviceNames: string[]
@@ -16,6 +22,13 @@ export interface RunProjection {
   engineDetail: string | null
   parameters: bigint | null
   classNames: string[]
+  inputChannels: number | null
+  /** What came of loading `initialFrom`. */
+  loadReport: LoadReport | null
+  /** Name of the run's own checkpoint that the latest attempt goes on from. */
+  resumeFrom: string | null
+  /** Devices asked for when it was last resumed; null: those of the spec. */
+  resumeDevices: DeviceRequest | null
   stepsPerEpoch: number
   epoch: number
   step: number
@@ -28,6 +41,8 @@ export interface RunProjection {
 }
 
 export const emptyProjection: RunProjection = {
+  architecture: 'RESNET18',
+  initialFrom: null,
   state: 'QUEUED',
   attempt: 0,
   deviceNames: [],
@@ -35,6 +50,10 @@ export const emptyProjection: RunProjection = {
   engineDetail: null,
   parameters: null,
   classNames: [],
+  inputChannels: null,
+  loadReport: null,
+  resumeFrom: null,
+  resumeDevices: null,
   stepsPerEpoch: 0,
   epoch: 0,
   step: 0,
@@ -52,12 +71,18 @@ export interface AttemptChange {
   leasedAt: Date
 }
 
+/** What became of a checkpoint that a row tells of, or one of the same batch. */
+export type CheckpointChange =
+  { kind: 'PINNED'; name: string; pinned: boolean } | { kind: 'DELETED'; name: string; at: Date }
+
 /** Everything that a batch of consecutive events of one run writes. */
 export interface ProjectedBatch {
   run: RunProjection
   events: StoredEvent[]
   epochMetrics: (EpochMetricsRecord & EpochClassesRecord)[]
   checkpoints: CheckpointRecord[]
+  /** In order; behind `checkpoints`. */
+  checkpointChanges: CheckpointChange[]
   attemptsLeased: AttemptChange[]
   attemptsStarted: { number: number; at: Date }[]
   attemptsReleased: { number: number; at: Date }[]
@@ -70,6 +95,7 @@ export function projectEvents(before: RunProjection, events: readonly RunEvent[]
     events: [],
     epochMetrics: [],
     checkpoints: [],
+    checkpointChanges: [],
     attemptsLeased: [],
     attemptsStarted: [],
     attemptsReleased: [],
@@ -89,9 +115,15 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     case 'queued':
     case 'decoding':
     case 'checkpointFailed':
-    case 'checkpointsRemoved':
-    case 'checkpointDamaged':
+      return
     case 'initialised':
+      run.loadReport = event.report
+      return
+    case 'checkpointDamaged':
+      run.resumeFrom = event.resumedFrom
+      return
+    case 'checkpointsRemoved':
+      batch.checkpointChanges.push(...event.names.map((name) => ({ kind: 'DELETED' as const, name, at })))
       return
     case 'leased':
       move(run, 'STARTING')
@@ -105,6 +137,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.engineDetail = event.engineDetail
       run.parameters = BigInt(event.parameters)
       run.classNames = event.classNames
+      run.inputChannels = event.channels
       run.stepsPerEpoch = event.stepsPerEpoch
       run.startedAt ??= at
       batch.attemptsStarted.push({ number: event.attempt, at })
@@ -122,13 +155,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       batch.epochMetrics.push({ ...event, runId: event.run })
       return
     case 'checkpoint':
-      batch.checkpoints.push({
-        ...event,
-        runId: event.run,
-        bytes: BigInt(event.bytes),
-        cursor: run.lastCursor,
-        createdAt: at,
-      })
+      batch.checkpoints.push(checkpointOf(event, run))
       return
     case 'finished':
     case 'failed':
@@ -137,6 +164,19 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       return
     case 'cancelRequested':
       move(run, 'CANCELING')
+      return
+    case 'resumeRequested':
+      move(run, 'QUEUED')
+      run.resumeFrom = event.checkpoint
+      run.resumeDevices = event.devices
+      run.failure = null
+      run.finishedAt = null
+      return
+    case 'checkpointPinned':
+      batch.checkpointChanges.push({ kind: 'PINNED', name: event.name, pinned: event.pinned })
+      return
+    case 'checkpointDeleted':
+      batch.checkpointChanges.push({ kind: 'DELETED', name: event.name, at })
       return
     case 'released':
       batch.attemptsReleased.push({ number: event.toAttempt, at })
@@ -155,6 +195,34 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     }
     default:
       return event satisfies never
+  }
+}
+
+function checkpointOf(event: Extract<RunEvent, { type: 'checkpoint' }>, run: RunProjection): CheckpointRecord {
+  const { run: runId, attempt, name, epoch, step, bytes, sha256, at } = event
+  const keyOf = (own: string): string => checkpointReferenceText({ kind: 'RUN', runId, name: own })
+  return {
+    origin: 'RUN',
+    key: keyOf(name),
+    runId,
+    series: runId,
+    cursor: run.lastCursor,
+    attempt,
+    name,
+    epoch,
+    step,
+    bytes: BigInt(bytes),
+    sha256,
+    architecture: run.architecture,
+    classes: run.classNames.length === 0 ? null : run.classNames.length,
+    inputChannels: run.inputChannels,
+    hasOptimizer: true,
+    pinned: false,
+    parent: run.resumeFrom === null ? run.initialFrom : keyOf(run.resumeFrom),
+    importedFrom: null,
+    loadReport: null,
+    createdAt: new Date(at),
+    deletedAt: null,
   }
 }
 

@@ -1,6 +1,7 @@
 // Plain records of the runs room: what the store keeps and the service reasons about.
 import type { RunEvent } from '../../shared/events.ts'
-import type { Architecture, EngineChoice, RunSpec } from '../../shared/run-spec.ts'
+import type { LoadReport } from '../../shared/load-report.ts'
+import type { Architecture, DeviceRequest, EngineChoice, RunSpec } from '../../shared/run-spec.ts'
 import type { RunState } from '../../shared/run-state.ts'
 
 export interface RunFailureRecord {
@@ -33,6 +34,15 @@ export interface RunRecord {
   parameters: bigint | null
   /** In the order of the labels; empty before it started, and where an earlier version did not say. */
   classNames: string[]
+  inputChannels: number | null
+  /** Key of the checkpoint that its spec says to start from. */
+  initialFrom: string | null
+  /** What came of loading that. */
+  loadReport: LoadReport | null
+  /** Name of its own checkpoint that the latest attempt goes on from. */
+  resumeFrom: string | null
+  /** Devices asked for when it was last resumed; null: those of the spec. */
+  resumeDevices: DeviceRequest | null
   stepsPerEpoch: number
   epoch: number
   step: number

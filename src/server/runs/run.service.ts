@@ -2,18 +2,21 @@
 import { invalidInput, TrainqlError } from '../../shared/errors.ts'
 import { checkAugmentationSize, type ImageSize } from '../../shared/augmentation.ts'
 import { checkWarmUp } from '../../shared/recipe.ts'
-import { parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
+import { type DeviceRequest, parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
 import { isTerminal, type RunState } from '../../shared/run-state.ts'
 import type { DatasetInfo } from '../../shared/datasets.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
 import type { PageRequest } from '../page.ts'
+import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
+import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import type { DatasetService } from '../datasets/dataset.service.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { EngineService } from '../engines/engine.service.ts'
 import { unknownRun } from './run-event.service.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
 import type { RunRecord } from './run.record.ts'
-import { specOf, type RunRequest } from './run-request.ts'
+import { isAbsent } from './recipe-request.ts'
+import { deviceRequestOf, specOf, type RunRequest } from './run-request.ts'
 import type { RunStore } from './run.store.ts'
 
 /** Carries runs out; the scheduling room implements it. */
@@ -22,8 +25,20 @@ export interface RunCarrier {
   submit(spec: RunSpec, createdAt: Date): Promise<void>
   /** Ends a queued run at once; asks a running trainer to leave and returns. */
   cancel(runId: string): Promise<void>
+  /**
+   * Queues a run that failed or was canceled for its next attempt.
+   * @throws TrainqlError `CONFLICT` for any other run
+   */
+  resume(runId: string, request: ResumeRequest): Promise<void>
   /** Why a queued run still waits, in words. */
   waitingFor(runId: string): string | null
+}
+
+export interface ResumeRequest {
+  /** Name of the run's own checkpoint to go on from; null: from its initial weights. */
+  checkpoint: string | null
+  /** Null: those of its spec. */
+  devices: DeviceRequest | null
 }
 
 export interface RunService {
@@ -40,7 +55,20 @@ export interface RunService {
   create(request: RunRequest): Promise<RunRecord>
   /** @throws TrainqlError `NOT_FOUND`; `CONFLICT` for a run that has ended */
   cancel(id: string): Promise<RunRecord>
+  /**
+   * A run that failed or was canceled goes on as its next attempt.
+   * @throws TrainqlError `NOT_FOUND`, `INVALID_INPUT`, `DEVICE_UNAVAILABLE`, `ENGINE_UNAVAILABLE`; `CONFLICT` for a run
+   * that is under way or has succeeded
+   */
+  resume(id: string, wish: ResumeWish): Promise<RunRecord>
   waitingFor(id: string): string | null
+}
+
+export interface ResumeWish {
+  /** Key of a checkpoint of this run; null: its latest, or its initial weights where it has none. */
+  checkpoint: string | null
+  /** Null: those of its spec. */
+  devices: RunRequest['devices']
 }
 
 export interface RunServiceDeps {
@@ -48,12 +76,13 @@ export interface RunServiceDeps {
   devices: DeviceService
   datasets: DatasetService
   engines: EngineService
+  checkpoints: CheckpointService
   carrier: RunCarrier
   now: () => Date
 }
 
 export function createRunService(deps: RunServiceDeps): RunService {
-  const { store, devices, datasets, engines, carrier, now } = deps
+  const { store, devices, datasets, engines, checkpoints, carrier, now } = deps
 
   async function get(id: string): Promise<RunRecord> {
     const run = await store.find(id)
@@ -82,6 +111,16 @@ export function createRunService(deps: RunServiceDeps): RunService {
       const run = await get(id)
       if (isTerminal(run.state)) throw alreadyEnded(run)
       await carrier.cancel(id)
+      return get(id)
+    },
+    async resume(id, wish) {
+      const run = await get(id)
+      const checkpoint =
+        wish.checkpoint === null ? await checkpoints.findLast(id) : checkOwn(run, await checkpoints.get(wish.checkpoint))
+      const asked = isAbsent(wish.devices) ? null : deviceRequestOf(wish.devices)
+      const spec = asked === null ? run.spec : parseRunSpec({ ...run.spec, devices: asked })
+      await engines.check(spec, await devices.check(spec.devices))
+      await carrier.resume(id, { checkpoint: checkpoint?.name ?? null, devices: asked === null ? null : spec.devices })
       return get(id)
     },
     waitingFor: (id) => carrier.waitingFor(id),
@@ -138,6 +177,15 @@ function checkShardValues(spec: RunSpec, { channels, classes }: DatasetInfo, { h
     field: 'globalBatch',
     message: `Expected shards of at least 2 images: on ${height}x${width} images the deepest feature map is 1x1, and batch norm over one value has no variance; got ${shardBatch} image a shard.`,
     fix: `Use a global batch of at least ${2 * shards}, or fewer shards${spec.accumulationSteps > 1 ? ' or accumulation steps' : ''}.`,
+  })
+}
+
+function checkOwn({ id }: RunRecord, checkpoint: CheckpointRecord): CheckpointRecord {
+  if (checkpoint.runId === id) return checkpoint
+  throw invalidInput({
+    field: 'checkpoint',
+    message: `Expected a checkpoint of the run ${id}; got ${checkpoint.key}.`,
+    fix: 'Name one of its own, or create a run that is initialised from this one.',
   })
 }
 

@@ -1,10 +1,13 @@
 // Runs in the database: reading them, and writing what their events change.
-import { parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
+import { loadReportSchema } from '../../shared/load-report.ts'
+import { deviceRequestSchema, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
 import type { RunState } from '../../shared/run-state.ts'
 import type { PageRequest } from '../page.ts'
+import { checkpointColumns } from '../checkpoints/checkpoint.store.ts'
 import type { Database } from '../database/database.ts'
-import type { Prisma, Run as RunRow } from '../prisma-client/client.ts'
-import type { ProjectedBatch } from './run.projection.ts'
+import { parseNullable } from '../database/json-column.ts'
+import { Prisma, type Run as RunRow } from '../prisma-client/client.ts'
+import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
 import type { RunRecord } from './run.record.ts'
 
 /** How far an event file has been taken over. */
@@ -29,6 +32,8 @@ export interface RunStore {
   insert(spec: RunSpec, createdAt: Date): Promise<void>
   delete(id: string): Promise<void>
   listLogPositions(runId: string): Promise<LogPosition[]>
+  /** Of every run, how far the server's own events have been taken over. */
+  listServerOffsets(): Promise<{ runId: string; offset: number }[]>
   /** Attempts whose devices have been given back. */
   listReleasedAttempts(runId: string): Promise<number[]>
   /**
@@ -83,6 +88,7 @@ export function createRunStore({ prisma }: Database): RunStore {
           learningRate: spec.learningRate,
           seed: BigInt(spec.seed),
           spec,
+          initialFrom: spec.initialise.kind === 'CHECKPOINT' ? spec.initialise.checkpoint : null,
           createdAt,
         },
       })
@@ -93,6 +99,10 @@ export function createRunStore({ prisma }: Database): RunStore {
     async listLogPositions(runId) {
       const rows = await prisma.eventLog.findMany({ where: { runId } })
       return rows.map(({ attempt, seq, offset }) => ({ attempt, seq, offset: Number(offset) }))
+    },
+    async listServerOffsets() {
+      const rows = await prisma.eventLog.findMany({ where: { attempt: 0 } })
+      return rows.map(({ runId, offset }) => ({ runId, offset: Number(offset) }))
     },
     async listReleasedAttempts(runId) {
       const rows = await prisma.attempt.findMany({ where: { runId, releasedAt: { not: null } } })
@@ -109,13 +119,15 @@ function writesOf(
   { runId, batch, positions }: { runId: string; batch: ProjectedBatch; positions: readonly LogPosition[] },
 ): Prisma.PrismaPromise<unknown>[] {
   const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
-  const { failure, ...columns } = run
+  const { failure, resumeDevices, loadReport, ...columns } = run
   const held = attemptsLeased.filter(({ number }) => !attemptsReleased.some((released) => released.number === number))
   const writes: Prisma.PrismaPromise<unknown>[] = [
     prisma.run.update({
       where: { id: runId, lastCursor: run.lastCursor - events.length },
       data: {
         ...columns,
+        resumeDevices: resumeDevices ?? Prisma.DbNull,
+        loadReport: loadReport ?? Prisma.DbNull,
         failureCode: failure?.code ?? null,
         failureMessage: failure?.message ?? null,
         failureFix: failure?.fix ?? null,
@@ -156,6 +168,7 @@ function writesOf(
     writes.push(prisma.epochMetrics.createMany({ data: epochMetrics.map(metricsColumns) }))
   }
   if (checkpoints.length > 0) writes.push(prisma.checkpoint.createMany({ data: checkpoints.map(checkpointColumns) }))
+  writes.push(...batch.checkpointChanges.map((change) => checkpointChange(prisma, runId, change)))
   if (leases.length > 0) writes.push(prisma.lease.createMany({ data: leases }))
   for (const { number } of attemptsReleased) {
     writes.push(prisma.lease.deleteMany({ where: { runId, attempt: number } }))
@@ -182,9 +195,13 @@ function metricsColumns(record: ProjectedBatch['epochMetrics'][number]): Prisma.
   }
 }
 
-function checkpointColumns(record: ProjectedBatch['checkpoints'][number]): Prisma.CheckpointCreateManyInput {
-  const { runId, name, attempt, epoch, step, bytes, sha256, cursor, createdAt } = record
-  return { runId, name, attempt, epoch, step, bytes, sha256, cursor, createdAt }
+function checkpointChange(
+  prisma: Database['prisma'],
+  runId: string,
+  change: CheckpointChange,
+): Prisma.PrismaPromise<unknown> {
+  const data = change.kind === 'PINNED' ? { pinned: change.pinned } : { deletedAt: change.at, pinned: false }
+  return prisma.checkpoint.updateMany({ where: { runId, name: change.name }, data })
 }
 
 function recordOf(row: RunRow): RunRecord {
@@ -192,6 +209,8 @@ function recordOf(row: RunRow): RunRecord {
   const spec = parseRunSpec(row.spec)
   return {
     ...columns,
+    loadReport: parseNullable(loadReportSchema, row.loadReport, 'load report'),
+    resumeDevices: parseNullable(deviceRequestSchema, row.resumeDevices, 'device request'),
     architecture: spec.model.architecture,
     engineChoice: spec.engine,
     spec,

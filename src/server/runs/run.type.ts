@@ -2,7 +2,6 @@
 import { Field, Float, ID, Int, ObjectType, registerEnumType } from 'type-graphql'
 import {
   type Architecture,
-  architectures,
   type EngineChoice,
   engineChoices,
   nonFinitePolicies,
@@ -10,16 +9,16 @@ import {
 import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
 import type { Precision } from '../../shared/recipe.ts'
 import { type RunState, runStates } from '../../shared/run-state.ts'
+import { LoadReport } from '../checkpoints/load-report.type.ts'
 import { countedConnectionType } from '../connection.type.ts'
 import { enumOf } from '../enum.ts'
+import { ArchitectureEnum } from '../models/architecture.type.ts'
 import { Node } from '../node.type.ts'
 import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
 import { Augmentation, CorruptImagePolicyEnum, ImageSize, Optimizer, PrecisionEnum, Schedule } from './recipe.type.ts'
 
 export const RunStateEnum = enumOf(runStates)
 registerEnumType(RunStateEnum, { name: 'RunState' })
-export const ArchitectureEnum = enumOf(architectures)
-registerEnumType(ArchitectureEnum, { name: 'Architecture' })
 export const EngineChoiceEnum = enumOf(engineChoices)
 registerEnumType(EngineChoiceEnum, { name: 'EngineChoice' })
 export const NonFinitePolicyEnum = enumOf(nonFinitePolicies)
@@ -69,6 +68,8 @@ export class Run extends Node {
   __typename!: 'Run'
   /** The run's key: its directory's name and its id in the database. */
   key!: string
+  /** Of the checkpoint that it was to start from, for the field `initialisedFrom`. */
+  initialKey!: string | null
 
   @Field(() => ID)
   override id!: string
@@ -168,6 +169,12 @@ export class Run extends Node {
 
   @Field(() => String, { description: 'The run directory on the server.' })
   directory!: string
+
+  @Field(() => LoadReport, {
+    nullable: true,
+    description: 'What was taken from the checkpoint it was initialised from; null before it started, and without one.',
+  })
+  loadReport!: LoadReport | null
 
   @Field(() => String, { nullable: true, description: 'Cursor of its newest event; null before the first.' })
   lastCursor!: string | null

@@ -5,12 +5,13 @@ import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
 import { exitFile, specFile } from '../../shared/run-directory.ts'
-import { isTerminal } from '../../shared/run-state.ts'
+import { isTerminal, liveRunStates } from '../../shared/run-state.ts'
 import type { Log } from '../log.ts'
 import { findSortableIdTime } from '../../shared/sortable-id.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
-import { listRunDirectories, readSpec } from './run-files.ts'
+import { nullWhereAbsent } from './event-lines.ts'
+import { listRunDirectories, readSpec, serverEventsFile } from './run-files.ts'
 import type { RunLog } from './run-log.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Launcher } from './trainer-process.ts'
@@ -27,7 +28,8 @@ export interface RecoveryDeps extends AttemptEndDeps {
 export async function recoverRuns(deps: RecoveryDeps): Promise<void> {
   const { store, scheduler, log, runsDirectory } = deps
   await readUnknownDirectories(deps)
-  for (const { id } of await store.listInStates(['QUEUED', 'STARTING', 'RUNNING', 'CANCELING'])) {
+  const live = (await store.listInStates(liveRunStates)).map(({ id }) => id)
+  for (const id of [...new Set([...live, ...(await listUnread(deps))])].sort()) {
     if (!existsSync(specFile(join(runsDirectory, id)))) {
       log.warn(`The directory of run ${id} is gone, and with it the run.`)
       await store.delete(id)
@@ -56,6 +58,20 @@ async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDep
       log.error(`${directory} is no run directory that can be read; it is left as it is.`, error)
     }
   }
+}
+
+/**
+ * Runs whose file of server events goes on behind what was taken over: the server died between the two. Only of runs that
+ * have ended this is news; it may be that they do not stay so.
+ */
+async function listUnread({ store, runsDirectory }: RecoveryDeps): Promise<string[]> {
+  const unread = await Promise.all(
+    (await store.listServerOffsets()).map(async ({ runId, offset }) => {
+      const file = await stat(serverEventsFile(join(runsDirectory, runId))).catch(nullWhereAbsent)
+      return file !== null && file.size > offset ? [runId] : []
+    }),
+  )
+  return unread.flat()
 }
 
 async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<void> {

@@ -184,10 +184,13 @@ export async function openRunLog(
 
 /** The columns of a run's row that its events make. */
 function projectionOf(record: RunProjection): RunProjection {
-  const { state, attempt, deviceNames, engine, engineDetail, parameters, stepsPerEpoch, epoch, step } = record
-  const { classNames, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt } = record
+  const { architecture, initialFrom, state, attempt, deviceNames, engine, engineDetail, parameters } = record
+  const { classNames, inputChannels, loadReport, resumeFrom, resumeDevices, stepsPerEpoch, epoch, step } = record
+  const { loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt } = record
+  const origin = { architecture, initialFrom, resumeFrom, resumeDevices }
   const place = { state, attempt, deviceNames, engine, engineDetail, parameters, stepsPerEpoch, epoch, step }
-  return { ...place, classNames, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt }
+  const data = { classNames, inputChannels, loadReport }
+  return { ...origin, ...place, ...data, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt }
 }
 
 function parseEvent<E extends RunEvent>(

@@ -2,19 +2,22 @@
 // again after a restart.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkpointFolder, checkpointReferenceText, parseCheckpointReference } from '../../shared/checkpoint-reference.ts'
 import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
-import type { AssignedDevice, RunSpec } from '../../shared/run-spec.ts'
-import { isTerminal } from '../../shared/run-state.ts'
+import type { ServerEvent, Unidentified } from '../../shared/events.ts'
+import type { AssignedDevice, Attempt, RunSpec } from '../../shared/run-spec.ts'
+import { canMove, isTerminal, type RunState } from '../../shared/run-state.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { Log } from '../log.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
-import type { RunCarrier } from '../runs/run.service.ts'
+import type { ResumeRequest, RunCarrier } from '../runs/run.service.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
 import { planLeases } from './plan-leases.ts'
 import { createRunDirectory, writeAttempt } from './run-files.ts'
 import { openRunLog, type RunLog } from './run-log.ts'
+import { createRunLogs } from './run-logs.ts'
 import { type AttemptEnd, superviseAttempt, type Supervision } from './supervision.ts'
 import type { Launcher, TrainerProcess } from './trainer-process.ts'
 
@@ -23,6 +26,8 @@ export interface SchedulerDeps extends AttemptEndDeps {
   feed: RunFeed
   devices: DeviceService
   launcher: Launcher
+  /** The data directory. */
+  home: string
   runsDirectory: string
   datasetRoots: readonly string[]
   /** Where trainers keep decoded images. */
@@ -33,7 +38,14 @@ export interface SchedulerDeps extends AttemptEndDeps {
   now: () => Date
 }
 
+export type Decide = (run: RunLog['run']) => Promise<Unidentified<ServerEvent> | null>
+
 export interface Scheduler extends RunCarrier {
+  /**
+   * Writes an event of the server's about a run that has a row, whatever its state, in turn with everything else that
+   * happens to it. `decide` sees the run as it is then; null: nothing is written.
+   */
+  record(runId: string, decide: Decide): Promise<void>
   /** Opens the log of a run that has a row and has not ended. */
   open(runId: string): Promise<RunLog>
   /** Frees what is held of a run that has ended. */
@@ -54,9 +66,12 @@ export interface Scheduler extends RunCarrier {
 const closeGraceMs = 8_000
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
-  const { store, feed, devices, launcher, runsDirectory, datasetRoots, cacheFolder, cancelGraceMs, log, now } = deps
-  /** Runs that have not ended. */
-  const runLogs = new Map<string, RunLog>()
+  const { store, feed, devices, launcher, home, runsDirectory, datasetRoots, cacheFolder, cancelGraceMs, log, now } = deps
+  /** Kept open of runs that have not ended. */
+  const runLogs = createRunLogs(
+    (runId) => openRunLog({ store, feed, now }, { runId, directory: directoryOf(runId) }),
+    (runId) => feed.forget(runId),
+  )
   const supervisions = new Map<string, Supervision>()
   /** Ends under way, to be waited for at close. */
   const endings = new Set<Promise<void>>()
@@ -64,19 +79,14 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   let closing = false
   let scheduling: Promise<void> = Promise.resolve()
 
+  const findFolder = (key: string | null): string | null =>
+    key === null ? null : checkpointFolder(home, parseCheckpointReference(key))
   const directoryOf = (runId: string): string => join(runsDirectory, runId)
 
-  async function open(runId: string): Promise<RunLog> {
-    const runLog = await openRunLog({ store, feed, now }, { runId, directory: directoryOf(runId) })
-    runLogs.set(runId, runLog)
-    return runLog
-  }
-
   function forget(runId: string): void {
-    runLogs.delete(runId)
     supervisions.delete(runId)
     waiting.delete(runId)
-    feed.forget(runId)
+    runLogs.close(runId)
   }
 
   function supervise(runLog: RunLog, process: TrainerProcess): void {
@@ -117,12 +127,13 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   }
 
   async function start(runId: string, leased: readonly DeviceRecord[]): Promise<void> {
-    const runLog = runLogs.get(runId)
-    if (runLog === undefined) return
+    const runLog = runLogs.find(runId)
+    if (runLog === null) return
     await runLog.exclusively(async (own) => {
       // It may have been canceled since the plan was made.
       if (own.run.state !== 'QUEUED') return
       const attempt = own.run.attempt + 1
+      const resumeFrom = await findResumePoint(own.run.resumeFrom, runId)
       await writeAttempt(runLog.directory, {
         formatVersion: 1,
         runId,
@@ -130,18 +141,24 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         devices: leased.map(assignedDevice),
         datasetRoots: [...datasetRoots],
         cacheFolder,
-        resumeFrom: null,
-        initialFrom: null,
+        resumeFrom,
+        initialFrom: findFolder(own.run.initialFrom),
       })
       await own.append({ type: 'leased', toAttempt: attempt, devices: leased.map(({ name }) => name) })
       await launch(runLog)
     })
   }
 
+  async function findResumePoint(name: string | null, runId: string): Promise<Attempt['resumeFrom']> {
+    if (name === null) return null
+    const { sha256 } = await deps.checkpoints.get(keyOf(runId, name))
+    return { name, sha256 }
+  }
+
   async function plan(): Promise<void> {
     if (closing) return
     const queue = await store.listInStates(['QUEUED'])
-    const requests = queue.map(({ id, spec }) => ({ runId: id, request: spec.devices }))
+    const requests = queue.map(({ id, spec, resumeDevices }) => ({ runId: id, request: resumeDevices ?? spec.devices }))
     const { grants, waiting: reasons } = planLeases(requests, await devices.list())
     waiting = reasons
     for (const grant of grants) {
@@ -165,7 +182,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     try {
       await createRunDirectory(directoryOf(runId), spec, { ...identity, type: 'queued' })
       await store.insert(spec, createdAt)
-      await (await open(runId)).takeOver()
+      await (await runLogs.open(runId)).takeOver()
     } catch (error) {
       await rm(directoryOf(runId), { recursive: true, force: true })
       await store.delete(runId)
@@ -176,8 +193,8 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   }
 
   async function cancel(runId: string): Promise<void> {
-    const runLog = runLogs.get(runId)
-    if (runLog === undefined) throw endedMeanwhile(runId)
+    const runLog = runLogs.find(runId)
+    if (runLog === null) throw endedMeanwhile(runId)
     await runLog.exclusively(async (own) => {
       const { state } = own.run
       if (isTerminal(state)) throw endedMeanwhile(runId)
@@ -191,6 +208,31 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     await schedule()
   }
 
+  async function resume(runId: string, { checkpoint, devices: asked }: ResumeRequest): Promise<void> {
+    if (closing) throw stopping()
+    const runLog = await runLogs.open(runId)
+    await runLog.exclusively(async (own) => {
+      const { state } = own.run
+      if (canMove(state, 'QUEUED')) {
+        // It may have been deleted since it was chosen.
+        if (checkpoint !== null) await deps.checkpoints.get(keyOf(runId, checkpoint))
+        return own.append({ type: 'resumeRequested', checkpoint, devices: asked })
+      }
+      if (isTerminal(state)) forget(runId)
+      throw notResumable(runId, state)
+    })
+    await schedule()
+  }
+
+  async function record(runId: string, decide: Decide): Promise<void> {
+    await runLogs.use(runId, (runLog) =>
+      runLog.exclusively(async (own) => {
+        const event = await decide(own.run)
+        if (event !== null) await own.append(event)
+      }),
+    )
+  }
+
   function refuse(): void {
     closing = true
   }
@@ -200,7 +242,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     await scheduling
     if (stopTrainers) {
       await Promise.all(
-        [...runLogs.keys()].map((runId) =>
+        runLogs.list().map((runId) =>
           cancel(runId).catch((error: unknown) => {
             if (!isTrainqlError(error)) throw error
           }),
@@ -218,15 +260,21 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   return {
     submit,
     cancel,
+    resume,
+    record,
     waitingFor: (runId) => waiting.get(runId) ?? null,
     refuse,
-    open,
+    open: (runId) => runLogs.open(runId),
     forget,
     supervise,
     launch,
     schedule,
     close,
   }
+}
+
+function keyOf(runId: string, name: string): string {
+  return checkpointReferenceText({ kind: 'RUN', runId, name })
 }
 
 function assignedDevice({ name, kind, cores, uuid }: DeviceRecord): AssignedDevice {
@@ -247,6 +295,14 @@ function endedMeanwhile(runId: string): TrainqlError {
     message: `The run ${runId} has ended; there is nothing to cancel.`,
     fix: 'Cancel runs that are queued, starting or running.',
   })
+}
+
+function notResumable(runId: string, state: RunState): TrainqlError {
+  const [why, fix] =
+    state === 'SUCCEEDED'
+      ? ['has trained all its epochs', 'Create a run that is initialised from its last checkpoint, to train on.']
+      : [`is ${state}`, 'Follow it, or cancel it first.']
+  return new TrainqlError({ code: 'CONFLICT', message: `The run ${runId} ${why}; there is nothing to resume.`, fix })
 }
 
 function diskFullOr(error: unknown): unknown {
