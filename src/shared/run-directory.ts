@@ -17,9 +17,17 @@ export function checkpointName(attempt: number, step: number): string {
   return `${attempt}-${String(step).padStart(8, '0')}`
 }
 
+/** The parts of such a name; null where it is none. */
+export function findCheckpointNameParts(name: string): { attempt: number; step: number } | null {
+  const [, attempt, step] = /^([1-9]\d*)-(\d{8,})$/.exec(name) ?? []
+  return attempt === undefined || step === undefined ? null : { attempt: Number(attempt), step: Number(step) }
+}
+
+export const pinSuffix = '.pinned'
+
 /** The file that keeps a checkpoint from every clearing up, beside its folder, which never changes. */
 export function pinFile(directory: string, name: string): string {
-  return join(checkpointsFolder(directory), `${name}.pinned`)
+  return join(checkpointsFolder(directory), `${name}${pinSuffix}`)
 }
 
 const count = z.number().int().min(0)

@@ -4,13 +4,13 @@ import { basename, join } from 'node:path'
 import { TrainqlError } from '../shared/errors.ts'
 import { attemptFile, checkpointsFolder, specFile } from '../shared/run-directory.ts'
 import { allowedDeviceCounts, parseAttempt, parseRunSpec, type Attempt, type RunSpec } from '../shared/run-spec.ts'
-import { loadResumable, type ResumableCheckpoint } from './checkpoints/load.ts'
-import { weightsFile } from './checkpoints/manifest.ts'
 import { removeUnfinished } from './checkpoints/save.ts'
 import type { BuildProgress } from './datasets/cache/build.ts'
 import { openDataset } from './datasets/open.ts'
 import { openEngine } from './engines/open.ts'
+import type { Engine } from './engine.ts'
 import type { TrainingJob } from './loop.ts'
+import { openResume, type OpenedResume } from './open-resume.ts'
 import { isOver } from './ownership.ts'
 import type { Progress } from './progress.ts'
 
@@ -21,6 +21,8 @@ export interface JobRequest {
   progress: Progress
   /** Told now and then how far the images are decoded, and once at the end; never where they are kept already. */
   onDecoding: (progress: BuildProgress) => void
+  /** Told each checkpoint that was passed over because it is damaged. */
+  onDamaged: (passed: { name: string; message: string; resumedFrom: string }) => void
   /** Aborted = leave; its reason is thrown. */
   stop: AbortSignal
   say: (line: string) => void
@@ -41,8 +43,9 @@ export async function openJob(request: JobRequest): Promise<OpenedJob> {
   await mkdir(checkpoints, { recursive: true })
   await removeUnfinished(checkpoints, (earlier) => earlier < number && isOver(directory, earlier))
 
-  const resume = attempt.resumeFrom === null ? null : await openResume(checkpoints, attempt.resumeFrom)
-  progress.lastCheckpoint = attempt.resumeFrom?.name ?? null
+  const resume = attempt.resumeFrom === null ? null : await openResume(directory, attempt.resumeFrom)
+  progress.lastCheckpoint = resume?.name ?? null
+  if (resume !== null) tellResume(resume, request)
   const dataset = await openDataset(spec.dataset, attempt.datasetRoots, {
     cacheFolder: attempt.cacheFolder ?? join(directory, 'cache'),
     imageSize: spec.imageSize,
@@ -55,7 +58,28 @@ export async function openJob(request: JobRequest): Promise<OpenedJob> {
   say(`dataset ${dataset.name}: ${dataset.train.count} training and ${dataset.validation.count} validation images`)
   const engine = await openEngine(spec.engine, attempt.devices)
   say(`engine ${engine.name} (${engine.detail}) on ${attempt.devices.map(({ name }) => name).join(', ')}`)
-  return { spec, attempt, dataset, engine, resume, checkpoints }
+  if (resume !== null) tellOtherEngine(resume, { engine, say })
+  return { spec, attempt, dataset, engine, resume: resume?.checkpoint ?? null, checkpoints }
+}
+
+/** Going on from an earlier checkpoint than asked for is never silent. */
+function tellResume({ name, damaged }: OpenedResume, { onDamaged, say }: JobRequest): void {
+  for (const { name: passed, message } of damaged) {
+    say(`checkpoint ${passed} is damaged: ${message}`)
+    onDamaged({ name: passed, message, resumedFrom: name })
+  }
+  say(`going on from checkpoint ${name}`)
+}
+
+function tellOtherEngine(
+  { checkpoint }: OpenedResume,
+  { engine, say }: { engine: Engine; say: JobRequest['say'] },
+): void {
+  const before = checkpoint.manifest.training.engine
+  if (before.name === engine.name && before.detail === engine.detail) return
+  say(
+    `the checkpoint is of ${before.name} (${before.detail}): from here on the run is not bit-equal to one without a break`,
+  )
 }
 
 const decodingEventsEveryMs = 5_000
@@ -119,24 +143,4 @@ function checkAgreement({ directory, number, spec, attempt }: Agreement): void {
       fix: `Give the attempt ${allowed.join(', ')} devices.`,
     })
   }
-}
-
-async function openResume(
-  checkpoints: string,
-  { name, sha256 }: NonNullable<Attempt['resumeFrom']>,
-): Promise<ResumableCheckpoint> {
-  if (!/^\d+-\d{8,}$/.test(name))
-    throw invalidResume(`expected a checkpoint's name such as 1-00000235; found "${name}"`)
-  const loaded = await loadResumable(join(checkpoints, name))
-  const found = loaded.manifest.files[weightsFile].sha256
-  if (found !== sha256) throw invalidResume(`${name}: expected weights with sha-256 ${sha256}; found ${found}`)
-  return loaded
-}
-
-function invalidResume(what: string): TrainqlError {
-  return new TrainqlError({
-    code: 'CHECKPOINT_INVALID',
-    message: `Cannot resume: ${what}.`,
-    fix: 'Resume from a checkpoint of this run.',
-  })
 }

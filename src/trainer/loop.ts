@@ -1,40 +1,14 @@
 // The training loop, in one straight line: batches in, steps, evaluation, events and checkpoints out.
 import { setImmediate as eventLoopTurn } from 'node:timers/promises'
-import { TrainqlError } from '../shared/errors.ts'
-import { checkpointName } from '../shared/run-directory.ts'
-import { checkAugmentationSize } from '../shared/augmentation.ts'
-import { checkWarmUp } from '../shared/recipe.ts'
-import { sessionShards, type Attempt, type RunSpec } from '../shared/run-spec.ts'
-import type { ResumableCheckpoint } from './checkpoints/load.ts'
-import { parentOf, type Manifest } from './checkpoints/manifest.ts'
-import { saveCheckpoint } from './checkpoints/save.ts'
-import { findNonFinite } from './checkpoints/state-dict.ts'
-import type { Dataset } from './datasets/dataset.ts'
-import type { Engine, Session } from './engine.ts'
+import { createCheckpointTaker, type CheckpointedJob, type Position } from './checkpoints/take.ts'
+import { checkRoom, checkpointBytes, logBytes } from './disk-room.ts'
 import { createTally, type ClassMetrics, type ValidationMetrics } from './evaluation.ts'
-import type { EventLog } from './event-log.ts'
-import { initialState } from './initialise.ts'
-import { createBatches } from './input/batches.ts'
 import { parameterCount } from './models/parameters.ts'
-import { resnet } from './models/resnet.ts'
-import type { Progress } from './progress.ts'
-import { resumePosition } from './resume.ts'
-import { learningRateAt } from './schedule.ts'
+import { finiteOrNull, nonFinite } from './non-finite.ts'
+import { openTraining } from './training.ts'
 
-export interface TrainingJob {
-  spec: RunSpec
-  attempt: Attempt
-  dataset: Dataset
-  engine: Engine
-  /** The checkpoint to go on from; null = from initial weights. */
-  resume: ResumableCheckpoint | null
-  /** The run's `checkpoints/`, which exists. */
-  checkpoints: string
-  events: EventLog
-  progress: Progress
+export interface TrainingJob extends CheckpointedJob {
   control: Control
-  /** For a line of text that people read. */
-  say: (line: string) => void
 }
 
 /** What is asked of a loop from outside, looked at after every step and every evaluation batch. */
@@ -53,36 +27,22 @@ export type Outcome = 'finished' | 'stopped'
  * `DISK_FULL`, and what the engine throws. `progress` then tells where. The caller writes `failed`.
  */
 export async function train(job: TrainingJob): Promise<Outcome> {
-  const { spec, attempt, dataset, engine, events, progress, control } = job
-  const batches = createBatches(dataset, spec)
-  const { stepsPerEpoch } = batches
-  const totalSteps = spec.epochs * stepsPerEpoch
-  checkWarmUp(spec.schedule, totalSteps)
-  checkAugmentationSize(spec.augmentation, dataset.shape)
-  const graph = resnet({ ...spec.model, input: dataset.shape, classes: dataset.classes.length })
-  const start =
-    job.resume === null
-      ? { epoch: 1, step: 0, lossSum: 0 }
-      : resumePosition(job.resume.manifest, { spec, graph, stepsPerEpoch })
+  const { spec, attempt, dataset, engine, events, progress, control, resume } = job
   const begun = performance.now()
-
-  const session = await engine.open({
-    graph,
-    globalBatch: spec.globalBatch,
-    shards: sessionShards(spec),
-    devices: attempt.devices,
-    optimizer: spec.optimizer,
-    precision: spec.precision,
-    syncBatchNorm: spec.syncBatchNorm,
-    labelSmoothing: spec.labelSmoothing,
-    clipNorm: spec.clipNorm,
-  })
-  const rateAt = (step: number) => learningRateAt(spec, { step, stepsPerEpoch, totalSteps })
+  const training = await openTraining({ ...job, devices: attempt.devices })
+  const { graph, session, batches, rateAt } = training
+  const { stepsPerEpoch } = batches
+  const checkpoints = createCheckpointTaker(job, training)
+  const start: Position = {
+    ...training.start,
+    // JSON has no NaN: a sum that was not finite is null in the manifest.
+    lossSum: training.start.lossSum ?? NaN,
+    metrics: resume?.manifest.metrics ?? null,
+  }
+  let position = start
   try {
-    await session.writeState(job.resume?.state ?? initialState(graph, spec.seed))
-    if (job.resume !== null) await session.writeOptimizerState(job.resume.optimizerState)
-
     progress.advance(start.epoch, (start.epoch - 1) * stepsPerEpoch + start.step)
+    await checkRoomForRun()
     events.append({
       type: 'started',
       engine: engine.name,
@@ -104,23 +64,21 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       channels: dataset.shape.channels,
       pid: process.pid,
     })
+    await checkpoints.tidyUp()
 
-    for (let epoch = start.epoch; epoch <= spec.epochs; epoch += 1) {
-      const resumed = epoch === start.epoch
-      const firstStep = resumed ? start.step : 0
-      // JSON has no NaN: a sum that was not finite is null in the manifest.
-      let lossSum = resumed ? (start.lossSum ?? NaN) : 0
+    while (position.epoch <= spec.epochs) {
+      const { epoch, step: firstStep } = position
       const clock = startClock()
 
-      for (let step = firstStep; step < stepsPerEpoch; step += 1) {
-        if (control.stop.aborted) return await leave(epoch, step, lossSum)
-        if (control.takeCheckpointRequest()) await checkpoint({ epoch, step, lossSum })
+      while (position.step < stepsPerEpoch) {
+        if (control.stop.aborted) return await leave()
+        if (control.takeCheckpointRequest() || isCheckpointDue()) await checkpoints.take(position)
 
-        const globalStep = (epoch - 1) * stepsPerEpoch + step + 1
+        const globalStep = progress.step + 1
         const learningRate = rateAt(globalStep)
         const stepBegun = performance.now()
-        const { loss } = await session.step(await batches.training(epoch, step), learningRate)
-        lossSum += loss
+        const { loss } = await session.step(await batches.training(epoch, position.step), learningRate)
+        position = { epoch, step: position.step + 1, lossSum: position.lossSum + loss, metrics: null }
         progress.advance(epoch, globalStep)
         events.append({
           type: 'step',
@@ -139,9 +97,9 @@ export async function train(job: TrainingJob): Promise<Outcome> {
 
       const imagesPerSecond = ((stepsPerEpoch - firstStep) * spec.globalBatch) / clock.wallSeconds()
       const evaluation = await evaluate(epoch)
-      if (evaluation === null) return await leave(epoch, stepsPerEpoch, lossSum)
+      if (evaluation === null) return await leave()
 
-      const metrics = { trainLoss: finiteOrNull(lossSum / stepsPerEpoch), ...evaluation.metrics }
+      const metrics = { trainLoss: finiteOrNull(position.lossSum / stepsPerEpoch), ...evaluation.metrics }
       const diverged = Object.values(metrics).includes(null)
       events.append({
         type: 'epoch',
@@ -162,7 +120,8 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       )
       if (diverged && spec.onNonFinite === 'STOP') throw nonFinite('the validation loss is not finite', progress.step)
       control.takeCheckpointRequest()
-      await checkpoint({ epoch: epoch + 1, step: 0, lossSum: 0, metrics })
+      position = { epoch: epoch + 1, step: 0, lossSum: 0, metrics }
+      await checkpoints.take(position, epoch === spec.epochs)
     }
 
     events.append({
@@ -174,8 +133,23 @@ export async function train(job: TrainingJob): Promise<Outcome> {
     events.sync()
     return 'finished'
   } finally {
-    batches.close()
-    await session.close()
+    await training.close()
+  }
+
+  /** @throws TrainqlError `DISK_FULL` */
+  async function checkRoomForRun(): Promise<void> {
+    const log = logBytes(spec, { steps: training.totalSteps - progress.step })
+    const withCheckpoint = spec.checkpoints.onDiskFull === 'FAIL'
+    await checkRoom(job.checkpoints, {
+      bytes: withCheckpoint ? log + checkpointBytes(graph, spec.optimizer) : log,
+      what: withCheckpoint ? "the run's log and a checkpoint" : "the run's log",
+    })
+  }
+
+  /** Inside an epoch; its end has one anyway, and where the attempt begins there is nothing new. */
+  function isCheckpointDue(): boolean {
+    const { everySteps } = spec.checkpoints
+    return everySteps !== null && position.step > 0 && position !== start && progress.step % everySteps === 0
   }
 
   /** Metrics over every validation image; null where the run was told to stop meanwhile. */
@@ -190,94 +164,13 @@ export async function train(job: TrainingJob): Promise<Outcome> {
     return { metrics: tally.metrics(), classes: tally.classMetrics() }
   }
 
-  async function leave(epoch: number, step: number, lossSum: number): Promise<Outcome> {
-    const unchanged = epoch === start.epoch && step === start.step
-    if (!unchanged) await checkpoint({ epoch, step, lossSum })
+  async function leave(): Promise<Outcome> {
+    if (position !== start) await checkpoints.take(position)
     events.append({ type: 'stopped', step: progress.step, lastCheckpoint: progress.lastCheckpoint })
     events.sync()
     job.say(`stopped at step ${progress.step}`)
     return 'stopped'
   }
-
-  interface Position {
-    /** Under way, from 1, with `step` of its steps done. */
-    epoch: number
-    step: number
-    lossSum: number
-    /** Of the epoch just complete. */
-    metrics?: NonNullable<Manifest['metrics']>
-  }
-
-  /** Writes a checkpoint and then its event, once a step. Weights that are not finite are never written. */
-  async function checkpoint({ epoch, step, lossSum, metrics }: Position): Promise<void> {
-    const name = checkpointName(attempt.attempt, progress.step)
-    if (name === progress.lastCheckpoint) return
-    const content = await readFiniteContent(session, spec.onNonFinite, progress.step)
-    if (content === null) {
-      job.say(`no checkpoint at step ${progress.step}: the weights are not finite`)
-      return
-    }
-    const { state, optimizerState } = content
-    const saved = await saveCheckpoint(job.checkpoints, name, {
-      state,
-      optimizerState,
-      manifest: {
-        formatVersion: 2,
-        runId: spec.runId,
-        attempt: attempt.attempt,
-        epoch: epoch - 1,
-        step: progress.step,
-        model: { architecture: spec.model.architecture, classes: graph.classes, input: { ...graph.input } },
-        data: {
-          dataset: dataset.name,
-          classNames: [...dataset.classes],
-          normalisation: { mean: [...dataset.normalisation.mean], deviation: [...dataset.normalisation.deviation] },
-        },
-        metrics: metrics ?? null,
-        training: {
-          sampler: { seed: spec.seed, epoch, step, lossSum: finiteOrNull(lossSum) },
-          schedule: { ...spec.schedule, learningRate: spec.learningRate, totalSteps },
-          engine: { name: engine.name, detail: engine.detail },
-        },
-        optimizer: { ...spec.optimizer, step: optimizerState.step },
-        parent: job.resume === null ? null : parentOf(job.resume.manifest),
-        importedFrom: null,
-      },
-    })
-    progress.lastCheckpoint = name
-    progress.advance(progress.epoch, progress.step)
-    events.append({ type: 'checkpoint', ...saved, epoch: epoch - 1, step: progress.step })
-    events.sync()
-    job.say(`checkpoint ${name}: ${saved.bytes} bytes, sha-256 ${saved.sha256}`)
-  }
-}
-
-type SessionContent = Pick<ResumableCheckpoint, 'state' | 'optimizerState'>
-
-/** A finite loss may still leave weights that are not: null then, or an error where the policy is to stop. */
-async function readFiniteContent(
-  session: Session,
-  policy: RunSpec['onNonFinite'],
-  step: number,
-): Promise<SessionContent | null> {
-  const state = await session.readState()
-  const optimizerState = await session.readOptimizerState()
-  const tensor = findNonFinite(state) ?? findNonFinite(optimizerState.tensors)
-  if (tensor === null) return { state, optimizerState }
-  if (policy === 'STOP') throw nonFinite(`"${tensor}" holds values that are not finite`, step)
-  return null
-}
-
-function nonFinite(what: string, step: number): TrainqlError {
-  return new TrainqlError({
-    code: 'NON_FINITE_LOSS',
-    message: `Training diverged at step ${step}: ${what}.`,
-    fix: 'Lower the learning rate, or continue from an earlier checkpoint.',
-  })
-}
-
-function finiteOrNull(value: number): number | null {
-  return Number.isFinite(value) ? value : null
 }
 
 function secondsSince(milliseconds: number): number {

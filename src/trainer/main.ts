@@ -120,6 +120,7 @@ async function openAndTrain({ directory, attempt, progress, events, control }: C
       progress,
       onDecoding: ({ done, total, corrupt }) =>
         events.append({ type: 'decoding', images: done, ofImages: total, corruptImages: corrupt }),
+      onDamaged: (passed) => events.append({ type: 'checkpointDamaged', ...passed }),
       stop: control.stop,
       say,
     })

@@ -2,6 +2,7 @@
 import { TrainqlError } from '../shared/errors.ts'
 import type { RunSpec } from '../shared/run-spec.ts'
 import type { ResumableManifest } from './checkpoints/manifest.ts'
+import type { Dataset } from './datasets/dataset.ts'
 import type { ModelGraph } from './models/graph.ts'
 import { dependsOnLength } from './schedule.ts'
 
@@ -9,18 +10,19 @@ export interface ResumeContext {
   spec: RunSpec
   graph: ModelGraph
   stepsPerEpoch: number
+  dataset: Pick<Dataset, 'name' | 'classes' | 'normalisation'>
 }
 
 export type SamplerPosition = Pick<ResumableManifest['training']['sampler'], 'epoch' | 'step' | 'lossSum'>
 
 /**
  * Epoch, step within it and loss summed so far: with the spec they determine every later batch.
- * @throws TrainqlError `CHECKPOINT_INVALID` where run, model, optimiser, schedule, seed or position are not
+ * @throws TrainqlError `CHECKPOINT_INVALID` where run, model, images, optimiser, schedule, seed or position are not
  * this run's.
  */
 export function resumePosition(
   manifest: ResumableManifest,
-  { spec, graph, stepsPerEpoch }: ResumeContext,
+  { spec, graph, stepsPerEpoch, dataset }: ResumeContext,
 ): SamplerPosition {
   const { model, training } = manifest
   const { sampler } = training
@@ -32,6 +34,7 @@ export function resumePosition(
     expected: [channels, height, width].join(' x '),
     found: [model.input.channels, model.input.height, model.input.width].join(' x '),
   })
+  if (manifest.data !== null) expectSameImages(dataset, manifest.data)
   expectSettings('optimiser', { expected: spec.optimizer, found: manifest.optimizer })
   const schedule = { ...spec.schedule, learningRate: spec.learningRate }
   expectSettings('schedule', { expected: schedule, found: training.schedule })
@@ -44,6 +47,18 @@ export function resumePosition(
   }
   expectSame('global step', { expected: (sampler.epoch - 1) * stepsPerEpoch + sampler.step, found: manifest.step })
   return sampler
+}
+
+/** Mean and deviation are exact sums over every training image: they tell images that were changed meanwhile. */
+function expectSameImages(dataset: ResumeContext['dataset'], found: NonNullable<ResumableManifest['data']>): void {
+  expectSame('dataset', { expected: dataset.name, found: found.dataset })
+  expectSame('classes', { expected: dataset.classes.join(', '), found: found.classNames.join(', ') })
+  for (const figure of ['mean', 'deviation'] as const) {
+    expectSame(`${figure} of the images' channels`, {
+      expected: dataset.normalisation[figure].join(', '),
+      found: found.normalisation[figure].join(', '),
+    })
+  }
 }
 
 type Setting = string | number | boolean

@@ -13,6 +13,7 @@ function open(directory: string): ReturnType<typeof openJob> {
     attempt: 1,
     progress: createProgress(),
     onDecoding: () => undefined,
+    onDamaged: () => undefined,
     stop: new AbortController().signal,
     say: () => undefined,
   })

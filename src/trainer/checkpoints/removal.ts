@@ -1,0 +1,109 @@
+// Takes checkpoints away: under another name first, which is atomic, and for good once the log says so.
+import { readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isTrainqlError } from '../../shared/errors.ts'
+import { findCheckpointNameParts, pinSuffix } from '../../shared/run-directory.ts'
+import type { CheckpointPolicy } from '../../shared/run-spec.ts'
+import { syncFolder } from '../disk.ts'
+import { readManifest } from './load.ts'
+import { retained, type CheckpointFacts } from './retention.ts'
+
+const trashPrefix = '.trash-'
+
+export interface Housekeeper {
+  /** Renames what the policy does not keep, and returns the names. */
+  setAside(): Promise<string[]>
+  /** The names that a process which was killed had set aside; what was pinned meanwhile is back. */
+  findSetAside(): Promise<string[]>
+  /** Frees the room of all that is set aside. */
+  discard(): Promise<void>
+}
+
+/**
+ * Removes nothing that is pinned when it is renamed. What cannot be renamed or freed now is left for the next time.
+ * @param folder The run's `checkpoints/`.
+ */
+export function createHousekeeper(
+  folder: string,
+  { policy, say }: { policy: CheckpointPolicy; say: (line: string) => void },
+): Housekeeper {
+  /** Manifests never change. */
+  const known = new Map<string, CheckpointFacts>()
+
+  async function factsOf(name: string): Promise<CheckpointFacts[]> {
+    let facts = known.get(name)
+    if (facts === undefined) {
+      try {
+        const { attempt, epoch, step, metrics } = await readManifest(join(folder, name))
+        facts = { name, attempt, epoch, step, metrics }
+      } catch (error) {
+        // Damaged, or deleted just now: not ours to count, nor to remove.
+        if (isTrainqlError(error)) return []
+        throw error
+      }
+      known.set(name, facts)
+    }
+    return [facts]
+  }
+
+  /** Whether it went. */
+  async function move(from: string, to: string): Promise<boolean> {
+    try {
+      await rename(join(folder, from), join(folder, to))
+      return true
+    } catch (error) {
+      say(`${from} stays for now: ${messageOf(error)}`)
+      return false
+    }
+  }
+
+  /** A pin that comes in between wins: whoever pins looks for the folder after the pin is written. */
+  async function setOneAside(name: string): Promise<boolean> {
+    const aside = `${trashPrefix}${name}`
+    if (!(await move(name, aside))) return false
+    return !pinsAmong(await readdir(folder)).has(name) || !(await move(aside, name))
+  }
+
+  return {
+    async setAside() {
+      const entries = await readdir(folder)
+      const names = entries.filter((entry) => findCheckpointNameParts(entry) !== null)
+      const checkpoints = (await Promise.all(names.map(factsOf))).flat()
+      const keep = retained(checkpoints, policy, pinsAmong(entries))
+      const removed: string[] = []
+      for (const { name } of checkpoints) {
+        if (!keep.has(name) && (await setOneAside(name))) removed.push(name)
+      }
+      if (removed.length > 0) await syncFolder(folder)
+      return removed
+    },
+    async findSetAside() {
+      const entries = await readdir(folder)
+      const pins = pinsAmong(entries)
+      const found: string[] = []
+      for (const aside of entries.filter((entry) => entry.startsWith(trashPrefix))) {
+        const name = aside.slice(trashPrefix.length)
+        if (!(pins.has(name) && (await move(aside, name)))) found.push(name)
+      }
+      return found
+    },
+    async discard() {
+      for (const entry of await readdir(folder)) {
+        if (!entry.startsWith(trashPrefix)) continue
+        try {
+          await rm(join(folder, entry), { recursive: true, force: true })
+        } catch (error) {
+          say(`${entry} stays for now: ${messageOf(error)}`)
+        }
+      }
+    },
+  }
+}
+
+function pinsAmong(entries: readonly string[]): Set<string> {
+  return new Set(entries.flatMap((entry) => (entry.endsWith(pinSuffix) ? [entry.slice(0, -pinSuffix.length)] : [])))
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,83 @@
+// What a run computes with, set up alike for training and for proving it: the session with its state, the batches, the
+// learning rate, and where it begins.
+import { checkAugmentationSize } from '../shared/augmentation.ts'
+import { checkWarmUp } from '../shared/recipe.ts'
+import { sessionShards, type Attempt, type RunSpec } from '../shared/run-spec.ts'
+import type { ResumableCheckpoint } from './checkpoints/load.ts'
+import type { Dataset } from './datasets/dataset.ts'
+import type { Engine, Session } from './engine.ts'
+import { initialState } from './initialise.ts'
+import { createBatches, type Batches } from './input/batches.ts'
+import type { ModelGraph } from './models/graph.ts'
+import { resnet } from './models/resnet.ts'
+import { resumePosition, type SamplerPosition } from './resume.ts'
+import { learningRateAt } from './schedule.ts'
+
+export interface TrainingRequest {
+  spec: RunSpec
+  devices: Attempt['devices']
+  dataset: Dataset
+  engine: Engine
+  /** The checkpoint to go on from; null = from initial weights. */
+  resume: ResumableCheckpoint | null
+}
+
+export interface Training {
+  graph: ModelGraph
+  session: Session
+  batches: Batches
+  totalSteps: number
+  start: SamplerPosition
+  /** Learning rate of a global step, from 1. */
+  rateAt: (step: number) => number
+  close(): Promise<void>
+}
+
+/**
+ * Nothing is held where it throws.
+ * @throws TrainqlError `INVALID_INPUT`; `CHECKPOINT_INVALID` where the checkpoint is not this run's; what the engine
+ * throws.
+ */
+export async function openTraining({ spec, devices, dataset, engine, resume }: TrainingRequest): Promise<Training> {
+  const batches = createBatches(dataset, spec)
+  const { stepsPerEpoch } = batches
+  const totalSteps = spec.epochs * stepsPerEpoch
+  checkWarmUp(spec.schedule, totalSteps)
+  checkAugmentationSize(spec.augmentation, dataset.shape)
+  const graph = resnet({ ...spec.model, input: dataset.shape, classes: dataset.classes.length })
+  const start =
+    resume === null
+      ? { epoch: 1, step: 0, lossSum: 0 }
+      : resumePosition(resume.manifest, { spec, graph, stepsPerEpoch, dataset })
+
+  const session = await engine.open({
+    graph,
+    globalBatch: spec.globalBatch,
+    shards: sessionShards(spec),
+    devices,
+    optimizer: spec.optimizer,
+    precision: spec.precision,
+    syncBatchNorm: spec.syncBatchNorm,
+    labelSmoothing: spec.labelSmoothing,
+    clipNorm: spec.clipNorm,
+  })
+  try {
+    await session.writeState(resume?.state ?? initialState(graph, spec.seed))
+    if (resume !== null) await session.writeOptimizerState(resume.optimizerState)
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+  return {
+    graph,
+    session,
+    batches,
+    totalSteps,
+    start,
+    rateAt: (step) => learningRateAt(spec, { step, stepsPerEpoch, totalSteps }),
+    async close() {
+      batches.close()
+      await session.close()
+    },
+  }
+}
