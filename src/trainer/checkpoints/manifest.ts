@@ -1,6 +1,7 @@
 // `manifest.json` of a checkpoint: what the weights are, where training stood, where they came from, and what each file
 // must hash to. It names no device.
 import { z } from 'zod'
+import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import { checkpointFormats, checkpointLayouts } from '../../shared/load-report.ts'
 import { checkpointName } from '../../shared/run-directory.ts'
 import { architectures, parseWith } from '../../shared/run-spec.ts'
@@ -95,7 +96,8 @@ export function isResumable(manifest: Manifest): manifest is ResumableManifest {
 
 /** How checkpoints written behind this one name it as their parent. */
 export function parentOf({ runId, attempt, step, files }: ResumableManifest): NonNullable<Manifest['parent']> {
-  return { checkpoint: `${runId}/${checkpointName(attempt, step)}`, sha256: files[weightsFile].sha256 }
+  const checkpoint = checkpointReferenceText({ kind: 'RUN', runId, name: checkpointName(attempt, step) })
+  return { checkpoint, sha256: files[weightsFile].sha256 }
 }
 
 /** @throws TrainqlError `INVALID_INPUT` */
