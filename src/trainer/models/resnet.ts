@@ -4,9 +4,9 @@ import { TrainqlError } from '../../shared/errors.ts'
 import type { Architecture } from '../../shared/run-spec.ts'
 import type { Layer, ModelGraph, TensorId } from './graph.ts'
 
-const stages: Record<
-  Architecture,
-  { block: 'basic' | 'bottleneck'; depths: readonly [number, number, number, number] }
+/** Kind of block, and blocks in each of the four stages. */
+export const resnetStages: Readonly<
+  Record<Architecture, { block: 'basic' | 'bottleneck'; depths: readonly [number, number, number, number] }>
 > = {
   RESNET18: { block: 'basic', depths: [2, 2, 2, 2] },
   RESNET34: { block: 'basic', depths: [3, 4, 6, 3] },
@@ -35,7 +35,7 @@ export function resnet({ architecture, input, classes }: ResNetOptions): ModelGr
       fix: `Pass a positive ${field}.`,
     })
   }
-  const { block, depths } = stages[architecture]
+  const { block, depths } = resnetStages[architecture]
   const graph = new GraphBuilder([input.channels, input.height, input.width])
 
   let x = graph.conv('conv1', 0, { outChannels: 64, kernel: 7, stride: 2, padding: 3 })
