@@ -78,17 +78,14 @@ ConvolutionTrial::ConvolutionTrial(const ConvolutionTrialSpec& spec)
     : spec_(spec),
       plan_(graphOf(spec.shape), spec.shape.batch, bestKernels(spec.precision), &spec_.algorithms),
       parameters_(plan_.parameters().size()),
-      transposed_(plan_.transposedFloats()),
-      winograd_(plan_.winogradFloats()),
-      paired_(plan_.weightPairs()),
+      weights_(plan_.weightsFloats()),
       gradient_(plan_.parameters().liveSize()),
       arena_(plan_.arenaFloats()),
       scratch_(plan_.scratchFloats()) {}
 
 Workspace ConvolutionTrial::workspace(Team& team) {
   return {plan_.kernels(), team, Phase::training, arena_.data(), plan_.offsets(Phase::training), parameters_.data(),
-          transposed_.data(), winograd_.data(), reinterpret_cast<const std::uint32_t*>(paired_.data()), nullptr, {}, {},
-          1, gradient_.data(), false, scratch_.data(), nullptr};
+          weights_.data(), nullptr, {}, {}, 1, gradient_.data(), false, scratch_.data(), nullptr};
 }
 
 // Padding stays zero, as kernels expect.
@@ -112,13 +109,6 @@ void ConvolutionTrial::generate() {
   fill(plan_.tensor(inputTensor), plan_.tensor(inputTensor).activation, 2);
 }
 
-void ConvolutionTrial::copyWeights() {
-  const Plan::WeightCopies copies{transposed_.data(), winograd_.data(),
-                                  reinterpret_cast<std::uint32_t*>(paired_.data())};
-  plan_.copyWeights(parameters_.data(), copies, 0, plan_.copyUnits());
-  plan_.transformWeights(parameters_.data(), copies, 0, plan_.winogradUnits());
-}
-
 ConvolutionTimes ConvolutionTrial::time() {
   ConvolutionTimes times;
   std::thread([&] {
@@ -140,10 +130,19 @@ ConvolutionTimes ConvolutionTrial::time() {
     const auto fillInput = [&] { fill(in, in.activation, 2); };
     const auto fillGradient = [&] { fill(out, out.gradient, 3); };
     generate();
-    measure(times.weightCopies, [] {}, [&] { copyWeights(); });
-    measure(times.forward, fillInput, [&] { step.forward(w); });
+    measure(times.weightCopies, [] {}, [&] {
+      step.prepareForward(w);
+      step.prepareBackward(w);
+    });
+    measure(times.forward, [&] {
+      fillInput();
+      step.prepareForward(w);
+    }, [&] { step.forward(w); });
     measure(times.weightGradient, fillGradient, [&] { step.weightGradient(w); });
-    measure(times.dataGradient, fillGradient, [&] { step.dataGradient(w); });
+    measure(times.dataGradient, [&] {
+      fillGradient();
+      step.prepareBackward(w);
+    }, [&] { step.dataGradient(w); });
   }).join();
   return times;
 }
@@ -168,11 +167,12 @@ ConvolutionResults ConvolutionTrial::compute() {
     const auto& step = static_cast<const ConvolutionStep&>(*plan_.steps()[trialLayer]);
     const TensorLayout &in = plan_.tensor(inputTensor), &out = plan_.tensor(outputTensor);
     generate();
-    copyWeights();
+    step.prepareForward(w);
     step.forward(w);
     results.output = read(out, out.activation);
     fill(out, out.gradient, 3);
     step.weightGradient(w);
+    step.prepareBackward(w);
     step.dataGradient(w);
     results.inputGradient = read(in, in.gradient);
     std::vector<float> canonical(plan_.parameters().parameterCount());

@@ -20,7 +20,7 @@ struct ConvolutionTrialSpec {
 // before has just written, and nothing else of it: neither weights nor, in a weight gradient, the input.
 struct ConvolutionTimes {
   std::vector<double> forward, dataGradient, weightGradient;
-  std::vector<double> weightCopies;  // of what the algorithms read besides the parameters, once an update
+  std::vector<double> weightCopies;  // of what both directions read besides the parameters
 };
 
 // What the algorithms make of generated values.
@@ -43,12 +43,11 @@ class ConvolutionTrial {
   Workspace workspace(Team&);
   void generate();
   void fill(const TensorLayout&, int buffer, unsigned seed);
-  void copyWeights();
   std::vector<float> read(const TensorLayout&, int buffer) const;
 
   const ConvolutionTrialSpec spec_;
   const Plan plan_;
-  Buffer parameters_, transposed_, winograd_, paired_, gradient_, arena_, scratch_;
+  Buffer parameters_, weights_, gradient_, arena_, scratch_;
 };
 
 }  // namespace trainql

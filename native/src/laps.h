@@ -8,7 +8,7 @@ namespace trainql {
 // Seconds of the parts of a step on one device.
 struct PartSeconds {
   double gradients = 0;     // forward and backward of its shards: staging images, the plan's steps, loss, sums over shards
-  double waiting = 0;       // for the other devices, before the update and after it
+  double waiting = 0;       // for the other devices, before the update
   double update = 0;        // the last sums over shards and devices with the update they are part of; running statistics
   double weightCopies = 0;  // weights into the layouts that the kernels read
 };

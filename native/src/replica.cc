@@ -19,6 +19,7 @@ Replica::Replica(const SharedModel& model, Range range, const std::vector<int>& 
     : model_(model),
       range_(range),
       scratch_(model.plan.scratchFloats()),
+      weights_(model.plan.weightsFloats()),
       sums_(model.global == nullptr ? model.plan.parameters().statisticsSize() : 0),
       logits_(logitsFloats(model.plan)),
       logitsGradient_(logitsFloats(model.plan)) {
@@ -63,7 +64,7 @@ void Replica::finish() {
 }
 
 std::size_t Replica::memoryBytes() const {
-  std::size_t bytes = scratch_.bytes() + sums_.bytes() + logits_.bytes() + logitsGradient_.bytes();
+  std::size_t bytes = scratch_.bytes() + weights_.bytes() + sums_.bytes() + logits_.bytes() + logitsGradient_.bytes();
   for (const Buffer& arena : arenas_) bytes += arena.bytes();
   for (const Buffer& g : gradients_) bytes += g.bytes();
   return bytes;
@@ -76,8 +77,7 @@ std::vector<const float*> Replica::leaves() const {
 
 Workspace Replica::workspace(Phase phase) {
   return {model_.plan.kernels(), *team_, phase, arenas_[0].data(), model_.plan.offsets(phase), model_.parameters,
-          model_.copies.transposed, model_.copies.winograd, model_.copies.paired, model_.running, {}, {}, 1, nullptr,
-          false, scratch_.data(), seconds_};
+          weights_.data(), model_.running, {}, {}, 1, nullptr, false, scratch_.data(), seconds_};
 }
 
 // (N, C, H, W) to [pixel with border][image][channel]; images past the end are zero.

@@ -20,7 +20,6 @@ namespace trainql {
 struct SharedModel {
   const Plan& plan;
   const float* parameters;
-  Plan::WeightCopies copies;
   const float* running;
   double labelSmoothing;
   GlobalStatistics* global;  // null: each shard has its own batch-norm statistics
@@ -64,7 +63,7 @@ class Replica {
   std::vector<const float*> leaves() const;
   Team& team() { return *team_; }
   std::size_t memoryBytes() const;
-  // While set, each plan step adds its time: (steps, 2).
+  // While set, each plan step adds its time: see `Workspace::seconds`.
   void timeInto(double* seconds) { seconds_ = seconds; }
 
  private:
@@ -89,7 +88,7 @@ class Replica {
   const SharedModel model_;
   const Range range_;
   std::vector<Buffer> arenas_;  // one for each shard that is at work at once
-  Buffer scratch_, sums_;
+  Buffer scratch_, weights_, sums_;
   Buffer logits_, logitsGradient_;  // (shard batch, row) in fp32: the loss is worked out in full precision
   double* seconds_ = nullptr;
   std::vector<Buffer> gradients_;

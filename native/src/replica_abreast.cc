@@ -36,10 +36,12 @@ void Replica::computeAbreast(const ImageBatch& batch, Group group, double* lossS
     shards.push_back(w);
   }
   for (std::size_t s = 0; s < steps.size(); s++) {
+    timed(shards[0], 2 * steps.size(), [&] { steps[s]->prepareForward(shards[0]); });
     timed(shards[0], 2 * s, [&] { forwardAbreast(*steps[s], shards); });
   }
   for (int i = 0; i < group.count; i++) lossSums[firstShard + i] = computeLoss(batch, firstShard + i, shards[i]);
   for (std::size_t s = steps.size(); s-- > 0;) {
+    timed(shards[0], 2 * steps.size(), [&] { steps[s]->prepareBackward(shards[0]); });
     timed(shards[0], 2 * s + 1, [&] { backwardAbreast(*steps[s], shards, group.buffer); });
   }
 }

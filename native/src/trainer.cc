@@ -28,9 +28,6 @@ Trainer::Trainer(const TrainerSpec& spec)
     : spec_(spec),
       plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision)),
       parameters_(plan_.parameters().size()),
-      transposed_(plan_.transposedFloats()),
-      winograd_(plan_.winogradFloats()),
-      paired_(plan_.weightPairs()),
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),
       chunkSquares_((plan_.parameters().liveSize() + updateChunk - 1) / updateChunk),
@@ -45,7 +42,7 @@ Trainer::Trainer(const TrainerSpec& spec)
   if (spec.syncBatchNorm) {
     global_ = std::make_unique<GlobalStatistics>(plan_.parameters(), shardStatisticsAt_, devices());
   }
-  const SharedModel model{plan_, parameters_.data(), copies(), running_.data(), spec.labelSmoothing, global_.get()};
+  const SharedModel model{plan_, parameters_.data(), running_.data(), spec.labelSmoothing, global_.get()};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
@@ -75,10 +72,6 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
     update(replica, device, learningRate);
     if (device == 0) updateRunningStatistics();
     laps.end(&PartSeconds::update);
-    barrier_.wait();
-    laps.end(&PartSeconds::waiting);
-    copyWeights(replica, device);
-    laps.end(&PartSeconds::weightCopies);
   });
   if (owedSteps() == mostOwedSteps) forgetOwed();
   return meanLoss();
@@ -107,7 +100,7 @@ double Trainer::gradients(const ImageBatch& batch, float* canonical) {
 
 Profile Trainer::profile(const ImageBatch& batch, int repetitions) {
   const auto& steps = plan_.steps();
-  std::vector<double> seconds(2 * steps.size());
+  std::vector<double> seconds(2 * steps.size() + 1);
   PartSeconds parts;
   struct Watch {
     Trainer& trainer;
@@ -122,6 +115,8 @@ Profile Trainer::profile(const ImageBatch& batch, int repetitions) {
   for (int r = 0; r < repetitions; r++) step(batch, 0.0);
   Profile profile;
   profile.stepSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / repetitions;
+  parts.weightCopies = seconds.back();
+  parts.gradients -= parts.weightCopies;
   profile.parts = {parts.gradients / repetitions, parts.waiting / repetitions, parts.update / repetitions,
                    parts.weightCopies / repetitions};
   const double shards = static_cast<double>(spec_.shards) / devices();
@@ -264,19 +259,6 @@ void Trainer::updateRunningStatistics() {
   }
 }
 
-void Trainer::copyWeights(Replica& replica, int device) {
-  // Units of one layer are neighbours and of one size, so dealing them out in turn is fair.
-  const auto share = [&](int units, auto&& work) {
-    const int mine = (units - device + devices() - 1) / devices();
-    replica.team().split(mine, [&](int begin, int end) {
-      for (int i = begin; i < end; i++) work(device + i * devices());
-    });
-  };
-  share(plan_.copyUnits(), [&](int unit) { plan_.copyWeights(parameters_.data(), copies(), unit, unit + 1); });
-  barrier_.wait();
-  share(plan_.winogradUnits(), [&](int unit) { plan_.transformWeights(parameters_.data(), copies(), unit, unit + 1); });
-}
-
 // Shard-sized chunks of any number of images, dealt to the replicas in turn.
 template <class F>
 void Trainer::onChunks(int images, F&& work) {
@@ -312,7 +294,6 @@ void Trainer::readState(float* canonical) {
 void Trainer::writeState(const float* canonical) {
   settle();
   batchesTracked_ = plan_.parameters().importState(canonical, parameters_.data(), running_.data());
-  onEveryReplica([&](Replica& replica, int device) { copyWeights(replica, device); });
 }
 
 OptimizerSlots Trainer::readOptimizer() {
@@ -337,7 +318,7 @@ void Trainer::writeOptimizer(const OptimizerSlots& state) {
 }
 
 std::size_t Trainer::memoryBytes() const {
-  std::size_t bytes = parameters_.bytes() + transposed_.bytes() + winograd_.bytes() + paired_.bytes() + running_.bytes();
+  std::size_t bytes = parameters_.bytes() + running_.bytes();
   for (const Buffer& slot : slots_) bytes += slot.bytes();
   for (const Buffer& statistics : shardStatistics_) bytes += statistics.bytes();
   if (global_ != nullptr) bytes += global_->memoryBytes();

@@ -105,14 +105,10 @@ class Trainer {
   void settle();
   void forgetOwed();
   void updateRunningStatistics();
-  void copyWeights(Replica&, int device);
-  Plan::WeightCopies copies() const {
-    return {transposed_.data(), winograd_.data(), reinterpret_cast<std::uint32_t*>(paired_.data())};
-  }
 
   const TrainerSpec spec_;
   const Plan plan_;
-  Buffer parameters_, transposed_, winograd_, paired_, running_;
+  Buffer parameters_, running_;
   std::vector<Buffer> slots_;
   std::vector<Buffer> shardStatistics_;
   std::vector<float*> shardStatisticsAt_;

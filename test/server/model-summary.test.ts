@@ -54,10 +54,10 @@ test('layers with shapes, and the memory of each replica and of all', async () =
   })
   const bytes = (name: string): bigint => BigInt(memory[name] ?? '')
   expect(bytes('optimizerBytes')).toBe(2n * 4n * 11_175_370n)
-  expect(bytes('replicaBytes')).toBe(bytes('gradientBytes') + bytes('activationBytes') + bytes('scratchBytes'))
-  expect(bytes('totalBytes')).toBe(
-    bytes('weightBytes') + bytes('weightCopyBytes') + bytes('optimizerBytes') + 2n * bytes('replicaBytes'),
+  expect(bytes('replicaBytes')).toBe(
+    bytes('gradientBytes') + bytes('activationBytes') + bytes('weightCopyBytes') + bytes('scratchBytes'),
   )
+  expect(bytes('totalBytes')).toBe(bytes('weightBytes') + bytes('optimizerBytes') + 2n * bytes('replicaBytes'))
 })
 
 test('the largest that is allowed fits 64 bits', async () => {

@@ -211,12 +211,12 @@ struct Kernels {
   void (*floatGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   // With 2-byte elements only, else null.
   void (*pairRows)(const PairedRows&, int pixelBegin, int pixelEnd);
-  // [panel][in][panel width] of one slot to pairs along in: [panel][in / 2][panel width][2] of bfloat16
-  void (*pairWeights)(const float* from, std::uint32_t* to, int inChannels, int outChannels);
-  // the same of the transposed weights: [in panel][out / 2][panel width][2]
-  void (*pairTransposedWeights)(const float* from, std::uint32_t* to, int inChannels, int outChannels);
-  // [slot][panel][in][panel width] -> [slot][in panel][out][panel width], for one slot
-  void (*transposeWeights)(const float* from, float* to, int inChannels, int outChannels);
+  // [in][panel width] of one panel to pairs along in: [in / 2][panel width][2] of bfloat16
+  void (*pairWeights)(const float* from, std::uint32_t* to, int inChannels);
+  // [panel][in][panel width] of one slot to pairs along out, of one panel of in: [out / 2][panel width][2]
+  void (*pairTransposedWeights)(const float* from, std::uint32_t* to, int inChannels, int outChannels, int inPanel);
+  // [in][panel width of out] -> [out][panel width of in], of at most one panel each; further columns are zero
+  void (*transposeBlock)(const float* from, float* to, int ins, int outs);
 
   // Winograd F(4x4, 3x3) for padding 1 and stride 1; transformed data is [36][rows][channels], begin and end count
   // rows from firstRow. Output: map (+)= transformed; OutputGradient is its adjoint.

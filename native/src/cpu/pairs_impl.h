@@ -25,21 +25,15 @@ static void pairRows(const PairedRows& a, int pixelBegin, int pixelEnd) {
   }
 }
 
-static void pairWeights(const float* from, std::uint32_t* to, int inChannels, int outChannels) {
-  const int panels = ceilDiv(outChannels, panel);
-  for (int n = 0; n < panels; n++) {
-    for (int in = 0; in < inChannels; in += 2, from += 2 * panel, to += panel) {
-      const bool whole = in + 1 < inChannels;
-      for (int c = 0; c < panel; c += V) {
-        const Vec second = whole ? load(from + panel + c) : Vec{};
-        stream(reinterpret_cast<float*>(to + c),
-               reinterpret_cast<Vec>(sideBySide(_mm512_cvtepu16_epi32(rounded(load(from + c))),
-                                                _mm512_cvtepu16_epi32(rounded(second)))));
-      }
-      if (!whole) from -= panel;
+static void pairWeights(const float* from, std::uint32_t* to, int inChannels) {
+  for (int in = 0; in < inChannels; in += 2, from += 2 * panel, to += panel) {
+    const bool whole = in + 1 < inChannels;
+    for (int c = 0; c < panel; c += V) {
+      const Vec second = whole ? load(from + panel + c) : Vec{};
+      _mm512_storeu_si512(to + c, sideBySide(_mm512_cvtepu16_epi32(rounded(load(from + c))),
+                                             _mm512_cvtepu16_epi32(rounded(second))));
     }
   }
-  endStream();
 }
 
 // Two vectors of 32 output channels' weights as 16 pairs.
@@ -48,28 +42,23 @@ static inline Vec pairsAlongOut(const float* row) {
   return reinterpret_cast<Vec>(pairs);
 }
 
-static void pairTransposedWeights(const float* from, std::uint32_t* to, int inChannels, int outChannels) {
+static void pairTransposedWeights(const float* from, std::uint32_t* to, int inChannels, int outChannels,
+                                  int inPanel) {
   static_assert(panel == 2 * V, "a panel row is one vector of pairs");
-  const int inPanels = ceilDiv(inChannels, panel), outPanels = ceilDiv(outChannels, panel);
   const int outPairs = (outChannels + 1) / 2;
-  for (int op = 0; op < outPanels; op++) {
-    const int pairs = std::min(V, outPairs - op * V);
-    for (int ip = 0; ip < inPanels; ip++) {
-      std::uint32_t* target = to + (static_cast<std::ptrdiff_t>(ip) * outPairs + op * V) * panel;
-      for (int half = 0; half < panel; half += V) {
-        Vec block[V];
+  for (int pair = 0; pair < outPairs; pair += V, from += static_cast<std::ptrdiff_t>(inChannels) * panel) {
+    const int pairs = std::min(V, outPairs - pair);
+    for (int half = 0; half < panel; half += V) {
+      Vec block[V];
 #pragma GCC unroll 16
-        for (int i = 0; i < V; i++) {
-          const int in = ip * panel + half + i;
-          block[i] = in < inChannels ? pairsAlongOut(from + (static_cast<std::ptrdiff_t>(op) * inChannels + in) * panel)
-                                     : Vec{};
-        }
-        transposeVectors(block);
-        for (int o = 0; o < pairs; o++) stream(reinterpret_cast<float*>(target + o * panel + half), block[o]);
+      for (int i = 0; i < V; i++) {
+        const int in = inPanel * panel + half + i;
+        block[i] = in < inChannels ? pairsAlongOut(from + static_cast<std::ptrdiff_t>(in) * panel) : Vec{};
       }
+      transposeVectors(block);
+      for (int o = 0; o < pairs; o++) store(reinterpret_cast<float*>(to + (pair + o) * panel + half), block[o]);
     }
   }
-  endStream();
 }
 
 constexpr auto pairRowsOrNull = pairRows;

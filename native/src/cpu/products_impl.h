@@ -278,36 +278,23 @@ static inline void transposeVectors(Vec* r) {
   }
 }
 
-static inline void transposeBlock(const float* from, float* to) {
-  Vec r[V];
+static void transposeBlock(const float* from, float* to, int ins, int outs) {
+  if (ins < panel || outs < panel) {
+    for (int o = 0; o < outs; o++) {
+      for (int i = 0; i < panel; i++) to[o * panel + i] = i < ins ? from[i * panel + o] : 0.0f;
+    }
+    return;
+  }
+  for (int o = 0; o < panel; o += V) {
+    for (int i = 0; i < panel; i += V) {
+      Vec r[V];
 #pragma GCC unroll 16
-  for (int i = 0; i < V; i++) r[i] = load(from + i * panel);
-  transposeVectors(r);
+      for (int k = 0; k < V; k++) r[k] = load(from + (i + k) * panel + o);
+      transposeVectors(r);
 #pragma GCC unroll 16
-  for (int i = 0; i < V; i++) stream(to + i * panel, r[i]);
-}
-
-static void transposeWeights(const float* from, float* to, int inChannels, int outChannels) {
-  const int inPanels = ceilDiv(inChannels, panel), outPanels = ceilDiv(outChannels, panel);
-  for (int op = 0; op < outPanels; op++) {
-    const float* source = from + static_cast<std::ptrdiff_t>(op) * inChannels * panel;
-    const int outs = std::min(panel, outChannels - op * panel);
-    for (int ip = 0; ip < inPanels; ip++) {
-      float* target = to + (static_cast<std::ptrdiff_t>(ip) * outChannels + op * panel) * panel;
-      const int ins = std::min(panel, inChannels - ip * panel);
-      const float* block = source + static_cast<std::ptrdiff_t>(ip) * panel * panel;
-      if (ins == panel && outs == panel) {
-        for (int o = 0; o < panel; o += V) {
-          for (int i = 0; i < panel; i += V) transposeBlock(block + i * panel + o, target + o * panel + i);
-        }
-        continue;
-      }
-      for (int o = 0; o < outs; o++) {
-        for (int i = 0; i < panel; i++) target[o * panel + i] = i < ins ? block[i * panel + o] : 0.0f;
-      }
+      for (int k = 0; k < V; k++) store(to + (o + k) * panel + i, r[k]);
     }
   }
-  endStream();
 }
 
 }  // namespace trainql::TRAINQL_ISA

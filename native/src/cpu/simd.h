@@ -10,7 +10,7 @@
 #error "define TRAINQL_ISA, TRAINQL_VECTOR and TRAINQL_TILE_ROWS first"
 #endif
 
-#if defined(TRAINQL_BF16) || defined(__AVX2__)
+#ifdef TRAINQL_BF16
 #include <immintrin.h>
 #endif
 
@@ -25,23 +25,6 @@ typedef float Unaligned __attribute__((vector_size(V * 4), aligned(4), may_alias
 
 static inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 static inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
-// Writes past the caches what is read again only after they have long been filled with other things. `p` is aligned
-// to a vector. Call `endStream` before anybody else is told that the values are there.
-static inline void stream(float* p, Vec v) {
-#if defined(__AVX512F__)
-  _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
-#elif defined(__AVX2__)
-  _mm256_stream_ps(p, reinterpret_cast<__m256>(v));
-#else
-  store(p, v);
-#endif
-}
-
-static inline void endStream() {
-#if defined(__AVX2__)
-  _mm_sfence();
-#endif
-}
 
 #ifdef TRAINQL_BF16
 // Activations are bfloat16: the upper half of a float. Reading widens, writing rounds to nearest, ties to even.

@@ -161,9 +161,8 @@ static void winogradWeights(const float* const* taps, float* transformed, std::p
                             std::size_t end) {
   for (std::size_t k = begin; k < end; k += V) {
     winograd::both<3, 6, winograd::toWeight>([&](int i, int j) { return load(taps[i * 3 + j] + k); },
-                                             [&](int i, int j, Vec v) { stream(transformed + (i * 6 + j) * plane + k, v); });
+                                             [&](int i, int j, Vec v) { store(transformed + (i * 6 + j) * plane + k, v); });
   }
-  endStream();
 }
 
 static void winogradWeightGradient(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,

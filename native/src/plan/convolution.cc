@@ -62,9 +62,7 @@ class Direct final : public ConvolutionAlgorithm {
         layer_(plan.graph().layers[layerIndex]),
         parameters_(plan.parameters().of(layerIndex)),
         in_(plan.tensor(layer_.input)),
-        out_(plan.tensor(layer_.output)),
-        transposedAt_(plan.transposedAt(layerIndex)),
-        pairedAt_(plan.pairedAt(layerIndex)) {
+        out_(plan.tensor(layer_.output)) {
     if (weight().flat) {
       planFlat();
     } else {
@@ -79,12 +77,41 @@ class Direct final : public ConvolutionAlgorithm {
     }
     if (blocks() > 1) inParts_ = true;
     plan.needScratch((inParts_ ? weight().liveSize() : 0) + pairedFloats());
+    if (!weight().flat) plan.needWeights(std::max(plan.paired() ? forwardPairs() : 0, dataGradientFloats()));
   }
 
   double products() const override {
     double meetings = 0;
     for (const auto& pixels : outPixels_) meetings += static_cast<double>(pixels.size());
     return meetings * plan_.batch() * weight().depth() * layer_.outChannels;
+  }
+
+  // Bfloat16 alone: pairs along the depth. In fp32 the parameters lie as the product reads them.
+  void prepareForward(const Workspace& w) const override {
+    if (!plan_.paired() || weight().flat) return;
+    const std::size_t panelPairs = forwardPairs() / panels();
+    w.team.split(panels(), [&](int begin, int end) {
+      for (int i = begin; i < end; i++) {
+        w.kernels.pairWeights(w.parameters + weight().live + i * weight().panelStride(), pairs(w) + i * panelPairs,
+                              layer_.inChannels);
+      }
+    });
+  }
+
+  void prepareDataGradient(const Workspace& w) const override {
+    const int inPanels = in_.padded / weight().panel;
+    const std::size_t slotFloats = dataGradientFloats() / weight().liveSlots, panelFloats = slotFloats / inPanels;
+    w.team.split(weight().liveSlots * inPanels, [&](int begin, int end) {
+      for (int i = begin; i < end; i++) {
+        const float* const from = w.parameters + weight().live + i / inPanels * weight().slotStride();
+        const std::size_t to = i / inPanels * slotFloats + i % inPanels * panelFloats;
+        if (plan_.paired()) {
+          w.kernels.pairTransposedWeights(from, pairs(w) + to, layer_.inChannels, layer_.outChannels, i % inPanels);
+        } else {
+          transposePanel(w, from, w.weights + to, i % inPanels);
+        }
+      }
+    });
   }
 
   void forward(const Workspace& w) const override {
@@ -101,7 +128,7 @@ class Direct final : public ConvolutionAlgorithm {
       return run(w, w.kernels.imageProduct, a, out_.padded / w.kernels.panel);
     }
     if (plan_.paired()) {
-      setWeights(a, w.paired + pairedAt_.forward, (layer_.inChannels + 1) / 2, out_);
+      setWeights(a, w.weights, (layer_.inChannels + 1) / 2, out_);
     } else {
       setWeights(a, w.parameters + weight().live, layer_.inChannels, out_);
     }
@@ -110,6 +137,27 @@ class Direct final : public ConvolutionAlgorithm {
 
  private:
   const WeightLayout& weight() const { return parameters_.weight; }
+  // Panels of all live slots.
+  int panels() const { return weight().liveSlots * weight().panels; }
+  std::size_t forwardPairs() const {
+    return static_cast<std::size_t>(panels()) * ((layer_.inChannels + 1) / 2) * weight().panel;
+  }
+  // Values, or pairs of them, read per tap.
+  int dataGradientDepth() const { return plan_.paired() ? (layer_.outChannels + 1) / 2 : layer_.outChannels; }
+  std::size_t dataGradientFloats() const {
+    return static_cast<std::size_t>(weight().liveSlots) * in_.padded * dataGradientDepth();
+  }
+  static std::uint32_t* pairs(const Workspace& w) { return reinterpret_cast<std::uint32_t*>(w.weights); }
+
+  // [out panel][in][panel width] of one slot to [out][panel width] of one panel of in.
+  void transposePanel(const Workspace& w, const float* from, float* to, int inPanel) const {
+    const int panel = weight().panel, ins = std::min(panel, layer_.inChannels - inPanel * panel);
+    for (int out = 0; out < layer_.outChannels; out += panel) {
+      w.kernels.transposeBlock(from + out / panel * weight().panelStride() + inPanel * panel * panel, to + out * panel,
+                               ins, std::min(panel, layer_.outChannels - out));
+    }
+  }
+
   bool hasBias() const { return layer_.kind == LayerKind::linear; }
   int blocks() const { return static_cast<int>(blockBegin_[0].size()) - 1; }
 
@@ -149,11 +197,7 @@ class Direct final : public ConvolutionAlgorithm {
     a.input = w.at(out_.gradient);
     a.output = w.at(in_.gradient);
     a.accumulate = accumulate;
-    if (plan_.paired()) {
-      setWeights(a, w.paired + pairedAt_.backward, (layer_.outChannels + 1) / 2, in_);
-    } else {
-      setWeights(a, w.transposed + transposedAt_, layer_.outChannels, in_);
-    }
+    setWeights(a, w.weights, dataGradientDepth(), in_);
     run(w, w.kernels.rowProduct, a, in_.padded / w.kernels.panel);
   }
 
@@ -354,8 +398,6 @@ class Direct final : public ConvolutionAlgorithm {
   const Layer layer_;
   const LayerParameters& parameters_;
   const TensorLayout in_, out_;
-  const std::size_t transposedAt_;
-  const Plan::PairedPlace pairedAt_;
   Rows forward_, dataGradient_;
   std::vector<std::int32_t> offsets_;
   std::deque<std::vector<std::int32_t>> inPixels_, outPixels_, blockBegin_;

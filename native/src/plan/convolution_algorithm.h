@@ -11,6 +11,9 @@ namespace trainql {
 class ConvolutionAlgorithm {
  public:
   virtual ~ConvolutionAlgorithm() = default;
+  // Lay out what the direction reads of the weights in `Workspace::weights`, where that is not the parameters.
+  virtual void prepareForward(const Workspace&) const = 0;
+  virtual void prepareDataGradient(const Workspace&) const = 0;
   virtual void forward(const Workspace&) const = 0;
   virtual void dataGradient(const Workspace&, bool accumulate) const = 0;
   virtual void weightGradient(const Workspace&) const = 0;

@@ -32,6 +32,12 @@ const ConvolutionAlgorithm& ConvolutionStep::by(Algorithm algorithm) const {
   return algorithm == Algorithm::direct ? *direct_ : *winograd_;
 }
 
+void ConvolutionStep::prepareForward(const Workspace& w) const { by(chosen_.forward).prepareForward(w); }
+
+void ConvolutionStep::prepareBackward(const Workspace& w) const {
+  if (!readsImages_) by(chosen_.dataGradient).prepareDataGradient(w);
+}
+
 void ConvolutionStep::forward(const Workspace& w) const { by(chosen_.forward).forward(w); }
 
 void ConvolutionStep::backward(const Workspace& w) const {

@@ -13,6 +13,8 @@ class ConvolutionStep final : public Op {
  public:
   ConvolutionStep(Plan&, int layer);
 
+  void prepareForward(const Workspace&) const override;
+  void prepareBackward(const Workspace&) const override;
   void forward(const Workspace&) const override;
   void backward(const Workspace&) const override;
   // The halves of backward. Nobody asks for the gradient of the images.

@@ -26,9 +26,7 @@ struct Workspace {
   float* arena;
   const std::size_t* offsets;   // of each buffer in the arena, for this phase
   const float* parameters;
-  const float* transposed;      // convolution weights for data gradients
-  const float* winograd;        // transformed convolution weights
-  const std::uint32_t* paired;  // bfloat16 copies of convolution weights, in pairs
+  float* weights;               // those of one step in the layout that its kernels read
   const float* running;         // statistics space: running mean and variance
   NormStatistics ofShard;       // what this shard puts in
   NormStatistics ofPopulation;  // what it is normalised by: its own, or that of all shards (`GlobalStatistics`)
@@ -36,7 +34,7 @@ struct Workspace {
   float* gradient;              // live parameter space
   bool addGradient;             // second shard of a pair: add to the first one's gradient
   float* scratch;               // as large as the plan asks
-  double* seconds;              // null, or (steps, 2): time added to by each step's forward and backward
+  double* seconds;              // null, or (steps, 2) and one: time added to by each step's forward and backward, and by preparing them
 
   float* at(int buffer) const { return arena + offsets[buffer]; }
 };
@@ -65,6 +63,9 @@ inline std::ptrdiff_t rowStride(int padded, int valueBytes) {
 class Op {
  public:
   virtual ~Op() = default;
+  // Lays out what one direction reads of the weights; once before some shards on one device, which share it.
+  virtual void prepareForward(const Workspace&) const {}
+  virtual void prepareBackward(const Workspace&) const {}
   virtual void forward(const Workspace&) const = 0;
   virtual void backward(const Workspace&) const = 0;
   // This step where it is a batch norm, else null.

@@ -11,9 +11,6 @@ namespace trainql {
 
 namespace {
 
-// Floats of a filter tap that one unit of work transforms: a multiple of every vector width.
-constexpr std::size_t winogradUnitFloats = 8 * 1024;
-
 std::vector<std::vector<int>> consumersOf(const Graph& graph) {
   std::vector<std::vector<int>> consumers(graph.shapes.size());
   for (std::size_t i = 0; i < graph.layers.size(); i++) {
@@ -29,7 +26,6 @@ Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorith
     : graph_(graph), batch_(batch), kernels_(kernels), parameters_(graph, kernels) {
   layTensors();
   chooseAll(forced);
-  planWeightCopies();
   compile();
   planGradients();
   planMemory();
@@ -46,6 +42,10 @@ int Plan::addMap(std::size_t elements) { return addBuffer((elements * kernels_.e
 
 void Plan::needScratch(std::size_t floats) {
   if (floats > scratchFloats_) scratchFloats_ = floats;
+}
+
+void Plan::needWeights(std::size_t floats) {
+  if (floats > weightsFloats_) weightsFloats_ = floats;
 }
 
 void Plan::layTensors() {
@@ -186,87 +186,6 @@ void Plan::planMemory() {
   evaluation_ = planArena(evaluation);
 }
 
-void Plan::planWeightCopies() {
-  transposedAt_.assign(graph_.layers.size(), 0);
-  winogradAt_.resize(graph_.layers.size());
-  pairedAt_.resize(graph_.layers.size());
-  for (std::size_t i = 0; i < graph_.layers.size(); i++) {
-    const LayerParameters& p = parameters_.of(static_cast<int>(i));
-    if (!p.hasWeight || p.weight.flat) continue;
-    const bool forwardWinograd = algorithms_[i].forward == Algorithm::winograd;
-    const bool backwardWinograd = algorithms_[i].dataGradient == Algorithm::winograd;
-    if (paired() && !forwardWinograd) pairedAt_[i].forward = planPairedWeights(p.weight, false);
-    if (paired() && !backwardWinograd) pairedAt_[i].backward = planPairedWeights(p.weight, true);
-    if (!paired() || backwardWinograd) transposedAt_[i] = planTransposedWeights(p.weight);
-    if (forwardWinograd) winogradAt_[i].forward = planWinogradWeights(p.weight, nullptr);
-    if (backwardWinograd) winogradAt_[i].backward = planWinogradWeights(p.weight, &transposedAt_[i]);
-  }
-}
-
-std::size_t Plan::planTransposedWeights(const WeightLayout& w) {
-  const std::size_t at = transposedFloats_;
-  const std::size_t slotFloats = static_cast<std::size_t>(paddedChannels(w.inChannels, kernels_)) * w.outChannels;
-  for (int slot = 0; slot < w.liveSlots; slot++, transposedFloats_ += slotFloats) {
-    copies_.push_back({Copy::Kind::transposed, w.live + slot * w.slotStride(), transposedFloats_, w.inChannels,
-                       w.outChannels});
-  }
-  return at;
-}
-
-std::size_t Plan::planPairedWeights(const WeightLayout& w, bool transposed) {
-  const std::size_t at = weightPairs_;
-  const int depth = transposed ? w.outChannels : w.inChannels, channels = transposed ? w.inChannels : w.outChannels;
-  const std::size_t slotPairs = static_cast<std::size_t>((depth + 1) / 2) * paddedChannels(channels, kernels_);
-  for (int slot = 0; slot < w.liveSlots; slot++, weightPairs_ += slotPairs) {
-    copies_.push_back({transposed ? Copy::Kind::pairedTransposed : Copy::Kind::paired, w.live + slot * w.slotStride(),
-                       weightPairs_, w.inChannels, w.outChannels});
-  }
-  return at;
-}
-
-// Of the parameters, or of their transposed copies for data gradients.
-std::size_t Plan::planWinogradWeights(const WeightLayout& w, const std::size_t* transposedAt) {
-  const bool ofTransposed = transposedAt != nullptr;
-  const std::size_t at = winogradFloats_, base = ofTransposed ? *transposedAt : w.live;
-  const std::size_t slotFloats =
-      ofTransposed ? static_cast<std::size_t>(paddedChannels(w.inChannels, kernels_)) * w.outChannels : w.slotStride();
-  for (std::size_t begin = 0; begin < slotFloats; begin += winogradUnitFloats) {
-    WinogradUnit unit{ofTransposed, {}, at, slotFloats, begin, std::min(begin + winogradUnitFloats, slotFloats)};
-    // A data gradient sees the filter turned by 180 degrees.
-    for (int t = 0; t < 9; t++) unit.taps[t] = base + w.slotOfTap[ofTransposed ? 8 - t : t] * slotFloats;
-    winogradWeights_.push_back(unit);
-  }
-  winogradFloats_ += 36 * slotFloats;
-  return at;
-}
-
-void Plan::copyWeights(const float* parameters, const WeightCopies& copies, int unitBegin, int unitEnd) const {
-  for (int i = unitBegin; i < unitEnd; i++) {
-    const Copy& c = copies_[i];
-    const float* const from = parameters + c.from;
-    switch (c.kind) {
-      case Copy::Kind::transposed:
-        kernels_.transposeWeights(from, copies.transposed + c.to, c.inChannels, c.outChannels);
-        break;
-      case Copy::Kind::paired:
-        kernels_.pairWeights(from, copies.paired + c.to, c.inChannels, c.outChannels);
-        break;
-      case Copy::Kind::pairedTransposed:
-        kernels_.pairTransposedWeights(from, copies.paired + c.to, c.inChannels, c.outChannels);
-        break;
-    }
-  }
-}
-
-void Plan::transformWeights(const float* parameters, const WeightCopies& copies, int unitBegin, int unitEnd) const {
-  for (int i = unitBegin; i < unitEnd; i++) {
-    const WinogradUnit& u = winogradWeights_[i];
-    const float* taps[9];
-    for (int t = 0; t < 9; t++) taps[t] = (u.ofTransposed ? copies.transposed : parameters) + u.taps[t];
-    kernels_.winogradWeights(taps, copies.winograd + u.to, static_cast<std::ptrdiff_t>(u.plane), u.begin, u.end);
-  }
-}
-
 std::size_t Plan::arenaFloats() const { return std::max(training_.floats, evaluation_.floats); }
 
 const std::size_t* Plan::offsets(Phase phase) const {
@@ -274,7 +193,10 @@ const std::size_t* Plan::offsets(Phase phase) const {
 }
 
 void Plan::forward(const Workspace& w) const {
-  for (const auto& op : ops_) op->forward(w);
+  for (const auto& op : ops_) {
+    op->prepareForward(w);
+    op->forward(w);
+  }
 }
 
 }  // namespace trainql

@@ -14,6 +14,17 @@ namespace {
 constexpr std::ptrdiff_t chunkFloats = 384 * 1024;
 constexpr int leastChunkRows = 56;
 
+// Floats of transformed weights made at once. Where they are only a part of a layer's, each chunk of tile rows makes them
+// anew, and takes more rows for it.
+constexpr std::ptrdiff_t partFloats = 1024 * 1024;
+constexpr int leastRowsOfPart = 192;
+// Output channels of the widest panel.
+constexpr int mostPanel = 32;
+
+// Floats from one of 36 planes to the next: one line more than whole pages, since a tile writes all planes at once, each
+// into other cache sets.
+std::ptrdiff_t spreadPlane(std::ptrdiff_t floats) { return (floats + 1023) / 1024 * 1024 + 16; }
+
 // A weight gradient's sums are 36 planes of the filter. Where those outgrow L2 by far, all rows are transformed at once and
 // the sums are made and finished slice by slice: so many tiles of depth of one panel, which stay in L2.
 constexpr std::ptrdiff_t mostWholeSums = 1024 * 1024;
@@ -27,12 +38,13 @@ class Winograd final : public ConvolutionAlgorithm {
         weight_(plan.parameters().of(layerIndex).weight),
         in_(plan.tensor(layer_.input)),
         out_(plan.tensor(layer_.output)),
-        forwardAt_(plan.winogradAt(layerIndex).forward),
-        backwardAt_(plan.winogradAt(layerIndex).backward),
+        forward_(false, weight_.panels, layer_.inChannels, weight_.panel),
+        turned_(true, in_.padded / weight_.panel, layer_.outChannels, weight_.panel),
         across_((out_.width + 3) / 4),
         rows_(across_ * ((out_.height + 3) / 4) * plan.batch()) {
     const std::ptrdiff_t perRow = 36 * (transformedRow(in_) + transformedRow(out_));
-    const int wanted = std::max(leastChunkRows, static_cast<int>(chunkFloats / perRow));
+    plan.needWeights(std::max(forward_.floats(), turned_.floats()));
+    const int wanted = std::max(forward_.whole() && turned_.whole() ? leastChunkRows : leastRowsOfPart, static_cast<int>(chunkFloats / perRow));
     const int chunks = (rows_ + wanted - 1) / wanted;
     chunkRows_ = (rows_ + chunks - 1) / chunks;
     const std::size_t sums = 36 * weight_.slotStride();
@@ -46,30 +58,91 @@ class Winograd final : public ConvolutionAlgorithm {
 
   double products() const override { return 36.0 * rows_ * layer_.inChannels * layer_.outChannels; }
 
+  void prepareForward(const Workspace& w) const override {
+    if (forward_.whole()) transformWeights(w, forward_, 0);
+  }
+
+  void prepareDataGradient(const Workspace& w) const override {
+    if (turned_.whole()) transformWeights(w, turned_, 0);
+  }
+
   void forward(const Workspace& w) const override {
-    convolve(w, {in_, out_, layer_.inChannels, w.winograd + forwardAt_, w.at(in_.activation), w.at(out_.activation),
-                 false});
+    convolve(w, {in_, out_, forward_, w.at(in_.activation), w.at(out_.activation), false});
   }
 
   void dataGradient(const Workspace& w, bool accumulate) const override {
-    convolve(w, {out_, in_, layer_.outChannels, w.winograd + backwardAt_, w.at(out_.gradient), w.at(in_.gradient),
-                 accumulate});
+    convolve(w, {out_, in_, turned_, w.at(out_.gradient), w.at(in_.gradient), accumulate});
   }
 
  private:
+  // How the transformed weights of one direction lie: [36][panel][depth][panel width], all of them or, where they would
+  // outgrow the caches, so many panels at once.
+  struct Filter {
+    Filter(bool isTurned, int allPanels, int itsDepth, int panel)
+        : turned(isTurned), panels(allPanels), depth(itsDepth), panelFloats(static_cast<std::ptrdiff_t>(depth) * panel) {
+      const auto fit = static_cast<int>(std::max<std::ptrdiff_t>(1, partFloats / (36 * panelFloats)));
+      const int parts = (panels + fit - 1) / fit;
+      partPanels = (panels + parts - 1) / parts;
+      plane = spreadPlane(partPanels * panelFloats);
+    }
+    bool whole() const { return partPanels == panels; }
+    std::size_t floats() const { return static_cast<std::size_t>(36 * plane); }
+
+    bool turned;  // by 180 degrees and transposed, as a data gradient sees the filter
+    int panels, depth;
+    std::ptrdiff_t panelFloats;
+    int partPanels;
+    std::ptrdiff_t plane;
+  };
+
+  // Panels `first` … of a filter, one part of it.
+  void transformWeights(const Workspace& w, const Filter& f, int first) const {
+    const int panel = weight_.panel, count = std::min(f.partPanels, f.panels - first);
+    if (!f.turned) {
+      const float* taps[9];
+      for (int t = 0; t < 9; t++) taps[t] = slot(w, t) + first * f.panelFloats;
+      return w.team.split(count * f.depth, [&](int b, int e) {
+        w.kernels.winogradWeights(taps, w.weights, f.plane, static_cast<std::size_t>(b) * panel,
+                                  static_cast<std::size_t>(e) * panel);
+      });
+    }
+    const int outPanels = (f.depth + panel - 1) / panel;
+    w.team.split(count * outPanels, [&](int b, int e) {
+      for (int i = b; i < e; i++) transformTurned(w, f, first, i / outPanels, i % outPanels);
+    });
+  }
+
+  // One panel of in and one of out channels, of a filter that is turned; `inPanel` counts from `first`.
+  void transformTurned(const Workspace& w, const Filter& f, int first, int inPanel, int outPanel) const {
+    const int panel = weight_.panel;
+    const int ins = std::min(panel, layer_.inChannels - (first + inPanel) * panel);
+    const int outs = std::min(panel, f.depth - outPanel * panel);
+    alignas(64) float blocks[9][mostPanel * mostPanel];
+    const float* taps[9];
+    for (int t = 0; t < 9; t++) {
+      const std::ptrdiff_t at = outPanel * weight_.panelStride() + (first + inPanel) * panel * panel;
+      w.kernels.transposeBlock(slot(w, 8 - t) + at, blocks[t], ins, outs);
+      taps[t] = blocks[t];
+    }
+    w.kernels.winogradWeights(taps, w.weights + inPanel * f.panelFloats + outPanel * panel * panel, f.plane, 0,
+                              static_cast<std::size_t>(outs) * panel);
+  }
+
+  const float* slot(const Workspace& w, int tap) const {
+    return w.parameters + weight_.live + weight_.slotOfTap[tap] * weight_.slotStride();
+  }
+
   struct Pass {
     const TensorLayout& from;
     const TensorLayout& to;
-    int depth;
-    const float* weights;  // [36][panel][depth][panel width]
+    const Filter& filter;
     const void* input;
     void* output;
     bool accumulate;
   };
 
-  // A chunk's rows, and one line more than whole pages: a tile writes all 36 planes at once, each into other cache sets.
   static std::ptrdiff_t plane(const TensorLayout& t, int rows) {
-    return (rows * transformedRow(t) + 1023) / 1024 * 1024 + 16;
+    return spreadPlane(rows * transformedRow(t));
   }
 
   // Transformed rows are fp32 whatever the map holds.
@@ -94,20 +167,23 @@ class Winograd final : public ConvolutionAlgorithm {
       a.groups = &group;
       a.groupCount = 1;
       a.batch = from.rows;
-      a.depth = pass.depth;
+      a.depth = pass.filter.depth;
       a.inRow = from.transformedRow;
       a.outRow = to.transformedRow;
-      a.panelStride = static_cast<std::ptrdiff_t>(pass.depth) * k.panel;
-      const int panels = to.channels / k.panel;
-      w.team.split(36, [&](int b, int e) {
-        RowProduct one = a;
-        for (int i = b; i < e; i++) {
-          one.input = transformed + i * from.plane;
-          one.output = products + i * to.plane;
-          one.weights = pass.weights + i * panels * a.panelStride;
-          k.floatProduct(one, 0, panels, 0, k.rowTiles(one));
-        }
-      });
+      a.panelStride = pass.filter.panelFloats;
+      for (int panel = 0; panel < pass.filter.panels; panel += pass.filter.partPanels) {
+        if (!pass.filter.whole()) transformWeights(w, pass.filter, panel);
+        const int panels = std::min(pass.filter.partPanels, pass.filter.panels - panel);
+        w.team.split(36, [&](int b, int e) {
+          RowProduct one = a;
+          for (int i = b; i < e; i++) {
+            one.input = transformed + i * from.plane;
+            one.output = products + i * to.plane + panel * k.panel;
+            one.weights = w.weights + i * pass.filter.plane;
+            k.floatProduct(one, 0, panels, 0, k.rowTiles(one));
+          }
+        });
+      }
       w.team.split(to.rows,
                    [&](int b, int e) { k.winogradOutput(to, products, pass.output, pass.accumulate, b, e); });
     }
@@ -219,7 +295,7 @@ class Winograd final : public ConvolutionAlgorithm {
   const Layer layer_;
   const WeightLayout& weight_;
   const TensorLayout in_, out_;
-  const std::size_t forwardAt_, backwardAt_;
+  const Filter forward_, turned_;
   const int across_, rows_;
   int chunkRows_ = 0;
   bool sliced_ = false;

@@ -610,7 +610,7 @@ export type MemoryEstimate = {
   gradientBytes: Scalars['BigInt']['output'];
   /** State of the optimizer, held once. */
   optimizerBytes: Scalars['BigInt']['output'];
-  /** Gradients, activations and working memory of one replica. */
+  /** Gradients, activations, weight copies and working memory of one replica. */
   replicaBytes: Scalars['BigInt']['output'];
   /** Of each replica: working memory of the largest convolution. */
   scratchBytes: Scalars['BigInt']['output'];
@@ -618,7 +618,7 @@ export type MemoryEstimate = {
   totalBytes: Scalars['BigInt']['output'];
   /** Parameters and running statistics, held once. */
   weightBytes: Scalars['BigInt']['output'];
-  /** Weights in the layouts and the precision that kernels read, held once. */
+  /** Of each replica: the weights of one layer at a time, in the layout that its kernels read. */
   weightCopyBytes: Scalars['BigInt']['output'];
 };
 

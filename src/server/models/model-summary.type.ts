@@ -55,9 +55,6 @@ export class MemoryEstimate {
   @Field(() => BigIntScalar, { description: 'Parameters and running statistics, held once.' })
   weightBytes!: bigint
 
-  @Field(() => BigIntScalar, { description: 'Weights in the layouts and the precision that kernels read, held once.' })
-  weightCopyBytes!: bigint
-
   @Field(() => BigIntScalar, { description: 'State of the optimizer, held once.' })
   optimizerBytes!: bigint
 
@@ -72,10 +69,17 @@ export class MemoryEstimate {
   })
   activationBytes!: bigint
 
+  @Field(() => BigIntScalar, {
+    description: 'Of each replica: the weights of one layer at a time, in the layout that its kernels read.',
+  })
+  weightCopyBytes!: bigint
+
   @Field(() => BigIntScalar, { description: 'Of each replica: working memory of the largest convolution.' })
   scratchBytes!: bigint
 
-  @Field(() => BigIntScalar, { description: 'Gradients, activations and working memory of one replica.' })
+  @Field(() => BigIntScalar, {
+    description: 'Gradients, activations, weight copies and working memory of one replica.',
+  })
   replicaBytes!: bigint
 
   @Field(() => BigIntScalar, { description: 'What is held once, and every replica.' })

@@ -20,19 +20,20 @@ export interface TrainingPlan {
 /** In bytes. Channels padded to whole vectors are left out: with 64 channels and more they are few. */
 export interface MemoryEstimate {
   // Held once, by all replicas together.
+  // Held once, by all replicas together.
   /** Parameters and running statistics, fp32. */
   weightBytes: number
-  /** Weights again, in the layouts and the precision that the kernels read. */
-  weightCopyBytes: number
   optimizerBytes: number
   // Held by each replica.
   /** One set for each level of its part of the sum over shards that waits for its other half. */
   gradientBytes: number
   /** Activations kept for the backward pass of the shards at work, with the gradients alive beside them, at their peak. */
   activationBytes: number
+  /** The weights of one layer at a time, in the layout and the precision that its kernels read. */
+  weightCopyBytes: number
   /** Working memory of the largest convolution. */
   scratchBytes: number
-  /** The three above. */
+  /** The four above. */
   replicaBytes: number
   totalBytes: number
 }
@@ -46,21 +47,21 @@ export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
   const parameters = parameterCount(graph)
   const idle = convolutions.reduce((sum, layer) => sum + tapValues(layer) * idleTaps(graph, layer), 0)
   const weightBytes = floatBytes * stateEntries(graph).reduce((sum, { shape }) => sum + elementCount(shape), 0)
-  const weightCopyBytes = floatBytes * convolutions.reduce((sum, layer) => sum + copiedFloats(plan, layer), 0)
   const optimizerBytes = floatBytes * parameters * optimizerSlots(optimizer).length
   const gradientBytes = floatBytes * (parameters - idle) * gradientSets(shards / devices)
   const activationBytes = shardsAtOnce(plan) * (globalBatch / shards) * peakBytes(plan)
+  const weightCopyBytes = floatBytes * Math.max(0, ...convolutions.map((layer) => copiedFloats(plan, layer)))
   const scratchBytes = Math.max(0, ...convolutions.map((layer) => scratchOf(plan, layer)))
-  const replicaBytes = gradientBytes + activationBytes + scratchBytes
+  const replicaBytes = gradientBytes + activationBytes + weightCopyBytes + scratchBytes
   return {
     weightBytes,
-    weightCopyBytes,
     optimizerBytes,
     gradientBytes,
     activationBytes,
+    weightCopyBytes,
     scratchBytes,
     replicaBytes,
-    totalBytes: weightBytes + weightCopyBytes + optimizerBytes + devices * replicaBytes,
+    totalBytes: weightBytes + optimizerBytes + devices * replicaBytes,
   }
 }
 
@@ -107,11 +108,22 @@ function usesWinograd({ graph, precision }: TrainingPlan, layer: ConvLayer): boo
   return kernel === 3 && stride === 1 && padding === 1 && input !== 0 && height >= 3 && width >= 3
 }
 
-/** Transposed taps for the data gradient, or in BF16 taps of both kinds; Winograd's planes for both directions. */
+/** Winograd's planes are made so many floats at once, in whole panels of output channels. */
+const mostFloatsOfPlanes = 1024 * 1024
+const panelChannels = 32
+
+/** Transposed taps for the data gradient, in BF16 two values to a float; or a part of Winograd's planes. */
 function copiedFloats(plan: TrainingPlan, layer: ConvLayer): number {
   if (layer.input === 0) return 0
+  if (usesWinograd(plan, layer)) {
+    const most = Math.max(
+      mostFloatsOfPlanes,
+      winogradPlanes * panelChannels * Math.max(layer.inChannels, layer.outChannels),
+    )
+    return Math.min(winogradPlanes * tapValues(layer), most)
+  }
   const taps = layer.kernel ** 2 - idleTaps(plan.graph, layer)
-  return tapValues(layer) * (taps + (usesWinograd(plan, layer) ? 2 * winogradPlanes : 0))
+  return (tapValues(layer) * taps * elementBytes(plan)) / floatBytes
 }
 
 /** What a direct weight gradient reads at once, so that it stays in cache. */
