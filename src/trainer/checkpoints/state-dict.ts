@@ -30,13 +30,18 @@ export function findNonFinite(state: StateDict): string | null {
   return null
 }
 
+/** fp32 as files hold it; a view of `values` where the machine allows. */
+export function littleEndianBytes(values: Float32Array): Uint8Array {
+  return littleEndian(Buffer.from(values.buffer, values.byteOffset, values.byteLength))
+}
+
 function toRawTensor(name: string, { shape, data }: HostTensor): RawTensor {
   if (name.endsWith(countSuffix)) {
     const bytes = Buffer.alloc(8 * data.length)
     data.forEach((value, index) => bytes.writeBigInt64LE(BigInt(value), 8 * index))
     return { dtype: 'I64', shape, bytes }
   }
-  return { dtype: 'F32', shape, bytes: littleEndian(Buffer.from(data.buffer, data.byteOffset, data.byteLength)) }
+  return { dtype: 'F32', shape, bytes: littleEndianBytes(data) }
 }
 
 function fromRawTensor(name: string, { dtype, shape, bytes }: RawTensor, what: string): HostTensor {

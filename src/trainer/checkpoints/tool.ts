@@ -37,11 +37,12 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
 
 function act(request: CheckpointRequest): Promise<Result> {
   switch (request.action) {
-    // Here goes each action as it comes: `return import('./actions/export.ts').then(({ run }) => run(request, print))`.
+    case 'EXPORT':
+      return import('./actions/export.ts').then(({ run }) => run(request, print))
+    // Here goes each action as it comes.
     case 'PRETRAINED':
     case 'INSPECT':
     case 'IMPORT':
-    case 'EXPORT':
     case 'VERIFY':
     case 'PROVE':
       throw new TrainqlError({

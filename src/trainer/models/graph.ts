@@ -71,3 +71,8 @@ export interface ModelGraph {
   /** Tensor that holds the logits, (N, classes). */
   logits: TensorId
 }
+
+/** What a layer reads. */
+export function inputsOf(layer: Layer): readonly TensorId[] {
+  return layer.op === 'add' ? layer.inputs : [layer.input]
+}

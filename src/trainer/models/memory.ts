@@ -1,7 +1,7 @@
 // How much memory training a model takes on the native engine, before anything is opened: pure arithmetic. It follows
 // what the engine's plan decides (native/src/plan); test/engine/memory.test.ts holds the two together.
 import type { OptimizerSpec, Precision } from '../../shared/recipe.ts'
-import type { ConvLayer, Layer, ModelGraph } from './graph.ts'
+import { inputsOf, type ConvLayer, type Layer, type ModelGraph } from './graph.ts'
 import { elementCount, optimizerSlots, parameterCount, stateEntries } from './parameters.ts'
 
 export interface TrainingPlan {
@@ -211,7 +211,7 @@ function fusedSteps({ layers }: ModelGraph): FusedStep[] {
   for (const layer of layers) {
     if (taken.has(layer)) continue
     const step: FusedStep = {
-      inputs: inputsOf(layer),
+      inputs: [...inputsOf(layer)],
       output: layer.output,
       keepsInput: layer.op === 'conv' || layer.op === 'linear' || layer.op === 'batchNorm',
       keepsOutput: layer.op === 'relu',
@@ -240,8 +240,4 @@ function fusedSteps({ layers }: ModelGraph): FusedStep[] {
     placed.set(last, step)
   }
   return layers.flatMap((layer) => placed.get(layer) ?? [])
-}
-
-function inputsOf(layer: Layer): number[] {
-  return layer.op === 'add' ? [...layer.inputs] : [layer.input]
 }

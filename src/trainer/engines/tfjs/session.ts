@@ -3,7 +3,7 @@ import { setImmediate as eventLoopTurn } from 'node:timers/promises'
 import type { Tensor, Tensor4D } from '@tensorflow/tfjs'
 import { TrainqlError } from '../../../shared/errors.ts'
 import type { Batch, Session, SessionSpec } from '../../engine.ts'
-import type { Layer } from '../../models/graph.ts'
+import { inputsOf } from '../../models/graph.ts'
 import { optimizerSlots, parameterEntries, stateEntries } from '../../models/parameters.ts'
 import {
   checkBatch,
@@ -281,10 +281,6 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
       return closing
     },
   }
-}
-
-function inputsOf(layer: Layer): readonly number[] {
-  return layer.op === 'add' ? layer.inputs : [layer.input]
 }
 
 /** What a table must hold by construction. */
