@@ -3,21 +3,20 @@ import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
-import { saveCheckpoint } from '../../src/trainer/checkpoints/save.ts'
 import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
 import { resnet } from '../../src/trainer/models/resnet.ts'
 import { predict, type PredictRequest } from '../../src/trainer/predict.ts'
 import { generateState } from '../engine/generate.ts'
 import { cpuDevices, sgd } from '../engine/harness.ts'
 import { createReference } from '../engine/reference.ts'
+import { animals, writeCheckpointFolder } from './fixtures/checkpoint-folder.ts'
 import { bytesOf } from './fixtures/datasets.ts'
 import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
 import { checkpointNames, readEvents, runAttempt, writeAttempt, writeRun } from './fixtures/trainer-process.ts'
 
 const input = { channels: 3, height: 16, width: 12 }
-const classNames = ['ant', 'bee', 'cat', 'dog', 'eel', 'fox', 'gnu']
+const { classNames, normalisation } = animals
 const classes = classNames.length
-const normalisation = { mean: [0.25, 0.5, 0.75], deviation: [0.5, 0.25, 0.125] }
 const graph = resnet({ architecture: 'RESNET18', input, classes })
 const state = generateState(graph, 1)
 const size = 3 * 16 * 12
@@ -29,34 +28,11 @@ const normalised = Float32Array.from(pixels, (pixel, i) => {
 })
 
 const folder = suiteFolder()
-const checkpoint = join(folder, '1-00000001')
+const checkpoint = join(folder, '1-00000020')
 const request: PredictRequest = { checkpoint, images: pixels, devices: cpuDevices(1) }
 
-async function writeCheckpoint(parent: string, change: Partial<Manifest> = {}): Promise<string> {
-  await saveCheckpoint(parent, '1-00000001', {
-    state,
-    optimizerState: { step: 1, tensors: new Map() },
-    manifest: {
-      formatVersion: 2,
-      runId: 'r',
-      attempt: 1,
-      epoch: 1,
-      step: 1,
-      model: { architecture: 'RESNET18', classes, input },
-      data: { dataset: 'animals', classNames, normalisation },
-      metrics: null,
-      training: {
-        sampler: { seed: 0, epoch: 2, step: 0, lossSum: 0 },
-        schedule: { kind: 'CONSTANT', learningRate: 0.1, totalSteps: 1 },
-        engine: { name: 'test', detail: '' },
-      },
-      optimizer: { kind: 'SGD', step: 1 },
-      parent: null,
-      importedFrom: null,
-      ...change,
-    },
-  })
-  return join(parent, '1-00000001')
+function writeCheckpoint(parent: string, manifest: Partial<Manifest> = {}): Promise<string> {
+  return writeCheckpointFolder(parent, { state, model: { architecture: 'RESNET18', classes, input }, manifest })
 }
 
 beforeAll(async () => {
