@@ -1,8 +1,14 @@
 // The checkpoint process: one answer to each request, whatever becomes of it.
 import { execFile } from 'node:child_process'
+import { mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { askCheckpointProcess } from '../../src/shared/checkpoint-process.ts'
 import { entryCommand } from '../../src/shared/entry.ts'
+import { initialState } from '../../src/trainer/initialise.ts'
+import { resnet } from '../../src/trainer/models/resnet.ts'
+import { writeCheckpointFolder } from './fixtures/checkpoint-folder.ts'
+import { temporaryFolder } from './fixtures/temporary-folder.ts'
 
 const [command, ...entry] = entryCommand(new URL('../../src/trainer/checkpoints/tool.ts', import.meta.url))
 
@@ -26,13 +32,23 @@ describe('the checkpoint process', () => {
     expect({ code, stderr, lines: stdout.split('\n').length }).toEqual({ code: 2, stderr: '', lines: 2 })
   })
 
-  test('is ended by the signal of who asked', async () => {
+  test('is ended by the signal of who asked, and takes along what it was writing', async () => {
+    const folder = temporaryFolder()
+    const model = { architecture: 'RESNET18', classes: 2, input: { channels: 1, height: 32, width: 32 } } as const
+    const state = initialState(resnet(model), 1)
+    const file = await writeCheckpointFolder(folder, { state, model })
+    const into = join(folder, 'into')
+    mkdirSync(into)
     const asking = new AbortController()
-    const answer = askCheckpointProcess({ action: 'VERIFY', folder: '/nowhere' }, { signal: asking.signal })
-    asking.abort(new Error('asked no more'))
+    const request = { action: 'EXPORT', file, out: join(into, 'model.onnx'), format: 'ONNX' } as const
+    const answer = askCheckpointProcess(request, {
+      signal: asking.signal,
+      // It writes: 16 of 45 MB are there.
+      onProgress: () => asking.abort(new Error('asked no more')),
+    })
     await expect(answer).rejects.toThrow('asked no more')
-    await expect(
-      askCheckpointProcess({ action: 'VERIFY', folder: '/nowhere' }, { signal: asking.signal }),
-    ).rejects.toThrow('asked no more')
+    // It may have been done before the signal came; half a file there is never.
+    expect(readdirSync(into).filter((name) => name !== 'model.onnx')).toEqual([])
+    await expect(askCheckpointProcess(request, { signal: asking.signal })).rejects.toThrow('asked no more')
   })
 })
