@@ -24,24 +24,34 @@ export interface SafetensorsFile {
 /** As the reference implementation: more is no header but an attack. */
 const maxHeaderBytes = 100_000_000
 
-/**
- * The file in pieces to be written one after another: header, then each tensor's bytes (not copied). Tensors of wider
- * elements come first, as the reference writer puts them, so that every tensor is aligned; else the given order stays.
- */
+/** The file in pieces to be written one after another: header, then each tensor's bytes (not copied). */
 export function encodeSafetensors({ tensors, metadata }: SafetensorsFile): Uint8Array[] {
+  const { header, ordered } = layOutSafetensors(tensors, metadata)
+  return [header, ...ordered.map(([, { bytes }]) => bytes)]
+}
+
+/**
+ * The header, and the order in which the tensors' bytes are to follow it. Tensors of wider elements come first, as the
+ * reference writer puts them, so that every tensor is aligned; else the given order stays.
+ */
+export function layOutSafetensors<T extends Pick<RawTensor, 'dtype' | 'shape'>>(
+  tensors: Iterable<[string, T]>,
+  metadata: Readonly<Record<string, string>>,
+): { header: Buffer; ordered: [string, T][] } {
   const ordered = [...tensors].sort(([, a], [, b]) => bytesPerElement[b.dtype] - bytesPerElement[a.dtype])
   let end = 0
-  const entries = ordered.map(([name, { dtype, shape, bytes }]): [string, unknown] => {
-    end += bytes.length
-    return [name, { dtype, shape, data_offsets: [end - bytes.length, end] }]
+  const entries = ordered.map(([name, { dtype, shape }]): [string, unknown] => {
+    const begin = end
+    end += elementCount(shape) * bytesPerElement[dtype]
+    return [name, { dtype, shape, data_offsets: [begin, end] }]
   })
   if (Object.keys(metadata).length > 0) entries.unshift(['__metadata__', metadata])
   // fromEntries defines what assignment would not: a tensor may be named __proto__.
   const json = Buffer.from(JSON.stringify(Object.fromEntries(entries)))
-  const padded = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
-  padded.writeBigUInt64LE(BigInt(padded.length - 8))
-  json.copy(padded, 8)
-  return [padded, ...ordered.map(([, { bytes }]) => bytes)]
+  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ')
+  header.writeBigUInt64LE(BigInt(header.length - 8))
+  json.copy(header, 8)
+  return { header, ordered }
 }
 
 /** The 8 bytes before the header. */

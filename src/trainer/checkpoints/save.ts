@@ -3,16 +3,17 @@ import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskFullOr, syncFolder } from '../disk.ts'
-import type { OptimizerState, StateDict } from '../engine.ts'
 import { manifestFile, optimizerFile, weightsFile, type FileRecord, type Manifest } from './manifest.ts'
-import { encodeSafetensors } from './safetensors.ts'
-import { toRawTensors } from './state-dict.ts'
+import { safetensorsPieces, type TensorSource } from './state-dict.ts'
+import { markUnfinished } from './unfinished.ts'
+import type { Pieces } from './whole-file.ts'
 
 export interface CheckpointContent {
   manifest: Omit<Manifest, 'files'>
-  state: StateDict
+  /** May be read as it is written. */
+  state: TensorSource
   /** Null exactly where the manifest has no optimiser. */
-  optimizerState: OptimizerState | null
+  optimizerState: { step: number; tensors: TensorSource } | null
 }
 
 export interface SavedCheckpoint {
@@ -36,19 +37,12 @@ export async function saveCheckpoint(
   { manifest, state, optimizerState }: CheckpointContent,
 ): Promise<SavedCheckpoint> {
   const temporary = join(folder, `${temporaryPrefix}${name}`)
+  const unmark = markUnfinished(temporary)
   try {
     await mkdir(temporary, { recursive: true })
-    const metadata = { format: 'pt' }
-    const weights = await writePieces(
-      join(temporary, weightsFile),
-      encodeSafetensors({ tensors: toRawTensors(state), metadata }),
-    )
+    const weights = await writePieces(join(temporary, weightsFile), safetensorsPieces(state))
     const optimizer =
-      optimizerState &&
-      (await writePieces(
-        join(temporary, optimizerFile),
-        encodeSafetensors({ tensors: toRawTensors(optimizerState.tensors), metadata }),
-      ))
+      optimizerState && (await writePieces(join(temporary, optimizerFile), safetensorsPieces(optimizerState.tensors)))
     const files = { [weightsFile]: weights, ...(optimizer === null ? {} : { [optimizerFile]: optimizer }) }
     const complete: Manifest = { ...manifest, files }
     const record = await writePieces(join(temporary, manifestFile), [
@@ -61,6 +55,8 @@ export async function saveCheckpoint(
   } catch (error) {
     await rm(temporary, { recursive: true, force: true })
     throw diskFullOr(error, folder)
+  } finally {
+    unmark()
   }
 }
 
@@ -73,15 +69,17 @@ export async function removeUnfinished(folder: string, isOver: (attempt: number)
   }
 }
 
-async function writePieces(file: string, pieces: readonly Uint8Array[]): Promise<FileRecord> {
+async function writePieces(file: string, pieces: Pieces): Promise<FileRecord> {
   const hash = createHash('sha256')
   const handle = await open(file, 'w')
   try {
     let bytes = 0
-    for (const piece of pieces) {
+    for await (const piece of pieces) {
+      // The disk and the hash take their time at once.
+      const writing = handle.writeFile(piece)
       hash.update(piece)
+      await writing
       bytes += piece.length
-      await handle.writeFile(piece)
     }
     await handle.sync()
     return { bytes, sha256: hash.digest('hex') }

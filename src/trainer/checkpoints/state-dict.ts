@@ -2,9 +2,36 @@
 import { endianness } from 'node:os'
 import { TrainqlError } from '../../shared/errors.ts'
 import type { HostTensor, StateDict } from '../engine.ts'
-import type { RawTensor } from './safetensors.ts'
+import { layOutSafetensors, type RawTensor } from './safetensors.ts'
 
 const countSuffix = 'num_batches_tracked'
+
+/** A tensor whose values are had when its turn to be written comes, so that not all of a model is in memory. */
+export interface DeferredTensor {
+  shape: readonly number[]
+  read: () => Promise<Float32Array>
+}
+
+/** Any mixture of tensors at hand and tensors still to be read. */
+export type TensorSource = ReadonlyMap<string, HostTensor | DeferredTensor>
+
+/** A safetensors file in pieces, each tensor read just before its own. */
+export async function* safetensorsPieces(source: TensorSource): AsyncGenerator<Uint8Array> {
+  const layout = [...source].map(([name, tensor]): [string, TensorLayout] => [
+    name,
+    { dtype: name.endsWith(countSuffix) ? 'I64' : 'F32', shape: tensor.shape, tensor },
+  ])
+  const { header, ordered } = layOutSafetensors(layout, { format: 'pt' })
+  yield header
+  for (const [name, { shape, tensor }] of ordered) {
+    const data = 'data' in tensor ? tensor.data : await tensor.read()
+    yield toRawTensor(name, { shape, data }).bytes
+  }
+}
+
+interface TensorLayout extends Pick<RawTensor, 'dtype' | 'shape'> {
+  tensor: HostTensor | DeferredTensor
+}
 
 /** fp32, but `num_batches_tracked` as int64, as in PyTorch's state dicts. Views of `state` where the machine allows. */
 export function toRawTensors(state: StateDict): Map<string, RawTensor> {
