@@ -1,4 +1,5 @@
 // `trainql checkpoint`: asks the checkpoint process, without a server, and shows what it answers.
+import { existsSync } from 'node:fs'
 import { askCheckpointProcess } from '../../shared/checkpoint-process.ts'
 import { isTrainqlError } from '../../shared/errors.ts'
 import {
@@ -14,6 +15,7 @@ import {
 } from '../checkpoint/actions.ts'
 import type { CheckpointPlan } from '../checkpoint/parse.ts'
 import { renderReadProgress } from '../checkpoint/progress.ts'
+import { CliFailure } from '../failure.ts'
 import { watchInterruption } from '../interruption.ts'
 import { createScreen, type Streams } from '../terminal/screen.ts'
 
@@ -37,6 +39,8 @@ export async function checkpoint(plan: CheckpointPlan, { stdout, stderr }: Strea
     }
   }
   try {
+    const path = pathOf(plan)
+    if (!existsSync(path)) throw new CliFailure(`There is no file or folder ${path}.`, 'Correct the path.')
     const { answer, lines, fine } = await carryOut(plan, ask)
     if (plan.json) stdout.write(`${JSON.stringify(answer)}\n`)
     else for (const line of lines(screen.style)) screen.line(line)
@@ -66,6 +70,23 @@ function carryOut(plan: CheckpointPlan, ask: Ask): Promise<Outcome> {
       return verify(plan, ask)
     case 'prove':
       return prove(plan, ask)
+    default:
+      return plan satisfies never
+  }
+}
+
+/** What the command is about. */
+function pathOf(plan: CheckpointPlan): string {
+  switch (plan.action) {
+    case 'verify':
+      return plan.folder
+    case 'prove':
+      return plan.runDirectory
+    case 'inspect':
+    case 'doctor':
+    case 'import':
+    case 'export':
+      return plan.file
     default:
       return plan satisfies never
   }

@@ -1,6 +1,6 @@
 // What a tensor file holds: the weights by name, wherever in the file they stand, and what is said around them.
 import type { CheckpointLayout } from '../../../shared/load-report.ts'
-import { isDict, isSequence, isTensor } from '../formats/file-values.ts'
+import { isDict, isObject, isSequence, isTensor } from '../formats/file-values.ts'
 import type { FileDict, FileTensor, FileValue, TensorFile } from '../formats/tensor-file.ts'
 import { leadingPrefix } from '../loading/prefix.ts'
 import { deviceTags } from './device-tags.ts'
@@ -88,6 +88,8 @@ function findPlaces(root: FileValue, what: string): Place[] {
       if (weights.size > 0) places.push({ path, weights, whole: true })
       return
     }
+    const owner = ownerOfMethod(value)
+    if (owner !== undefined) return look(owner, path)
     if (isDict(value)) {
       const weights = new Map<string, FileTensor>()
       for (const [name, tensor] of value.entries)
@@ -100,6 +102,11 @@ function findPlaces(root: FileValue, what: string): Place[] {
 
   look(root, [])
   return places
+}
+
+/** `torch.save(model.state_dict, …)`, without the call, saves the method and with it the whole model. */
+function ownerOfMethod(value: FileValue): FileValue | undefined {
+  return isObject(value) && /\bgetattr$/.test(value.global) ? value.arguments[0] : undefined
 }
 
 function partsOf(value: FileValue): [string, FileValue][] {
