@@ -21,6 +21,13 @@ const storageDtypes: ReadonlyMap<string, FileDtype> = new Map([
   ['_Untyped', 'U8'],
 ])
 
+/** Of the module `torch`. @throws RangeError for a dtype without one. */
+export function storageClass(dtype: FileDtype): string {
+  const [kind] = [...storageDtypes].find(([, known]) => known === dtype) ?? []
+  if (kind === undefined) throw new RangeError(`PyTorch has no storage class for ${dtype}`)
+  return `${kind}Storage`
+}
+
 /** A `torch.float16` of a pickle. Those without one here leave their tensors unread. */
 export const torchDtypes: ReadonlyMap<string, FileDtype> = new Map([
   ['torch.float32', 'F32'],
