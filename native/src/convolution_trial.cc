@@ -85,7 +85,8 @@ ConvolutionTrial::ConvolutionTrial(const ConvolutionTrialSpec& spec)
 
 Workspace ConvolutionTrial::workspace(Team& team) {
   return {plan_.kernels(), team, Phase::training, arena_.data(), plan_.offsets(Phase::training), parameters_.data(),
-          weights_.data(), nullptr, {}, {}, 1, gradient_.data(), false, scratch_.data(), nullptr};
+          weights_.data(), nullptr, {}, {}, 1,
+          gradient_.data() + plan_.parameters().of(trialLayer).weight.live, nullptr, false, scratch_.data(), nullptr};
 }
 
 // Padding stays zero, as kernels expect.

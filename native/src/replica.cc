@@ -25,7 +25,7 @@ Replica::Replica(const SharedModel& model, Range range, const std::vector<int>& 
       logitsGradient_(logitsFloats(model.plan)) {
   for (int i = 0; i < mostAbreast(); i++) arenas_.emplace_back(model.plan.arenaFloats());
   for (int i = 0; i < GradientSubtree(range.shards).buffers(); i++) {
-    gradients_.emplace_back(model.plan.parameters().liveSize());
+    gradients_.emplace_back(model.gradients.floats());
   }
   thread_ = std::thread([this, cores] { live(cores); });
 }
@@ -77,7 +77,7 @@ std::vector<const float*> Replica::leaves() const {
 
 Workspace Replica::workspace(Phase phase) {
   return {model_.plan.kernels(), *team_, phase, arenas_[0].data(), model_.plan.offsets(phase), model_.parameters,
-          weights_.data(), model_.running, {}, {}, 1, nullptr, false, scratch_.data(), seconds_};
+          weights_.data(), model_.running, {}, {}, 1, nullptr, nullptr, false, scratch_.data(), seconds_};
 }
 
 // (N, C, H, W) to [pixel with border][image][channel]; images past the end are zero.

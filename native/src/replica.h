@@ -10,6 +10,7 @@
 #include "cpu/memory.h"
 #include "cpu/team.h"
 #include "global_statistics.h"
+#include "gradient_stream.h"
 #include "gradient_subtree.h"
 #include "plan/loss.h"
 #include "plan/plan.h"
@@ -23,6 +24,8 @@ struct SharedModel {
   const float* running;
   double labelSmoothing;
   GlobalStatistics* global;  // null: each shard has its own batch-norm statistics
+  const GradientPlan& gradients;
+  GradientStream* stream;    // null: gradients are kept until all are there
 };
 
 // Images of the whole call, (N, C, H, W), with a label each (null when predicting).
@@ -31,6 +34,9 @@ struct ImageBatch {
   const std::int32_t* labels = nullptr;
   int count = 0;
 };
+
+// How many of a replica's shards are at work at once.
+inline int shardsAbreast(int shards, bool syncBatchNorm) { return syncBatchNorm ? shards : std::min(shards, 2); }
 
 class Replica {
  public:
@@ -50,7 +56,8 @@ class Replica {
 
   // The following run on the replica's thread.
 
-  // Forward and backward over its shards. Leaves the sums of its subtree in leaves(); per shard, the loss sum in
+  // Forward and backward over its shards. Leaves the sums of its subtree in leaves(), those of weights no longer than the
+  // stream allows where there is one; per shard, the loss sum in
   // lossSums and batch statistics in statistics, both indexed by global shard. Shards are at work in pairs; where batch
   // norm is over the global batch all are at once, and meet those of the other replicas.
   void computeGradients(const ImageBatch&, double* lossSums, float* const* statistics);
@@ -59,7 +66,8 @@ class Replica {
   LossSum evaluate(const ImageBatch&, int begin, int end, std::int32_t* predicted);
   void predict(const ImageBatch&, int begin, int end, float* logits);
 
-  // Gradient sums in shard order: one where it has at most two shards, else its subtree's two halves.
+  // Gradient sums in shard order, laid out by the gradient plan: one where it has at most two shards, else its subtree's
+  // two halves.
   std::vector<const float*> leaves() const;
   Team& team() { return *team_; }
   std::size_t memoryBytes() const;
@@ -77,7 +85,7 @@ class Replica {
   struct Group {
     int first, count, buffer;
   };
-  int mostAbreast() const { return model_.global == nullptr ? std::min(range_.shards, 2) : range_.shards; }
+  int mostAbreast() const { return shardsAbreast(range_.shards, model_.global != nullptr); }
   void computeAbreast(const ImageBatch&, Group, double* lossSums, float* const* statistics);
   void forwardAbreast(const Op&, const std::vector<Workspace>& shards);
   void backwardAbreast(const Op&, std::vector<Workspace>& shards, int buffer);

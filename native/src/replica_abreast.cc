@@ -41,9 +41,13 @@ void Replica::computeAbreast(const ImageBatch& batch, Group group, double* lossS
   }
   for (int i = 0; i < group.count; i++) lossSums[firstShard + i] = computeLoss(batch, firstShard + i, shards[i]);
   for (std::size_t s = steps.size(); s-- > 0;) {
+    const bool streams = model_.stream != nullptr && model_.plan.parameters().of(steps[s]->layer).hasWeight;
+    if (streams) model_.stream->beforeNext(device());
     timed(shards[0], 2 * steps.size(), [&] { steps[s]->prepareBackward(shards[0]); });
     timed(shards[0], 2 * s + 1, [&] { backwardAbreast(*steps[s], shards, group.buffer); });
+    if (streams) model_.stream->finishNext(device());
   }
+  if (model_.stream != nullptr) model_.stream->drain(device());
 }
 
 void Replica::forwardAbreast(const Op& step, const std::vector<Workspace>& shards) {
@@ -68,14 +72,22 @@ void Replica::backwardAbreast(const Op& step, std::vector<Workspace>& shards, in
       .walk(
           [&](int shard, int offset, bool adds) {
             Workspace& w = shards[shard];
-            w.gradient = gradients_[buffer + offset].data();
+            float* const gradients = gradients_[buffer + offset].data();
+            w.weightGradient = gradients + model_.gradients.weightsAt[step.layer];
+            w.vectorGradient = gradients + model_.gradients.weightsFloats;
             w.addGradient = adds;
             norm != nullptr ? norm->propagate(w) : step.backward(w);
           },
           [&](int to, int from) {
-            model_.plan.parameters().eachLiveRange(step.layer, [&](std::size_t at, std::size_t count) {
+            const ParameterSpace& space = model_.plan.parameters();
+            const auto add = [&](std::size_t at, std::size_t count) {
               model_.plan.kernels().addTo(gradients_[buffer + to].data() + at, gradients_[buffer + from].data() + at,
                                           count);
+            };
+            const LayerParameters& p = space.of(step.layer);
+            if (p.hasWeight) add(model_.gradients.weightsAt[step.layer], p.weight.liveSize());
+            space.eachVector(step.layer, [&](std::size_t at, std::size_t count) {
+              add(model_.gradients.weightsFloats + at - space.vectorsBegin(), count);
             });
           });
 }

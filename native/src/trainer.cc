@@ -31,6 +31,7 @@ Trainer::Trainer(const TrainerSpec& spec)
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),
       chunkSquares_((plan_.parameters().liveSize() + updateChunk - 1) / updateChunk),
+      gradientPlan_(streams() ? streamedGradients(plan_) : wholeGradients(plan_)),
       barrier_(static_cast<int>(spec.deviceCores.size())) {
   const int slots = spec.optimizer.kind == Optimizer::Kind::sgd ? 1 : 2;
   for (int i = 0; i < slots; i++) slots_.emplace_back(plan_.parameters().size());
@@ -42,12 +43,15 @@ Trainer::Trainer(const TrainerSpec& spec)
   if (spec.syncBatchNorm) {
     global_ = std::make_unique<GlobalStatistics>(plan_.parameters(), shardStatisticsAt_, devices());
   }
-  const SharedModel model{plan_, parameters_.data(), running_.data(), spec.labelSmoothing, global_.get()};
+  if (streams()) stream_ = std::make_unique<GradientStream>(gradientPlan_, devices());
+  const SharedModel model{plan_,         parameters_.data(), running_.data(), spec.labelSmoothing,
+                          global_.get(), gradientPlan_,      stream_.get()};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
         std::make_unique<Replica>(model, Replica::Range{d * each, each, spec.shards}, spec.deviceCores[d]));
   }
+  planLeaves();
 }
 
 Trainer::~Trainer() = default;
@@ -63,6 +67,13 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
   optimizerStep_ += 1;
   batchesTracked_ += 1;
   owe(learningRate);
+  if (stream_ != nullptr) {
+    stream_->restart([=](int device, int layer) {
+      const WeightLayout& w = plan_.parameters().of(layer).weight;
+      updateRange(*replicas_[device], device, leavesOf(layer),
+                  {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
+    }, streamTimed_);
+  }
   onEveryReplica([&](Replica& replica, int device) {
     Laps laps(device == 0 ? timed_ : nullptr);
     replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
@@ -79,44 +90,83 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
 
 double Trainer::meanLoss() const { return treeSum(shardLosses_.data(), spec_.shards) / spec_.globalBatch; }
 
-std::vector<const float*> Trainer::allLeaves() const {
-  std::vector<const float*> leaves;
+bool Trainer::streams() const {
+  const int each = spec_.shards / devices();
+  return spec_.clipNorm == 0 && shardsAbreast(each, spec_.syncBatchNorm) == each;
+}
+
+void Trainer::planLeaves() {
+  weightLeaves_.resize(plan_.graph().layers.size());
   for (const auto& replica : replicas_) {
-    for (const float* leaf : replica->leaves()) leaves.push_back(leaf);
+    for (const float* leaf : replica->leaves()) {
+      for (int layer : gradientPlan_.order) weightLeaves_[layer].push_back(leaf + gradientPlan_.weightsAt[layer]);
+      vectorLeaves_.push_back(leaf + gradientPlan_.weightsFloats);
+      wholeLeaves_.push_back(leaf);
+    }
   }
-  return leaves;
+}
+
+GradientLeaves Trainer::leavesOf(int layer) const {
+  const std::vector<const float*>& leaves = weightLeaves_[layer];
+  return {leaves.data(), static_cast<int>(leaves.size()), 1.0f, plan_.parameters().of(layer).weight.live};
+}
+
+GradientLeaves Trainer::wholeLeaves() const {
+  return {wholeLeaves_.data(), static_cast<int>(wholeLeaves_.size()), 1.0f, 0};
+}
+
+GradientLeaves Trainer::vectorLeaves() const {
+  return {vectorLeaves_.data(), static_cast<int>(vectorLeaves_.size()), 1.0f, plan_.parameters().vectorsBegin()};
 }
 
 double Trainer::gradients(const ImageBatch& batch, float* canonical) {
+  const ParameterSpace& space = plan_.parameters();
+  const Buffer sum(space.liveSize());
+  const auto add = [&](const GradientLeaves& leaves, std::size_t from, std::size_t to) {
+    plan_.kernels().sumLeaves(leaves, from, to, sum.data());
+  };
+  const auto addWeights = [&](int layer) {
+    const WeightLayout& w = space.of(layer).weight;
+    add(leavesOf(layer), w.live, w.live + w.liveSize());
+  };
+  if (stream_ != nullptr) {
+    stream_->restart([&](int device, int layer) {
+      if (device == 0) addWeights(layer);
+    }, nullptr);
+  }
   onEveryReplica([&](Replica& replica, int) {
     replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
   });
-  const std::vector<const float*> leaves = allLeaves();
-  const Buffer sum(plan_.parameters().liveSize());
-  plan_.kernels().sumLeaves({leaves.data(), static_cast<int>(leaves.size()), 1.0f}, 0, sum.size(), sum.data());
-  plan_.parameters().exportParameters(sum.data(), sum.size(), canonical);
+  if (stream_ == nullptr) {
+    for (int layer : gradientPlan_.order) addWeights(layer);
+  }
+  add(vectorLeaves(), space.vectorsBegin(), space.liveSize());
+  space.exportParameters(sum.data(), sum.size(), canonical);
   return meanLoss();
 }
 
 Profile Trainer::profile(const ImageBatch& batch, int repetitions) {
   const auto& steps = plan_.steps();
   std::vector<double> seconds(2 * steps.size() + 1);
-  PartSeconds parts;
+  PartSeconds parts, stream;
   struct Watch {
     Trainer& trainer;
     ~Watch() {
-      trainer.timed_ = nullptr;
+      trainer.timed_ = trainer.streamTimed_ = nullptr;
       trainer.replicas_[0]->timeInto(nullptr);
     }
   } const watch{*this};
   timed_ = &parts;
+  streamTimed_ = &stream;
   replicas_[0]->timeInto(seconds.data());
   const auto begin = std::chrono::steady_clock::now();
   for (int r = 0; r < repetitions; r++) step(batch, 0.0);
   Profile profile;
   profile.stepSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / repetitions;
   parts.weightCopies = seconds.back();
-  parts.gradients -= parts.weightCopies;
+  parts.update += stream.update;
+  parts.waiting += stream.waiting;
+  parts.gradients -= parts.weightCopies + stream.update + stream.waiting;
   profile.parts = {parts.gradients / repetitions, parts.waiting / repetitions, parts.update / repetitions,
                    parts.weightCopies / repetitions};
   const double shards = static_cast<double>(spec_.shards) / devices();
@@ -153,29 +203,28 @@ float Trainer::clipScale() const {
   return static_cast<float>(std::min(1.0, spec_.clipNorm / (std::sqrt(squares) + 1e-6)));
 }
 
-// Every replica updates its own chunks of the parameters. What idle ones are owed is paid in one pass for many steps.
+// Every replica updates its own chunks of what the stream has not updated yet. What idle ones are owed is paid in one pass
+// for many steps.
 void Trainer::update(Replica& replica, int device, double learningRate) {
-  const std::vector<const float*> leaves = allLeaves();
-  GradientLeaves gradient{leaves.data(), static_cast<int>(leaves.size()), 1.0f};
-  if (spec_.clipNorm > 0) {
-    addSquares(replica, device, gradient);
-    barrier_.wait();
-    gradient.scale = clipScale();
-  }
   const ParameterSpace& space = plan_.parameters();
-  const Optimizer& o = spec_.optimizer;
-  const auto range = [&](const GradientLeaves& g, float decay, std::size_t from, std::size_t to) {
-    onChunksOf(from, to, replica, device,
-               [&](int, std::size_t begin, std::size_t end) { updateRange(g, learningRate, decay, begin, end); });
-  };
-  range(gradient, o.weightDecay, 0, space.vectorsBegin());
-  range(gradient, o.decayVectors ? o.weightDecay : 0.0f, space.vectorsBegin(), space.liveSize());
+  GradientLeaves vectors = vectorLeaves();
+  if (stream_ == nullptr) {
+    GradientLeaves weights = wholeLeaves();
+    if (spec_.clipNorm > 0) {
+      addSquares(replica, device, weights);
+      barrier_.wait();
+      weights.scale = vectors.scale = clipScale();
+    }
+    updateRange(replica, device, weights, {learningRate, spec_.optimizer.weightDecay, 0, space.vectorsBegin()});
+  }
+  const float decay = spec_.optimizer.decayVectors ? spec_.optimizer.weightDecay : 0.0f;
+  updateRange(replica, device, vectors, {learningRate, decay, space.vectorsBegin(), space.liveSize()});
   if (owedSteps() == mostOwedSteps) updateIdle(replica, device);
 }
 
 void Trainer::owe(double learningRate) {
   if (idleAtRest_) return;
-  const GradientLeaves none{nullptr, 0, 1.0f};
+  const GradientLeaves none{nullptr, 0, 1.0f, 0};
   if (spec_.optimizer.kind == Optimizer::Kind::sgd) {
     owedSgd_.push_back(sgdUpdate(none, learningRate, spec_.optimizer.weightDecay));
   } else {
@@ -225,13 +274,14 @@ AdamUpdate Trainer::adamUpdate(const GradientLeaves& gradient, double learningRa
           decoupled ? static_cast<float>(1.0 - learningRate * static_cast<double>(decay)) : 1.0f};
 }
 
-void Trainer::updateRange(const GradientLeaves& gradient, double learningRate, float decay, std::size_t begin,
-                          std::size_t end) {
-  if (spec_.optimizer.kind == Optimizer::Kind::sgd) {
-    plan_.kernels().sgd(sgdUpdate(gradient, learningRate, decay), begin, end);
-  } else {
-    plan_.kernels().adam(adamUpdate(gradient, learningRate, decay), begin, end);
-  }
+void Trainer::updateRange(Replica& replica, int device, const GradientLeaves& gradient, const UpdateRange& range) {
+  onChunksOf(range.from, range.to, replica, device, [&](int, std::size_t begin, std::size_t end) {
+    if (spec_.optimizer.kind == Optimizer::Kind::sgd) {
+      plan_.kernels().sgd(sgdUpdate(gradient, range.learningRate, range.decay), begin, end);
+    } else {
+      plan_.kernels().adam(adamUpdate(gradient, range.learningRate, range.decay), begin, end);
+    }
+  });
 }
 
 // running = (1 - momentum) * running + momentum * (mean over shards, in tree order; variances unbiased). Where

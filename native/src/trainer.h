@@ -86,7 +86,14 @@ class Trainer {
   void onEveryReplica(const std::function<void(Replica&, int device)>&);
   template <class F>
   void onChunks(int images, F&&);
-  std::vector<const float*> allLeaves() const;
+  // Whether the gradients of weights are used up while the backward pass goes on: not where all must be there first, for
+  // their norm or for further shards of the same device.
+  bool streams() const;
+  // Where the replicas hold the gradients of one layer's weights, or of all vectors, as from parameter `origin` on.
+  GradientLeaves leavesOf(int layer) const;
+  GradientLeaves vectorLeaves() const;
+  GradientLeaves wholeLeaves() const;  // of the live space, where gradients are kept
+  void planLeaves();
   double meanLoss() const;
   bool idleRests() const;
   template <class F>
@@ -96,7 +103,12 @@ class Trainer {
   void update(Replica&, int device, double learningRate);
   SgdUpdate sgdUpdate(const GradientLeaves&, double learningRate, float decay);
   AdamUpdate adamUpdate(const GradientLeaves&, double learningRate, float decay);
-  void updateRange(const GradientLeaves&, double learningRate, float decay, std::size_t begin, std::size_t end);
+  struct UpdateRange {
+    double learningRate;
+    float decay;
+    std::size_t from, to;
+  };
+  void updateRange(Replica&, int device, const GradientLeaves&, const UpdateRange&);
   // Idle parameters (their filter taps only meet padding) move by decay and momentum alone. Their steps are owed, and
   // paid together: a pass over them is mostly memory traffic.
   void owe(double learningRate);
@@ -120,7 +132,12 @@ class Trainer {
   std::vector<SgdUpdate> owedSgd_;
   std::vector<AdamUpdate> owedAdam_;
   PartSeconds* timed_ = nullptr;  // while set, each step adds its times on the first device
+  PartSeconds* streamTimed_ = nullptr;  // and here those of its gradients' stream, which are part of those of gradients
   bool idleAtRest_;  // without decay and momentum, an update leaves the idle parameters as they are
+  const GradientPlan gradientPlan_;
+  std::unique_ptr<GradientStream> stream_;
+  std::vector<std::vector<const float*>> weightLeaves_;  // by layer
+  std::vector<const float*> vectorLeaves_, wholeLeaves_;
   Barrier barrier_;
   std::vector<std::unique_ptr<Replica>> replicas_;
 };

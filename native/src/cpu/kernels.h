@@ -147,6 +147,7 @@ struct GradientLeaves {
   const float* const* leaves;
   int count;    // power of two; 0 where the gradient is zero (filter taps that only meet padding)
   float scale;  // multiplies the sum: below 1 where the gradient's norm is clipped
+  std::size_t origin;  // the parameter that the leaves begin with
 };
 
 struct SgdUpdate {
@@ -213,10 +214,10 @@ struct Kernels {
   void (*pairRows)(const PairedRows&, int pixelBegin, int pixelEnd);
   // [in][panel width] of one panel to pairs along in: [in / 2][panel width][2] of bfloat16
   void (*pairWeights)(const float* from, std::uint32_t* to, int inChannels);
-  // [panel][in][panel width] of one slot to pairs along out, of one panel of in: [out / 2][panel width][2]
-  void (*pairTransposedWeights)(const float* from, std::uint32_t* to, int inChannels, int outChannels, int inPanel);
   // [in][panel width of out] -> [out][panel width of in], of at most one panel each; further columns are zero
   void (*transposeBlock)(const float* from, float* to, int ins, int outs);
+  // the same to pairs along out: [out / 2][panel width][2]
+  void (*pairTransposedBlock)(const float* from, std::uint32_t* to, int ins, int outs);
 
   // Winograd F(4x4, 3x3) for padding 1 and stride 1; transformed data is [36][rows][channels], begin and end count
   // rows from firstRow. Output: map (+)= transformed; OutputGradient is its adjoint.

@@ -16,7 +16,7 @@ static const Kernels table = {
     TRAINQL_ISA_NAME, V, panel, tileRows, sizeof(Element),
     rowTiles, rowProduct<ElementStep, Element>, rowProduct<Single, Element>, rowProduct<Single, float>,
     gradientTiles, gradientTileBegin, gradientSpans, weightGradient<ElementStep, ElementRows>, weightGradient<Single, Element>,
-    weightGradient<Single, float>, pairRowsOrNull, pairWeightsOrNull, pairTransposedWeightsOrNull, transposeBlock,
+    weightGradient<Single, float>, pairRowsOrNull, pairWeightsOrNull, transposeBlock, pairTransposedBlockOrNull,
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
     statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
     maxPoolForward, maxPoolBackward, averageForward, averageBackward, addRelu, passGradient, widen, narrow, addTo,

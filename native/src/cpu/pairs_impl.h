@@ -42,34 +42,26 @@ static inline Vec pairsAlongOut(const float* row) {
   return reinterpret_cast<Vec>(pairs);
 }
 
-static void pairTransposedWeights(const float* from, std::uint32_t* to, int inChannels, int outChannels,
-                                  int inPanel) {
+static void pairTransposedBlock(const float* from, std::uint32_t* to, int ins, int outs) {
   static_assert(panel == 2 * V, "a panel row is one vector of pairs");
-  const int outPairs = (outChannels + 1) / 2;
-  for (int pair = 0; pair < outPairs; pair += V, from += static_cast<std::ptrdiff_t>(inChannels) * panel) {
-    const int pairs = std::min(V, outPairs - pair);
-    for (int half = 0; half < panel; half += V) {
-      Vec block[V];
+  for (int half = 0; half < panel; half += V) {
+    Vec block[V];
 #pragma GCC unroll 16
-      for (int i = 0; i < V; i++) {
-        const int in = inPanel * panel + half + i;
-        block[i] = in < inChannels ? pairsAlongOut(from + static_cast<std::ptrdiff_t>(in) * panel) : Vec{};
-      }
-      transposeVectors(block);
-      for (int o = 0; o < pairs; o++) store(reinterpret_cast<float*>(to + (pair + o) * panel + half), block[o]);
-    }
+    for (int i = 0; i < V; i++) block[i] = half + i < ins ? pairsAlongOut(from + (half + i) * panel) : Vec{};
+    transposeVectors(block);
+    for (int o = 0; o < (outs + 1) / 2; o++) store(reinterpret_cast<float*>(to + o * panel + half), block[o]);
   }
 }
 
 constexpr auto pairRowsOrNull = pairRows;
 constexpr auto pairWeightsOrNull = pairWeights;
-constexpr auto pairTransposedWeightsOrNull = pairTransposedWeights;
+constexpr auto pairTransposedBlockOrNull = pairTransposedBlock;
 
 #else
 
 constexpr decltype(Kernels::pairRows) pairRowsOrNull = nullptr;
 constexpr decltype(Kernels::pairWeights) pairWeightsOrNull = nullptr;
-constexpr decltype(Kernels::pairTransposedWeights) pairTransposedWeightsOrNull = nullptr;
+constexpr decltype(Kernels::pairTransposedBlock) pairTransposedBlockOrNull = nullptr;
 
 #endif
 

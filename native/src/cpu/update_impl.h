@@ -22,7 +22,7 @@ template <class F>
 static inline void forEachGradient(const GradientLeaves& g, std::size_t begin, std::size_t end, F&& f) {
   const Vec scale = broadcast(g.scale);
   const auto each = [&](auto&& sumAt) {
-    for (std::size_t i = begin; i < end; i += V) f(i, pinned(scale * sumAt(i)));
+    for (std::size_t i = begin; i < end; i += V) f(i, pinned(scale * sumAt(i - g.origin)));
   };
   switch (g.count) {
     case 0: return each([](std::size_t) { return Vec{}; });

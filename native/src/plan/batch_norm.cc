@@ -12,6 +12,7 @@ class BatchNorm final : public BatchNormStep {
  public:
   BatchNorm(Plan& plan, const BatchNormFusion& fusion)
       : parameters_(plan.parameters().of(fusion.layer)),
+        vectorsBegin_(plan.parameters().vectorsBegin()),
         epsilon_(plan.graph().layers[fusion.layer].epsilon),
         rows_(plan.tensor(fusion.output).pixels() * plan.batch()),
         in_(plan.tensor(plan.graph().layers[fusion.layer].input)),
@@ -101,8 +102,8 @@ class BatchNorm final : public BatchNormStep {
     const float* const sum = w.ofPopulation.sums + parameters_.runningMean;
     const float* const sumCentered = w.ofPopulation.sums + parameters_.runningVariance;
     const float n = static_cast<float>(rows_) * static_cast<float>(w.populationShards);
-    float* const gammaGradient = w.gradient + parameters_.scale;
-    float* const betaGradient = w.gradient + parameters_.shift;
+    float* const gammaGradient = w.vectorGradient + parameters_.scale - vectorsBegin_;
+    float* const betaGradient = w.vectorGradient + parameters_.shift - vectorsBegin_;
     for (int i = 0; i < in_.padded; i++) {
       const float deviation = inverseDeviation(variance[i]);
       const float dGamma = shardCentered[i] * deviation, dBeta = shardSum[i];
@@ -155,6 +156,7 @@ class BatchNorm final : public BatchNormStep {
   }
 
   const LayerParameters& parameters_;
+  const std::size_t vectorsBegin_;
   const float epsilon_;
   const int rows_;
   const TensorLayout in_, out_;

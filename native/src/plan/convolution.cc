@@ -92,24 +92,19 @@ class Direct final : public ConvolutionAlgorithm {
     const std::size_t panelPairs = forwardPairs() / panels();
     w.team.split(panels(), [&](int begin, int end) {
       for (int i = begin; i < end; i++) {
-        w.kernels.pairWeights(w.parameters + weight().live + i * weight().panelStride(), pairs(w) + i * panelPairs,
+        w.kernels.pairWeights(w.parameters + weight().live + i * weight().panelStride(), pairs(w.weights) + i * panelPairs,
                               layer_.inChannels);
       }
     });
   }
 
   void prepareDataGradient(const Workspace& w) const override {
-    const int inPanels = in_.padded / weight().panel;
-    const std::size_t slotFloats = dataGradientFloats() / weight().liveSlots, panelFloats = slotFloats / inPanels;
-    w.team.split(weight().liveSlots * inPanels, [&](int begin, int end) {
+    const std::size_t slotFloats = dataGradientFloats() / weight().liveSlots;
+    w.team.split(panels(), [&](int begin, int end) {
       for (int i = begin; i < end; i++) {
-        const float* const from = w.parameters + weight().live + i / inPanels * weight().slotStride();
-        const std::size_t to = i / inPanels * slotFloats + i % inPanels * panelFloats;
-        if (plan_.paired()) {
-          w.kernels.pairTransposedWeights(from, pairs(w) + to, layer_.inChannels, layer_.outChannels, i % inPanels);
-        } else {
-          transposePanel(w, from, w.weights + to, i % inPanels);
-        }
+        const float* const from = w.parameters + weight().live + i * weight().panelStride();
+        float* const slot = w.weights + i / weight().panels * slotFloats;
+        transposePanel(w, from, slot, i % weight().panels);
       }
     });
   }
@@ -147,14 +142,19 @@ class Direct final : public ConvolutionAlgorithm {
   std::size_t dataGradientFloats() const {
     return static_cast<std::size_t>(weight().liveSlots) * in_.padded * dataGradientDepth();
   }
-  static std::uint32_t* pairs(const Workspace& w) { return reinterpret_cast<std::uint32_t*>(w.weights); }
+  static std::uint32_t* pairs(float* weights) { return reinterpret_cast<std::uint32_t*>(weights); }
 
-  // [out panel][in][panel width] of one slot to [out][panel width] of one panel of in.
-  void transposePanel(const Workspace& w, const float* from, float* to, int inPanel) const {
-    const int panel = weight().panel, ins = std::min(panel, layer_.inChannels - inPanel * panel);
-    for (int out = 0; out < layer_.outChannels; out += panel) {
-      w.kernels.transposeBlock(from + out / panel * weight().panelStride() + inPanel * panel * panel, to + out * panel,
-                               ins, std::min(panel, layer_.outChannels - out));
+  // [in][panel width] of one panel of out to its part of [in panel][out][panel width], or of pairs along out.
+  void transposePanel(const Workspace& w, const float* from, float* slot, int outPanel) const {
+    const int panel = weight().panel, outs = std::min(panel, layer_.outChannels - outPanel * panel);
+    for (int in = 0; in < layer_.inChannels; in += panel, from += panel * panel) {
+      const int ins = std::min(panel, layer_.inChannels - in);
+      const std::size_t at = static_cast<std::size_t>(in) * dataGradientDepth();
+      if (plan_.paired()) {
+        w.kernels.pairTransposedBlock(from, pairs(slot + at) + outPanel * panel / 2 * panel, ins, outs);
+      } else {
+        w.kernels.transposeBlock(from, slot + at + outPanel * panel * panel, ins, outs);
+      }
     }
   }
 
@@ -211,7 +211,7 @@ class Direct final : public ConvolutionAlgorithm {
     a.panelStride = weight().panelStride();
     // A sum that is finished in registers may be added at once; else it is finished apart first.
     const bool apart = w.addGradient && inParts_;
-    float* const gradient = w.gradient + weight().live;
+    float* const gradient = w.weightGradient;
     a.gradient = apart ? w.scratch : gradient;
     for (a.block = 0; a.block < blocks(); a.block++) {
       a.add = a.block > 0 || (w.addGradient && !apart);
@@ -258,7 +258,7 @@ class Direct final : public ConvolutionAlgorithm {
     if (!hasBias()) return;
     std::vector<float> sums(out_.padded);
     w.kernels.columnSums(w.at(out_.gradient), out_.row, out_.pixels() * plan_.batch(), 0, out_.padded, sums.data());
-    float* bias = w.gradient + parameters_.shift;
+    float* bias = w.vectorGradient + parameters_.shift - plan_.parameters().vectorsBegin();
     for (int c = 0; c < out_.padded; c++) bias[c] = w.addGradient ? bias[c] + sums[c] : sums[c];
   }
 

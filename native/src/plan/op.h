@@ -31,7 +31,8 @@ struct Workspace {
   NormStatistics ofShard;       // what this shard puts in
   NormStatistics ofPopulation;  // what it is normalised by: its own, or that of all shards (`GlobalStatistics`)
   int populationShards;
-  float* gradient;              // live parameter space
+  float* weightGradient;        // of the step's weights
+  float* vectorGradient;        // of all scales, shifts and biases, as they lie in the parameter space
   bool addGradient;             // second shard of a pair: add to the first one's gradient
   float* scratch;               // as large as the plan asks
   double* seconds;              // null, or (steps, 2) and one: time added to by each step's forward and backward, and by preparing them

@@ -48,11 +48,10 @@ class ParameterSpace {
   ParameterSpace(const Graph&, const Kernels&);
 
   const LayerParameters& of(int layer) const { return layers_[layer]; }
-  // Calls f(offset, floats) for each part of the live space that is the layer's.
+  // Calls f(offset, floats) for each vector of the layer.
   template <class F>
-  void eachLiveRange(int layer, F&& f) const {
+  void eachVector(int layer, F&& f) const {
     const LayerParameters& p = layers_[layer];
-    if (p.hasWeight) f(p.weight.live, p.weight.liveSize());
     if (p.channels == 0) return;
     if (!p.hasWeight) f(p.scale, p.padded);
     f(p.shift, p.padded);

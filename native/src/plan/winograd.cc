@@ -263,7 +263,7 @@ class Winograd final : public ConvolutionAlgorithm {
   void finish(const Workspace& w, const float* sums, std::ptrdiff_t plane, std::size_t at, Floats floats) const {
     float* taps[9];
     for (int t = 0; t < 9; t++) {
-      taps[t] = w.gradient + weight_.live + weight_.slotOfTap[t] * weight_.slotStride() + at;
+      taps[t] = w.weightGradient + weight_.slotOfTap[t] * weight_.slotStride() + at;
     }
     w.kernels.winogradWeightGradient(sums, plane, taps, w.addGradient, floats.begin, floats.end);
   }

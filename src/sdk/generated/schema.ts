@@ -606,7 +606,7 @@ export type LoadReport = {
 export type MemoryEstimate = {
   /** Of each replica: activations of the shards at work at once and the gradients alive beside them, at their peak. */
   activationBytes: Scalars['BigInt']['output'];
-  /** Of each replica: gradients, one set for each level of its sum over shards. */
+  /** Of each replica: gradients of a few layers at a time; or, with more shards than are at work at once or clipping, one set for each level of its sum over shards. */
   gradientBytes: Scalars['BigInt']['output'];
   /** State of the optimizer, held once. */
   optimizerBytes: Scalars['BigInt']['output'];
@@ -648,6 +648,8 @@ export type ModelSummaryInput = {
   architecture?: Architecture;
   channels?: Scalars['Int']['input'];
   classes?: Scalars['Int']['input'];
+  /** Whether gradients are clipped (`clipNorm`), and so all kept until their norm is known. */
+  clipped?: Scalars['Boolean']['input'];
   /** How many: 1, 2, 4 … shards. */
   devices?: Scalars['Int']['input'];
   globalBatch?: Scalars['Int']['input'];

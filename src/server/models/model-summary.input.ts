@@ -39,4 +39,10 @@ export class ModelSummaryInput {
 
   @Field(() => Boolean, { defaultValue: false, description: 'Needs memory for all shards at once.' })
   syncBatchNorm!: boolean
+
+  @Field(() => Boolean, {
+    defaultValue: false,
+    description: 'Whether gradients are clipped (`clipNorm`), and so all kept until their norm is known.',
+  })
+  clipped!: boolean
 }

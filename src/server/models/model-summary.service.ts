@@ -21,6 +21,7 @@ const requestSchema = z.strictObject({
   optimizer: z.enum(optimizerKinds),
   precision: z.enum(precisions),
   syncBatchNorm: z.boolean(),
+  clipped: z.boolean(),
 })
 export type ModelSummaryRequest = z.input<typeof requestSchema>
 

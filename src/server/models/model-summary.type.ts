@@ -59,7 +59,9 @@ export class MemoryEstimate {
   optimizerBytes!: bigint
 
   @Field(() => BigIntScalar, {
-    description: 'Of each replica: gradients, one set for each level of its sum over shards.',
+    description:
+      'Of each replica: gradients of a few layers at a time; or, with more shards than are at work at once or clipping, ' +
+      'one set for each level of its sum over shards.',
   })
   gradientBytes!: bigint
 

@@ -15,6 +15,8 @@ export interface TrainingPlan {
   precision: Precision
   /** Default: false. */
   syncBatchNorm?: boolean
+  /** Whether the gradient's norm is limited. Default: false. */
+  clipped?: boolean
 }
 
 /** In bytes. Channels padded to whole vectors are left out: with 64 channels and more they are few. */
@@ -25,7 +27,7 @@ export interface MemoryEstimate {
   weightBytes: number
   optimizerBytes: number
   // Held by each replica.
-  /** One set for each level of its part of the sum over shards that waits for its other half. */
+  /** Those of a few layers at a time; or one set for each level of its part of the sum over shards that waits for its other half. */
   gradientBytes: number
   /** Activations kept for the backward pass of the shards at work, with the gradients alive beside them, at their peak. */
   activationBytes: number
@@ -48,7 +50,8 @@ export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
   const idle = convolutions.reduce((sum, layer) => sum + tapValues(layer) * idleTaps(graph, layer), 0)
   const weightBytes = floatBytes * stateEntries(graph).reduce((sum, { shape }) => sum + elementCount(shape), 0)
   const optimizerBytes = floatBytes * parameters * optimizerSlots(optimizer).length
-  const gradientBytes = floatBytes * (parameters - idle) * gradientSets(shards / devices)
+  const gradientFloats = streams(plan) ? streamedFloats(graph) : parameters - idle
+  const gradientBytes = floatBytes * gradientFloats * gradientSets(shards / devices)
   const activationBytes = shardsAtOnce(plan) * (globalBatch / shards) * peakBytes(plan)
   const weightCopyBytes = floatBytes * Math.max(0, ...convolutions.map((layer) => copiedFloats(plan, layer)))
   const scratchBytes = Math.max(0, ...convolutions.map((layer) => scratchOf(plan, layer)))
@@ -68,6 +71,29 @@ export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
 /** The second shard of a pair is added as it is computed, and a replica's last addition is left to the update. */
 function gradientSets(shardsOfReplica: number): number {
   return Math.max(1, Math.log2(shardsOfReplica))
+}
+
+/** Where all shards of a replica are at work at once and no norm is waited for, gradients are used up layer by layer. */
+function streams(plan: TrainingPlan): boolean {
+  return plan.clipped !== true && shardsAtOnce(plan) === plan.shards / plan.devices
+}
+
+/** Layers whose gradients of weights are in memory at once, as in native/src/plan/gradient_plan.h. */
+const streamedLayers = 4
+
+/** Vectors are all kept. */
+function streamedFloats(graph: ModelGraph): number {
+  const weights = graph.layers.flatMap((layer) => {
+    if (layer.op === 'linear') return { all: layer.inFeatures * layer.outFeatures, idle: 0 }
+    return layer.op === 'conv'
+      ? { all: tapValues(layer) * layer.kernel ** 2, idle: tapValues(layer) * idleTaps(graph, layer) }
+      : []
+  })
+  const vectors = weights.reduce((rest, { all }) => rest - all, parameterCount(graph))
+  const atOnce = weights.map((_, at) =>
+    weights.slice(at, at + streamedLayers).reduce((sum, { all, idle }) => sum + all - idle, 0),
+  )
+  return Math.max(0, ...atOnce) + vectors
 }
 
 /** A replica takes its shards in pairs, or all together where batch norm is over the global batch. */
