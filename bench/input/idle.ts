@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { parseAttempt, parseRunSpec, type AugmentationSpec } from '../../src/shared/run-spec.ts'
 import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
 import type { Batch, Engine, Session, SessionSpec } from '../../src/trainer/engine.ts'
+import { noReserve } from '../../src/trainer/disk.ts'
 import { openEngine } from '../../src/trainer/engines/open.ts'
 import { openEventLog } from '../../src/trainer/event-log.ts'
 import { train } from '../../src/trainer/loop.ts'
@@ -61,7 +62,7 @@ export async function measureIdle(task: IdleTask, round: number): Promise<IdleRo
     file: join(folder, 'events.1.jsonl'),
     run: 'bench',
     attempt: 1,
-    reserve: { release: () => false },
+    reserve: noReserve,
   })
   const watched = watch(await openEngine('NATIVE', devices), steps)
   await train({

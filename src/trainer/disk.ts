@@ -1,5 +1,16 @@
 // Writing files so that a crash leaves the old one or the new one, and what to do when the disk is full.
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
 import { randomFillSync } from 'node:crypto'
 import { dirname } from 'node:path'
@@ -28,39 +39,72 @@ export async function syncFolder(folder: string): Promise<void> {
   }
 }
 
-/** Space set aside while there is some, so that a run on a full disk can still say what happened to it. */
+/** Space set aside while there is some, so that a run on a full disk can still write its log and say how it ended. */
 export interface DiskReserve {
-  /** Frees the space; true the first time. */
+  /** Frees a part for the log to go on; false where what is left is for the last words. */
+  lend(): boolean
+  /** Takes back what was lent, as far as there is room again. */
+  restore(): void
+  /** Frees the rest; true the first time. */
   release(): boolean
 }
 
-const reserveBytes = 256 * 1024
+/** For a log that nobody's disk is short of. */
+export const noReserve: DiskReserve = { lend: () => false, restore: () => undefined, release: () => false }
 
-/** @throws TrainqlError `DISK_FULL` */
-export function reserveDisk(file: string): DiskReserve {
-  let held = true
+const pieceBytes = 64 * 1024
+const lastWordsBytes = 256 * 1024
+
+/**
+ * @param lendBytes Beyond the room for the last words; whole pieces of 64 KiB.
+ * @throws TrainqlError `DISK_FULL`
+ */
+export function reserveDisk(file: string, lendBytes = 0): DiskReserve {
+  const fullBytes = lastWordsBytes + lendBytes
+  let heldBytes = 0
   try {
-    const descriptor = openSync(file, 'w')
-    try {
-      // Random, so that a file system that compresses cannot make it small.
-      const noise = randomFillSync(Buffer.alloc(reserveBytes))
-      for (let written = 0; written < noise.length;) written += writeSync(descriptor, noise, written)
-      fsyncSync(descriptor)
-    } finally {
-      closeSync(descriptor)
-    }
+    extend(file, fullBytes)
+    heldBytes = fullBytes
   } catch (error) {
     rmSync(file, { force: true })
     throw diskFullOr(error, dirname(file))
   }
   return {
+    lend() {
+      if (heldBytes <= lastWordsBytes) return false
+      heldBytes -= pieceBytes
+      truncateSync(file, heldBytes)
+      return true
+    },
+    restore() {
+      if (heldBytes === 0 || heldBytes === fullBytes) return
+      try {
+        extend(file, fullBytes)
+        heldBytes = fullBytes
+      } catch (error) {
+        truncateSync(file, heldBytes)
+        if (!isDiskFull(error)) throw error
+      }
+    },
     release() {
-      if (!held) return false
-      held = false
+      if (heldBytes === 0) return false
+      heldBytes = 0
       const existed = existsSync(file)
       rmSync(file, { force: true })
       return existed
     },
+  }
+}
+
+/** With random bytes, so that a file system that compresses cannot make it small. */
+function extend(file: string, toBytes: number): void {
+  const descriptor = openSync(file, 'a')
+  try {
+    const noise = randomFillSync(Buffer.alloc(toBytes - fstatSync(descriptor).size))
+    for (let written = 0; written < noise.length;) written += writeSync(descriptor, noise, written)
+    fsyncSync(descriptor)
+  } finally {
+    closeSync(descriptor)
   }
 }
 

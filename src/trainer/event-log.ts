@@ -18,7 +18,7 @@ export interface EventLogOptions {
   file: string
   run: string
   attempt: number
-  /** Freed when the disk is full, for the last words. */
+  /** Freed when the disk is full: piece by piece for the log to go on, the rest for the last words. */
   reserve: DiskReserve
 }
 
@@ -29,7 +29,8 @@ const lastWords: ReadonlySet<TrainerEvent['type']> = new Set(['failed', 'stopped
 
 /**
  * Opens the log, repairs a torn last line and goes on numbering behind the last whole one.
- * Methods throw TrainqlError `DISK_FULL` when the disk is full; after that only an event that ends the run is taken.
+ * On a full disk it goes on with what the reserve lends. Methods throw TrainqlError `DISK_FULL` when that is used up; after
+ * that only an event that ends the run is taken.
  */
 export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): EventLog {
   const descriptor = openSync(file, 'a+')
@@ -50,11 +51,22 @@ export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): 
     flushedAt = performance.now()
   }
 
+  function writeOnLoan(): void {
+    for (;;) {
+      try {
+        writePending()
+        return
+      } catch (error) {
+        if (!isDiskFull(error) || !reserve.lend()) throw error
+      }
+    }
+  }
+
   function flush(): void {
     clearTimeout(timer)
     timer = undefined
     try {
-      writePending()
+      writeOnLoan()
     } catch (error) {
       failure ??= diskFullOr(error, dirname(file))
       if (isDiskFull(error) && reserve.release()) writePending()
@@ -91,6 +103,7 @@ export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): 
     sync() {
       flush()
       fsyncSync(descriptor)
+      reserve.restore()
     },
     close() {
       try {

@@ -1,5 +1,5 @@
 // Turns a run directory into a training job: spec, attempt, dataset, engine, and the checkpoint to go on from.
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { TrainqlError } from '../shared/errors.ts'
 import { attemptFile, checkpointsFolder, specFile } from '../shared/run-directory.ts'
@@ -13,6 +13,7 @@ import type { TrainingJob } from './loop.ts'
 import { openResume, type OpenedResume } from './open-resume.ts'
 import { isOver } from './ownership.ts'
 import type { Progress } from './progress.ts'
+import { readRunFile } from './run-file.ts'
 
 export interface JobRequest {
   directory: string
@@ -36,8 +37,8 @@ export type OpenedJob = Pick<TrainingJob, 'spec' | 'attempt' | 'dataset' | 'engi
  */
 export async function openJob(request: JobRequest): Promise<OpenedJob> {
   const { directory, attempt: number, progress, stop, say } = request
-  const spec = parseRunSpec(await readJson(specFile(directory)))
-  const attempt = parseAttempt(await readJson(attemptFile(directory, number)))
+  const spec = parseRunSpec(await readRunFile(specFile(directory)))
+  const attempt = parseAttempt(await readRunFile(attemptFile(directory, number)))
   checkAgreement({ directory, number, spec, attempt })
   const checkpoints = checkpointsFolder(directory)
   await mkdir(checkpoints, { recursive: true })
@@ -94,21 +95,6 @@ function tellProgress({ progress, onDecoding }: JobRequest): (decoding: BuildPro
     if (decoding.done < decoding.total && now - toldAt < decodingEventsEveryMs) return
     toldAt = now
     onDecoding(decoding)
-  }
-}
-
-async function readJson(file: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(file, 'utf8'))
-  } catch (error) {
-    throw new TrainqlError(
-      {
-        code: 'RUN_DIRECTORY_INVALID',
-        message: `${file}: expected a JSON file; ${error instanceof Error ? error.message : String(error)}.`,
-        fix: 'Create the run again.',
-      },
-      { cause: error },
-    )
   }
 }
 

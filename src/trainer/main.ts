@@ -17,6 +17,9 @@ import { listenToSignals } from './signals.ts'
 
 const usage = 'Usage: main <runDirectory> <attempt>, with spec.json and attempt.<n>.json in the run directory.'
 
+/** Some thousands of steps in the log of a run that goes on while the disk is full. */
+const lendBytes = 768 * 1024
+
 process.exitCode = await main(process.argv.slice(2))
 // Engines may leave threads behind; everything that matters is on the disk.
 await Promise.all([process.stdout, process.stderr].map(written))
@@ -94,7 +97,7 @@ async function own({ directory, attempt, control }: Ownership): Promise<ExitCode
   })
 
   try {
-    reserve = reserveDisk(join(directory, `reserve.${attempt}`))
+    reserve = reserveDisk(join(directory, `reserve.${attempt}`), lendBytes)
     events = openEventLog({ file: eventsFile(directory, attempt), run, attempt, reserve })
     const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress })
     const outcome = await openAndTrain({ directory, attempt, progress, events, control })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { entryCommand } from '../../src/shared/entry.ts'
 import { parseTrainerEvent, type TrainerEvent, type Unidentified } from '../../src/shared/events.ts'
-import { reserveDisk } from '../../src/trainer/disk.ts'
+import { noReserve, reserveDisk } from '../../src/trainer/disk.ts'
 import { openEventLog, type EventLog } from '../../src/trainer/event-log.ts'
 import { onSmallDisk, skipWithoutSmallDisk, smallDisk } from './fixtures/small-disk.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
@@ -22,7 +22,7 @@ function step(number: number): Unidentified<TrainerEvent> {
 }
 
 function open(folder: string): EventLog {
-  return openEventLog({ file: join(folder, 'events.1.jsonl'), run: 'r', attempt: 1, reserve: { release: () => false } })
+  return openEventLog({ file: join(folder, 'events.1.jsonl'), run: 'r', attempt: 1, reserve: noReserve })
 }
 
 function read(folder: string): TrainerEvent[] {

@@ -9,6 +9,7 @@ import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
 import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
 import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
 import type { SessionSpec } from '../../src/trainer/engine.ts'
+import { noReserve } from '../../src/trainer/disk.ts'
 import { openEventLog } from '../../src/trainer/event-log.ts'
 import { train, type Outcome } from '../../src/trainer/loop.ts'
 import { createProgress, type Progress } from '../../src/trainer/progress.ts'
@@ -44,7 +45,7 @@ async function trial(options: TrialOptions): Promise<Trial> {
   const checkpoints = join(folder, 'checkpoints')
   mkdirSync(checkpoints, { recursive: true })
   const file = join(folder, `events.${attempt}.jsonl`)
-  const events = openEventLog({ file, run: 'r', attempt, reserve: { release: () => false } })
+  const events = openEventLog({ file, run: 'r', attempt, reserve: noReserve })
   const progress = createProgress()
   progress.lastCheckpoint = resumeFrom ?? null
   const outcome = await train({

@@ -43,13 +43,15 @@ function act(request: CheckpointRequest): Promise<Result> {
     case 'PRETRAINED':
     case 'INSPECT':
     case 'IMPORT':
-    case 'VERIFY':
-    case 'PROVE':
       throw new TrainqlError({
         code: 'INTERNAL',
         message: `This version cannot ${request.action} a checkpoint yet.`,
         fix: 'Use a later version.',
       })
+    case 'VERIFY':
+      return import('./actions/verify.ts').then(({ run }) => run(request, print))
+    case 'PROVE':
+      return import('./actions/prove.ts').then(({ run }) => run(request, print))
     default:
       return request satisfies never
   }
