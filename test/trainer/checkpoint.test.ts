@@ -3,38 +3,14 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { entryCommand } from '../../src/shared/entry.ts'
 import { loadCheckpoint, loadResumable } from '../../src/trainer/checkpoints/load.ts'
 import { removeUnfinished, saveCheckpoint, type CheckpointContent } from '../../src/trainer/checkpoints/save.ts'
+import { onSmallDisk, skipWithoutSmallDisk, smallDisk } from './fixtures/small-disk.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
+import { tinyCheckpoint } from './fixtures/tiny-checkpoint.ts'
 
-const content: CheckpointContent = {
-  state: new Map([
-    ['fc.weight', { shape: [2, 2], data: Float32Array.of(1, 2, 3, 4) }],
-    ['bn1.num_batches_tracked', { shape: [], data: Float32Array.of(3) }],
-  ]),
-  optimizerState: {
-    step: 3,
-    tensors: new Map([['momentum_buffer.fc.weight', { shape: [2, 2], data: Float32Array.of(5, 6, 7, 8) }]]),
-  },
-  manifest: {
-    formatVersion: 2,
-    runId: 'r',
-    attempt: 1,
-    epoch: 1,
-    step: 3,
-    model: { architecture: 'RESNET18', classes: 10, input: { channels: 1, height: 28, width: 28 } },
-    data: { dataset: 'shapes', classNames: ['ring', 'arc'], normalisation: { mean: [0.5], deviation: [0.25] } },
-    metrics: { trainLoss: 2.3, validationLoss: 2.2, accuracy: 0.125, top5Accuracy: 0.5 },
-    training: {
-      sampler: { seed: 7, epoch: 2, step: 0, lossSum: 0 },
-      schedule: { kind: 'CONSTANT', warmUpSteps: 0, learningRate: 0.1, totalSteps: 6 },
-      engine: { name: 'native', detail: 'avx2' },
-    },
-    optimizer: { kind: 'SGD', momentum: 0.9, nesterov: false, weightDecay: 0, decayVectors: true, step: 3 },
-    parent: null,
-    importedFrom: null,
-  },
-}
+const content = tinyCheckpoint
 
 /** As an import makes of a file of weights alone. */
 const imported: CheckpointContent = {
@@ -125,6 +101,21 @@ describe('saveCheckpoint', () => {
     await expect(saveCheckpoint(folder, '1-00000003', content)).rejects.toMatchObject({ code: 'ENOTEMPTY' })
     expect(readdirSync(folder)).toEqual(['1-00000003'])
     expect(readdirSync(occupied)).toEqual(['kept'])
+  })
+})
+
+describe('a disk that becomes full while a checkpoint is written', () => {
+  test('fails the save alone: nothing is left of it, and those before are whole', (context) => {
+    skipWithoutSmallDisk(context)
+    const script = entryCommand(new URL('./fixtures/fill-checkpoints.ts', import.meta.url))
+    const text = onSmallDisk({ mebibytes: 1, command: [...script, smallDisk].join(' ') })
+    const { error, left, intact } = JSON.parse(text) as Record<string, unknown>
+    expect(error).toEqual({
+      code: 'DISK_FULL',
+      message: `Expected room to write in ${smallDisk}; the disk or the quota is full.`,
+    })
+    expect(left).toEqual(['1-00000001', '1-00000002'])
+    expect(intact).toEqual([true, true])
   })
 })
 

@@ -101,19 +101,36 @@ describe('a full disk', () => {
     expect(reserve.release()).toBe(false)
   })
 
-  test('is said in the log: no torn line, no gap, and the last words after it', (context) => {
+  test('the reserve lends all but the room for the last words, and takes it back', () => {
+    const file = join(temporaryFolder(), 'reserve.1')
+    const size = (): number => readFileSync(file).length
+    const reserve = reserveDisk(file, 128 * 1024)
+    expect(size()).toBe(384 * 1024)
+    expect([reserve.lend(), size(), reserve.lend(), size(), reserve.lend()]).toEqual([
+      ...[true, 320 * 1024],
+      ...[true, 256 * 1024],
+      false,
+    ])
+    reserve.restore()
+    expect(size()).toBe(384 * 1024)
+    expect([reserve.release(), reserve.lend(), existsSync(file)]).toEqual([true, false, false])
+    reserve.restore()
+    expect(existsSync(file)).toBe(false)
+  })
+
+  test('lets the log go on with what is lent: no torn line, no gap, and the last words after it', (context) => {
     skipWithoutSmallDisk(context)
     const [command, ...loader] = entryCommand(new URL('./fixtures/fill-disk.ts', import.meta.url))
     const text = onSmallDisk({
       mebibytes: 1,
-      command: `${[command, ...loader, smallDisk].join(' ')} >&2; cat ${smallDisk}/events.1.jsonl`,
+      command: `${[command, ...loader, smallDisk].join(' ')}; cat ${smallDisk}/events.1.jsonl`,
     })
+    const [fullAt, ...lines] = text.split('\n')
     expect(text.endsWith('\n')).toBe(true)
-    const events = text
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => parseTrainerEvent(JSON.parse(line)))
-    expect(events.length).toBeGreaterThan(1000)
+    const events = lines.slice(0, -1).map((line) => parseTrainerEvent(JSON.parse(line)))
+    // 1 MiB less the reserve, and then the 128 KiB that were lent, in lines of about 168 bytes.
+    expect(Number(fullAt)).toBeGreaterThan(3000)
+    expect(events.length - Number(fullAt)).toBeGreaterThan(700)
     expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1))
     expect(events.at(-1)).toMatchObject({ type: 'failed', code: 'DISK_FULL' })
     expect(events.slice(0, -1).every(({ type }) => type === 'step')).toBe(true)

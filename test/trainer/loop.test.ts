@@ -34,6 +34,7 @@ interface TrialOptions extends LinearEngineOptions {
   attempt?: number
   spec?: Record<string, unknown>
   resumeFrom?: string
+  dataset?: Dataset
   stop?: AbortController
   /** Looked at as `control.takeCheckpointRequest`. */
   takeCheckpointRequest?: () => boolean
@@ -66,7 +67,7 @@ async function trial(options: TrialOptions): Promise<Trial> {
       devices: [{ kind: 'CPU', name: 'cpu:0', cores: [0] }],
       datasetRoots: [],
     }),
-    dataset,
+    dataset: options.dataset ?? dataset,
     engine: linearEngine(options),
     resume: resumeFrom === undefined ? null : await loadResumable(join(checkpoints, resumeFrom)),
     checkpoints,
@@ -286,6 +287,30 @@ describe('a checkpoint asked for', () => {
   })
 })
 
+describe('a policy for checkpoints', () => {
+  test('takes them inside epochs too, removes what it does not keep, and tells what a killed attempt did not', async () => {
+    const folder = temporaryFolder()
+    mkdirSync(join(folder, 'checkpoints', '.trash-1-00000001'), { recursive: true })
+    const { events, checkpoints } = await trial({ folder, spec: { checkpoints: { everySteps: 2, keepLast: 1 } } })
+    const replaced = 'checkpoint checkpointsRemoved'
+    expect(types(events)).toBe(
+      `started checkpointsRemoved step step checkpoint step epoch ${replaced} step ${replaced} step step epoch ${replaced} finished`,
+    )
+    const removed = events.flatMap((event) => (event.type === 'checkpointsRemoved' ? [event.names] : []))
+    expect(removed).toEqual([['1-00000001'], ['1-00000002'], ['1-00000003'], ['1-00000004']])
+    expect(checkpoints).toEqual(['1-00000006'])
+  })
+
+  test('takes none where an attempt begins', async () => {
+    const folder = temporaryFolder()
+    const spec = { epochs: 1, checkpoints: { everySteps: 2 } }
+    await trial({ folder, spec })
+    const second = await trial({ folder, attempt: 2, resumeFrom: '1-00000002', spec })
+    expect(types(second.events)).toBe('started step epoch checkpoint finished')
+    expect(second.checkpoints).toEqual(['1-00000002', '1-00000003', '2-00000003'])
+  })
+})
+
 describe('values that are not finite', () => {
   test.each([NaN, Infinity])('a loss of %d stops the run at the step', async (loss) => {
     const trialRun = await trial({ folder: temporaryFolder(), onStep: (step) => (step === 5 ? loss : undefined) })
@@ -427,6 +452,17 @@ describe('a checkpoint of something else', () => {
     expect(outcome).toMatchObject({
       code: 'CHECKPOINT_INVALID',
       message: `The checkpoint does not continue this run: ${message}.`,
+    })
+    expect(events).toEqual([])
+  })
+
+  test('is not resumed on other images, however many there are', async () => {
+    const others = drawShapes({ trainImages: 25, validationImages: 11 })
+    const { outcome, events } = await trial({ folder, attempt: 2, resumeFrom: '1-00000003', dataset: others })
+    const [before, now] = [dataset, others].map(({ normalisation }) => normalisation.mean.join(', '))
+    expect(outcome).toMatchObject({
+      code: 'CHECKPOINT_INVALID',
+      message: `The checkpoint does not continue this run: expected mean of the images' channels ${now}; found ${before}.`,
     })
     expect(events).toEqual([])
   })

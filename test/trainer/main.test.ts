@@ -2,6 +2,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
+import type { TrainerEvent } from '../../src/shared/events.ts'
 import { processState } from '../../src/shared/process-identity.ts'
 import { parseExitRecord, parseHeartbeat, parseLockRecord } from '../../src/shared/run-directory.ts'
 import { loadResumable } from '../../src/trainer/checkpoints/load.ts'
@@ -177,27 +178,74 @@ describe('a run to its end', () => {
   })
 })
 
-describe('a disk too small for a checkpoint', () => {
-  test('fails the run with DISK_FULL, in the log and the exit record, and leaves no half checkpoint', (context) => {
-    skipWithoutSmallDisk(context)
-    const directory = writeRun(temporaryFolder())
+describe('a disk too small', () => {
+  /** Runs attempt 1 there: exit code, events, exit record, names of checkpoints, and whether the last one is whole. */
+  function runOnSmallDisk(mebibytes: number, spec: Record<string, unknown>): unknown[] {
+    const directory = writeRun(temporaryFolder(), spec)
     writeAttempt(directory, 1)
+    const run = `${smallDisk}/run-1`
     const text = onSmallDisk({
-      mebibytes: 40,
+      mebibytes,
       command: [
-        `cp -r ${directory} ${smallDisk}/run-1`,
-        `${trainerEntry.join(' ')} ${smallDisk}/run-1 1 >&2; echo "[$?,"`,
-        `tail -n 1 ${smallDisk}/run-1/events.1.jsonl; echo ,`,
-        `cat ${smallDisk}/run-1/exit.1.json; echo ,`,
-        `ls -A ${smallDisk}/run-1/checkpoints | wc -l; echo ]`,
+        `cp -r ${directory} ${run}`,
+        `${trainerEntry.join(' ')} ${run} 1 >&2; echo "[$?"`,
+        `sed 's/^/,/' ${run}/events.1.jsonl; echo ,`,
+        `cat ${run}/exit.1.json; echo ']'`,
+        `ls -A ${run}/checkpoints`,
+        `cd ${run}/checkpoints/1-00000004 && sha256sum model.safetensors; true`,
       ].join(' && '),
     })
-    expect(JSON.parse(text)).toMatchObject([
+    const [json = '', listing = ''] = text.split('\n]\n')
+    return [...(JSON.parse(`${json}]`) as unknown[]), listing.trim()]
+  }
+
+  test('for the log and a checkpoint: DISK_FULL before the first step, with the bytes, in the log and the exit record', (context) => {
+    skipWithoutSmallDisk(context)
+    expect(runOnSmallDisk(40, {})).toMatchObject([
       5,
-      { type: 'failed', code: 'DISK_FULL', step: 4, nonFinite: false, lastCheckpoint: null },
+      {
+        type: 'failed',
+        code: 'DISK_FULL',
+        message: expect.stringMatching(
+          /^Expected \d{9} bytes of room in .* for the run's log and a checkpoint; \d{8} are free\.$/,
+        ) as string,
+        fix: expect.stringMatching(/^Free \d{8,9} bytes, or keep fewer checkpoints\.$/) as string,
+        step: null,
+        lastCheckpoint: null,
+      },
       { code: 5 },
-      0,
+      '',
     ])
+  })
+
+  test('for a second checkpoint: the event names the bytes, the first one stays whole, and training goes on', (context) => {
+    skipWithoutSmallDisk(context)
+    // A checkpoint of SGD takes 89 MB; the last one must be written, so it fails the run.
+    const optimizer = { kind: 'SGD' }
+    const checkpoints = { onDiskFull: 'CONTINUE' }
+    const [code, ...rest] = runOnSmallDisk(120, { optimizer, epochs: 3, checkpoints })
+    const listing = rest.pop() as string
+    const exit = rest.pop()
+    const events = rest as TrainerEvent[]
+    expect(code).toBe(5)
+    const epoch = 'step step step step epoch'
+    expect(events.map(({ type }) => type).join(' ')).toBe(
+      `started ${epoch} checkpoint ${epoch} checkpointFailed ${epoch} checkpointFailed failed`,
+    )
+    const failed = {
+      code: 'DISK_FULL',
+      message: expect.stringMatching(
+        /^Expected \d{8} bytes of room in .* for the checkpoint 1-000000(08|12); \d{8} are free\.$/,
+      ) as string,
+    }
+    expect(events.filter(({ type }) => type === 'checkpointFailed')).toMatchObject([
+      { name: '1-00000008', epoch: 2, step: 8, ...failed },
+      { name: '1-00000012', epoch: 3, step: 12, ...failed },
+    ])
+    expect(events.at(-1)).toMatchObject({ ...failed, step: 12, lastCheckpoint: '1-00000004' })
+    expect(exit).toMatchObject({ code: 5 })
+    const [first] = events.flatMap((event) => (event.type === 'checkpoint' ? [event] : []))
+    expect(listing).toBe(`1-00000004\n${first?.sha256}  model.safetensors`)
   })
 })
 

@@ -8,17 +8,18 @@ export interface Difference {
   found: number | null
 }
 
-/** Goes through the tensors in the order of `expected`. */
+/** Goes through the tensors in the order of `found`, then those that are not there. */
 export function findDifference(expected: StateDict, found: StateDict): Difference | null {
-  for (const [name, { data }] of expected) {
-    const other = found.get(name)
-    if (other === undefined) return { what: name, expected: data[0] ?? null, found: null }
+  for (const [name, { data }] of found) {
+    const other = expected.get(name)
+    if (other === undefined) return { what: name, expected: null, found: numberOrNull(data[0]) }
     const index = firstDifferentWord(data, other.data)
     if (index === -1) continue
-    return { what: `${name}[${index}]`, expected: numberOrNull(data[index]), found: numberOrNull(other.data[index]) }
+    const what = data.length === 1 && other.data.length === 1 ? name : `${name}[${index}]`
+    return { what, expected: numberOrNull(other.data[index]), found: numberOrNull(data[index]) }
   }
-  const unexpected = [...found.keys()].find((name) => !expected.has(name))
-  return unexpected === undefined ? null : { what: unexpected, expected: null, found: null }
+  const missing = [...expected].find(([name]) => !found.has(name))
+  return missing === undefined ? null : { what: missing[0], expected: numberOrNull(missing[1].data[0]), found: null }
 }
 
 /** By the bits of the floats, so that 0 is not -0; -1 where there is none. */
