@@ -46,6 +46,13 @@ export function fromRawTensors(tensors: ReadonlyMap<string, RawTensor>, what: st
   return new Map([...tensors].map(([name, tensor]) => [name, fromRawTensor(name, tensor, what)]))
 }
 
+/** @throws RangeError; a state dict that was read from a checkpoint has all tensors of its model. */
+export function tensorOf(state: StateDict, name: string): HostTensor {
+  const tensor = state.get(name)
+  if (tensor === undefined) throw new RangeError(`no tensor "${name}"`)
+  return tensor
+}
+
 /** Name of the first tensor that holds a NaN or an infinity; null where all is finite. */
 export function findNonFinite(state: StateDict): string | null {
   for (const [name, { data }] of state) {

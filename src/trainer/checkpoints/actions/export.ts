@@ -1,10 +1,10 @@
 // EXPORT: a checkpoint as one file that other programs read, whole or not at all.
 import { readFile } from 'node:fs/promises'
-import { TrainqlError } from '../../../shared/errors.ts'
 import type { RequestOf, RunAction, Say } from '../action.ts'
 import { checkDestination, writingFailed } from '../export/destination.ts'
 import { factsOf, openExportSource, type ExportSource } from '../export/source.ts'
-import { resnet } from '../../models/resnet.ts'
+import { torchContent } from '../export/torch.ts'
+import { encodeTorchFile } from '../formats/torch-writer.ts'
 import { encodeOnnx } from '../onnx/export.ts'
 import { encodeSafetensors } from '../safetensors.ts'
 import { toRawTensors } from '../state-dict.ts'
@@ -19,9 +19,9 @@ interface Encoded {
 }
 
 export const run: RunAction<'EXPORT'> = async (request, say) => {
-  const { file, out, format } = request
+  const { file, out, format, trainingFile } = request
   checkDestination(out)
-  const { byteLength, pieces } = await encode(await openExportSource(file), request)
+  const { byteLength, pieces } = await encode(await openExportSource(file, format === 'TORCH' && trainingFile), request)
   try {
     const written = await writeWholeFile(out, pieces, progress(byteLength, say))
     return { kind: 'EXPORTED', exported: { out, format, ...written } }
@@ -31,32 +31,25 @@ export const run: RunAction<'EXPORT'> = async (request, say) => {
 }
 
 async function encode(source: ExportSource, request: RequestOf<'EXPORT'>): Promise<Encoded> {
+  const { graph, state } = source
   switch (request.format) {
     case 'SAFETENSORS': {
       const metadata = { format: 'pt', ...factsOf(source) }
-      const pieces = encodeSafetensors({ tensors: toRawTensors(source.state), metadata })
+      const pieces = encodeSafetensors({ tensors: toRawTensors(state), metadata })
       return { byteLength: pieces.reduce((sum, { length }) => sum + length, 0), pieces }
     }
     case 'ONNX': {
-      const { architecture, channels, classes } = source.model
-      // Height and width are free in the file: any that the graph can be built with will do.
-      const graph = resnet({ architecture, classes, input: { channels, height: 224, width: 224 } })
-      const { foldBatchNorm } = request
-      const { state } = source
       const { byteLength, pieces } = encodeOnnx({
-        ...{ graph, state, foldBatchNorm },
+        graph,
+        state,
+        foldBatchNorm: request.foldBatchNorm,
         producerVersion: await ownVersion(),
         metadata: factsOf(source),
       })
       return { byteLength, pieces: made(pieces) }
     }
     case 'TORCH':
-      throw new TrainqlError({
-        code: 'INVALID_INPUT',
-        field: 'format',
-        message: 'Expected SAFETENSORS or ONNX; this version cannot write TORCH yet.',
-        fix: 'Export it as SAFETENSORS: torch loads it with safetensors.torch.load_file.',
-      })
+      return encodeTorchFile(torchContent(source, request))
     default:
       return request.format satisfies never
   }

@@ -9,8 +9,8 @@ import {
   type ModelGraph,
   type TensorId,
 } from '../../models/graph.ts'
-import { littleEndianBytes } from '../state-dict.ts'
-import { foldableBatchNorms, foldedBias, foldedWeight, tensorOf } from './fold-batch-norm.ts'
+import { littleEndianBytes, tensorOf } from '../state-dict.ts'
+import { foldableBatchNorms, foldedBias, foldedWeight } from './fold-batch-norm.ts'
 import { modelFields, type Initializer, type Node } from './messages.ts'
 import { joinPieces, lengthOf, type Piece } from './protobuf.ts'
 

@@ -1,6 +1,7 @@
 // Batch norm at evaluation is a scale and a shift of each channel: they go into the convolution before it.
 import type { HostTensor, StateDict } from '../../engine.ts'
 import { inputsOf, type BatchNormLayer, type ConvLayer, type ModelGraph } from '../../models/graph.ts'
+import { tensorOf } from '../state-dict.ts'
 
 /** Batch norms that follow a convolution whose output nothing else reads, by that convolution. */
 export function foldableBatchNorms({ layers, logits }: ModelGraph): Map<ConvLayer, BatchNormLayer> {
@@ -45,13 +46,6 @@ function scaleOf({ name, channels, epsilon }: BatchNormLayer, state: StateDict):
     { length: channels },
     (_, channel) => at(gamma, channel) / Math.sqrt(at(variance, channel) + epsilon),
   )
-}
-
-/** @throws RangeError; a state dict that was read from a checkpoint has all tensors of its model. */
-export function tensorOf(state: StateDict, name: string): HostTensor {
-  const tensor = state.get(name)
-  if (tensor === undefined) throw new RangeError(`no tensor "${name}"`)
-  return tensor
 }
 
 function at(values: Float32Array | Float64Array, index: number): number {
