@@ -98,6 +98,7 @@ const problemSchema = z.strictObject({
     'DEVICE_TAGS',
     'WHOLE_MODEL',
     'NON_FINITE',
+    'OPTIMIZER',
   ]),
   /** False: worth knowing, and no hindrance here (a prefix that is taken off, device tags). */
   blocks: z.boolean(),

@@ -5,8 +5,8 @@ import type { LoadReport } from '../../shared/load-report.ts'
 export class LoadRefused extends TrainqlError {
   readonly report: LoadReport
 
-  constructor(details: Omit<ErrorDetails, 'code'>, report: LoadReport) {
-    super({ code: 'CHECKPOINT_INVALID', ...details })
+  constructor({ message, fix, field }: Omit<ErrorDetails, 'code'>, report: LoadReport) {
+    super({ code: 'CHECKPOINT_INVALID', message, fix, field })
     this.report = report
   }
 }

@@ -55,13 +55,15 @@ export function tensorOf(state: StateDict, name: string): HostTensor {
 
 /** Name of the first tensor that holds a NaN or an infinity; null where all is finite. */
 export function findNonFinite(state: StateDict): string | null {
-  for (const [name, { data }] of state) {
-    // One sum tells: a NaN or an infinity stays in it, and fp32 values cannot overflow a double.
-    let sum = 0
-    for (let i = 0; i < data.length; i += 1) sum += Math.abs(data[i] as number)
-    if (!Number.isFinite(sum)) return name
-  }
+  for (const [name, { data }] of state) if (!isFinite(data)) return name
   return null
+}
+
+/** One sum tells: a NaN or an infinity stays in it, and fp32 values cannot overflow a double. */
+export function isFinite(values: Float32Array): boolean {
+  let sum = 0
+  for (let i = 0; i < values.length; i += 1) sum += Math.abs(values[i] as number)
+  return Number.isFinite(sum)
 }
 
 /** fp32 as files hold it; a view of `values` where the machine allows. */

@@ -39,10 +39,12 @@ function act(request: CheckpointRequest): Promise<Result> {
   switch (request.action) {
     case 'EXPORT':
       return import('./actions/export.ts').then(({ run }) => run(request, print))
+    case 'INSPECT':
+      return import('./actions/inspect.ts').then(({ run }) => run(request, print))
+    case 'IMPORT':
+      return import('./actions/import.ts').then(({ run }) => run(request, print))
     // Here goes each action as it comes.
     case 'PRETRAINED':
-    case 'INSPECT':
-    case 'IMPORT':
       throw new TrainqlError({
         code: 'INTERNAL',
         message: `This version cannot ${request.action} a checkpoint yet.`,

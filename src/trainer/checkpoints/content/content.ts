@@ -80,7 +80,8 @@ function findPlaces(root: FileValue, what: string): Place[] {
   const places: Place[] = []
   const seen = new Set<FileValue>()
 
-  function look(value: FileValue, path: string[]): void {
+  function look(found: FileValue, path: string[]): void {
+    const value = ownerOfMethod(found)
     if (typeof value !== 'object' || value === null || seen.has(value)) return
     seen.add(value)
     if (isModule(value)) {
@@ -114,6 +115,13 @@ function partsOf(value: FileValue): [string, FileValue][] {
     return [...value.entries].filter((entry): entry is [string, FileValue] => typeof entry[0] === 'string')
   if (isSequence(value, 'list', 'tuple')) return value.items.map((item, index) => [String(index), item])
   return []
+}
+
+/** `torch.save(model.state_dict, …)`, the call forgotten, pickles the method with the model it belongs to. */
+function ownerOfMethod(value: FileValue): FileValue {
+  return isObject(value) && /^(builtins|__builtin__)\.getattr$/.test(value.global)
+    ? (value.arguments[0] ?? null)
+    : value
 }
 
 function matchesOf(weights: ReadonlyMap<string, FileTensor>, known: ReadonlySet<string>): number {

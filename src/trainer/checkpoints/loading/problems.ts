@@ -12,7 +12,10 @@ export interface Meant {
 
 /** Those that block first; the first says most. */
 export function findProblems({ report, recognition }: LoadPlan, { target, allowPartial }: Meant): CheckpointProblem[] {
-  return [...modelProblems({ report, recognition }, { target, allowPartial }), ...notes(report)]
+  return [
+    ...modelProblems({ report, recognition }, { target, allowPartial }),
+    ...notes(report, recognition.kind === 'OTHER' ? '' : report.strippedPrefix),
+  ]
 }
 
 function modelProblems(
@@ -102,13 +105,13 @@ function modelProblems(
 }
 
 /** No hindrance here. */
-function notes({ strippedPrefix, deviceTags, layout, foundAt }: LoadReport): CheckpointProblem[] {
+function notes({ deviceTags, layout, foundAt }: LoadReport, prefix: string): CheckpointProblem[] {
   const problems: CheckpointProblem[] = []
-  if (strippedPrefix !== '') {
+  if (prefix !== '') {
     problems.push({
       code: 'PREFIX',
       blocks: false,
-      message: `The names begin with "${strippedPrefix}", which a wrapper left; a plain model in PyTorch knows none of them so.`,
+      message: `The names begin with "${prefix}", which a wrapper left; a plain model in PyTorch knows none of them so.`,
       fix: 'Nothing needs to be done: it is taken off here.',
     })
   }
