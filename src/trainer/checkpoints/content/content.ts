@@ -80,8 +80,7 @@ function findPlaces(root: FileValue, what: string): Place[] {
   const places: Place[] = []
   const seen = new Set<FileValue>()
 
-  function look(found: FileValue, path: string[]): void {
-    const value = ownerOfMethod(found)
+  function look(value: FileValue, path: string[]): void {
     if (typeof value !== 'object' || value === null || seen.has(value)) return
     seen.add(value)
     if (isModule(value)) {
@@ -90,7 +89,7 @@ function findPlaces(root: FileValue, what: string): Place[] {
       return
     }
     const owner = ownerOfMethod(value)
-    if (owner !== undefined) return look(owner, path)
+    if (isModule(owner)) return look(owner, path)
     if (isDict(value)) {
       const weights = new Map<string, FileTensor>()
       for (const [name, tensor] of value.entries)
@@ -115,13 +114,6 @@ function partsOf(value: FileValue): [string, FileValue][] {
     return [...value.entries].filter((entry): entry is [string, FileValue] => typeof entry[0] === 'string')
   if (isSequence(value, 'list', 'tuple')) return value.items.map((item, index) => [String(index), item])
   return []
-}
-
-/** `torch.save(model.state_dict, …)`, the call forgotten, pickles the method with the model it belongs to. */
-function ownerOfMethod(value: FileValue): FileValue {
-  return isObject(value) && /^(builtins|__builtin__)\.getattr$/.test(value.global)
-    ? (value.arguments[0] ?? null)
-    : value
 }
 
 function matchesOf(weights: ReadonlyMap<string, FileTensor>, known: ReadonlySet<string>): number {
