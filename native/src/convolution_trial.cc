@@ -103,10 +103,14 @@ void ConvolutionTrial::fill(const TensorLayout& t, int buffer, unsigned seed) {
 }
 
 void ConvolutionTrial::generate() {
-  std::vector<float> canonical(plan_.parameters().parameterCount());
+  const ConvolutionShape& s = spec_.shape;
+  std::vector<float> images(s.inChannels);
+  std::vector<float> trial(static_cast<std::size_t>(s.outChannels) * s.inChannels * s.kernel * s.kernel);
   Values values(1);
-  for (float& v : canonical) v = values.next();
-  plan_.parameters().importParameters(canonical.data(), parameters_.data());
+  for (float& v : images) v = values.next();
+  for (float& v : trial) v = values.next();
+  const float* const tensors[] = {images.data(), trial.data()};
+  plan_.parameters().importParameters(tensors, parameters_.data());
   fill(plan_.tensor(inputTensor), plan_.tensor(inputTensor).activation, 2);
 }
 
@@ -176,9 +180,11 @@ ConvolutionResults ConvolutionTrial::compute() {
     step.prepareBackward(w);
     step.dataGradient(w);
     results.inputGradient = read(in, in.gradient);
-    std::vector<float> canonical(plan_.parameters().parameterCount());
-    plan_.parameters().exportParameters(gradient_.data(), gradient_.size(), canonical.data());
-    results.weightGradient.assign(canonical.begin() + spec_.shape.inChannels, canonical.end());
+    const ConvolutionShape& s = spec_.shape;
+    std::vector<float> images(s.inChannels);
+    results.weightGradient.resize(static_cast<std::size_t>(s.outChannels) * s.inChannels * s.kernel * s.kernel);
+    float* const tensors[] = {images.data(), results.weightGradient.data()};
+    plan_.parameters().exportParameters(gradient_.data(), gradient_.size(), tensors);
   }).join();
   return results;
 }

@@ -119,7 +119,7 @@ GradientLeaves Trainer::vectorLeaves() const {
   return {vectorLeaves_.data(), static_cast<int>(vectorLeaves_.size()), 1.0f, plan_.parameters().vectorsBegin()};
 }
 
-double Trainer::gradients(const ImageBatch& batch, float* canonical) {
+double Trainer::gradients(const ImageBatch& batch, float* const* tensors) {
   const ParameterSpace& space = plan_.parameters();
   const Buffer sum(space.liveSize());
   const auto add = [&](const GradientLeaves& leaves, std::size_t from, std::size_t to) {
@@ -141,7 +141,7 @@ double Trainer::gradients(const ImageBatch& batch, float* canonical) {
     for (int layer : gradientPlan_.order) addWeights(layer);
   }
   add(vectorLeaves(), space.vectorsBegin(), space.liveSize());
-  space.exportParameters(sum.data(), sum.size(), canonical);
+  space.exportParameters(sum.data(), sum.size(), tensors);
   return meanLoss();
 }
 
@@ -336,33 +336,30 @@ void Trainer::predict(const ImageBatch& batch, float* logits) {
   onChunks(batch.count, [&](Replica& r, int, int begin, int end) { r.predict(batch, begin, end, logits); });
 }
 
-void Trainer::readState(float* canonical) {
+void Trainer::readState(float* const* tensors) {
   settle();
-  plan_.parameters().exportState(parameters_.data(), running_.data(), static_cast<float>(batchesTracked_), canonical);
+  plan_.parameters().exportState(parameters_.data(), running_.data(), static_cast<float>(batchesTracked_), tensors);
 }
 
-void Trainer::writeState(const float* canonical) {
+void Trainer::writeState(const float* const* tensors) {
   settle();
-  batchesTracked_ = plan_.parameters().importState(canonical, parameters_.data(), running_.data());
+  batchesTracked_ = plan_.parameters().importState(tensors, parameters_.data(), running_.data());
 }
 
-OptimizerSlots Trainer::readOptimizer() {
+double Trainer::readOptimizer(const Slots& slots) {
   settle();
-  OptimizerSlots state;
-  state.step = optimizerStep_;
-  for (const Buffer& slot : slots_) {
-    state.slots.emplace_back(parameterCount());
-    plan_.parameters().exportParameters(slot.data(), slot.size(), state.slots.back().data());
-  }
-  return state;
-}
-
-void Trainer::writeOptimizer(const OptimizerSlots& state) {
-  if (state.slots.size() != slots_.size()) throw std::invalid_argument("optimizer state has another number of slots");
-  settle();
-  optimizerStep_ = state.step;
   for (std::size_t i = 0; i < slots_.size(); i++) {
-    plan_.parameters().importParameters(state.slots[i].data(), slots_[i].data());
+    plan_.parameters().exportParameters(slots_[i].data(), slots_[i].size(), slots.at(i).data());
+  }
+  return optimizerStep_;
+}
+
+void Trainer::writeOptimizer(double step, const Slots& slots) {
+  if (slots.size() != slots_.size()) throw std::invalid_argument("optimizer state has another number of slots");
+  settle();
+  optimizerStep_ = step;
+  for (std::size_t i = 0; i < slots_.size(); i++) {
+    plan_.parameters().importParameters(slots[i].data(), slots_[i].data());
   }
   idleAtRest_ = idleRests();
 }

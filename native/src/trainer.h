@@ -33,12 +33,6 @@ struct TrainerSpec {
   bool syncBatchNorm = false;  // batch-norm statistics over the global batch; every shard then has memory of its own
 };
 
-// Optimiser state in canonical parameter order: momentum (SGD), or first and second moments (Adam).
-struct OptimizerSlots {
-  double step = 0;
-  std::vector<std::vector<float>> slots;
-};
-
 // Where the time of a step goes on the first device: means over some steps.
 struct Profile {
   struct PlanStep {
@@ -62,21 +56,21 @@ class Trainer {
 
   // One update on exactly globalBatch images; the mean loss before it.
   double step(const ImageBatch&, double learningRate);
-  // Loss and summed gradients (canonical order) without any change.
-  double gradients(const ImageBatch&, float* canonical);
+  // Loss and summed gradients, a canonical tensor each, without any change.
+  double gradients(const ImageBatch&, float* const* tensors);
   // Times `repetitions` updates at a learning rate of 0: weights stay, optimiser state and running statistics move on.
   Profile profile(const ImageBatch&, int repetitions);
   // Fills predicted (N) with classes.
   LossSum evaluate(const ImageBatch&, std::int32_t* predicted);
   void predict(const ImageBatch&, float* logits);
 
-  std::size_t stateSize() const { return plan_.parameters().stateSize(); }
-  std::size_t parameterCount() const { return plan_.parameters().parameterCount(); }
-  void readState(float* canonical);
-  void writeState(const float* canonical);
-  OptimizerSlots readOptimizer();
-  void writeOptimizer(const OptimizerSlots&);
-  int optimizerSlotCount() const { return static_cast<int>(slots_.size()); }
+  // All tensors of the canonical state dict, in its order.
+  void readState(float* const* tensors);
+  void writeState(const float* const* tensors);
+  // Steps taken, and a canonical tensor for each parameter in each slot: momentum (SGD), or first and second moments (Adam).
+  using Slots = std::vector<std::vector<float*>>;
+  double readOptimizer(const Slots&);
+  void writeOptimizer(double step, const Slots&);
   std::size_t memoryBytes() const;
   const Graph& graph() const { return plan_.graph(); }
   int globalBatch() const { return spec_.globalBatch; }

@@ -52,6 +52,23 @@ Napi::Float32Array arrayFrom(Napi::Env env, const std::vector<float>& values) {
   return array;
 }
 
+// Where the values of an array of tensors lie: read or filled in place, since a copy of a model is as large as the model.
+std::vector<float*> tensorsFrom(const Napi::Value& value) {
+  const auto arrays = value.As<Napi::Array>();
+  std::vector<float*> tensors;
+  for (std::uint32_t i = 0; i < arrays.Length(); i++) {
+    tensors.push_back(arrays.Get(i).As<Napi::Float32Array>().Data());
+  }
+  return tensors;
+}
+
+Trainer::Slots slotsFrom(const Napi::Value& value) {
+  const auto arrays = value.As<Napi::Array>();
+  Trainer::Slots slots;
+  for (std::uint32_t i = 0; i < arrays.Length(); i++) slots.push_back(tensorsFrom(arrays.Get(i)));
+  return slots;
+}
+
 ImageBatch batchFrom(const Napi::CallbackInfo& info, const Trainer& trainer) {
   const auto images = info[0].As<Napi::Float32Array>();
   const Shape shape = trainer.graph().shapes[0];
@@ -79,6 +96,9 @@ Session::Session(const Napi::CallbackInfo& info)
     : ObjectWrap(info), trainer_(std::make_shared<Trainer>(trainerSpecFrom(info[0].As<Napi::Object>()))) {}
 
 Napi::Value Session::step(const Napi::CallbackInfo& info) {
+  // The first step is the first to touch what the session holds. Told of it, V8 collects what starting has left behind,
+  // the initial weights above all, before the two are in memory at once.
+  if (heldBytes_ == 0) holdBytes(info.Env(), static_cast<std::int64_t>(trainer_->memoryBytes()));
   const auto trainer = trainer_;
   const ImageBatch batch = batchFrom(info, *trainer);
   const double learningRate = info[2].As<Napi::Number>().DoubleValue();
@@ -91,16 +111,11 @@ Napi::Value Session::step(const Napi::CallbackInfo& info) {
 Napi::Value Session::gradients(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
   const ImageBatch batch = batchFrom(info, *trainer);
-  const auto values = std::make_shared<std::vector<float>>(trainer->parameterCount());
+  const auto tensors = tensorsFrom(info[2]);
   const auto loss = std::make_shared<double>();
   return Work::queue(
-      info, [=] { *loss = trainer->gradients(batch, values->data()); },
-      [=](Napi::Env env) {
-        auto result = Napi::Object::New(env);
-        result.Set("loss", *loss);
-        result.Set("values", arrayFrom(env, *values));
-        return result;
-      });
+      info, [=] { *loss = trainer->gradients(batch, tensors.data()); },
+      [=](Napi::Env env) { return Napi::Number::New(env, *loss); });
 }
 
 Napi::Value Session::profile(const Napi::CallbackInfo& info) {
@@ -165,54 +180,48 @@ Napi::Value Session::predict(const Napi::CallbackInfo& info) {
 
 Napi::Value Session::readState(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
-  const auto values = std::make_shared<std::vector<float>>(trainer->stateSize());
+  const auto tensors = tensorsFrom(info[0]);
   return Work::queue(
-      info, [=] { trainer->readState(values->data()); }, [=](Napi::Env env) { return arrayFrom(env, *values); });
+      info, [=] { trainer->readState(tensors.data()); }, [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value Session::writeState(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
-  const float* values = info[0].As<Napi::Float32Array>().Data();
+  const auto tensors = tensorsFrom(info[0]);
   return Work::queue(
-      info, [=] { trainer->writeState(values); }, [](Napi::Env env) { return env.Undefined(); });
+      info, [=] { trainer->writeState(tensors.data()); }, [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value Session::readOptimizer(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
-  const auto state = std::make_shared<OptimizerSlots>();
+  const auto slots = slotsFrom(info[0]);
+  const auto step = std::make_shared<double>();
   return Work::queue(
-      info, [=] { *state = trainer->readOptimizer(); },
-      [=](Napi::Env env) {
-        auto result = Napi::Object::New(env);
-        auto slots = Napi::Array::New(env, state->slots.size());
-        for (std::size_t i = 0; i < state->slots.size(); i++) {
-          slots.Set(static_cast<std::uint32_t>(i), arrayFrom(env, state->slots[i]));
-        }
-        result.Set("step", state->step);
-        result.Set("slots", slots);
-        return result;
-      });
+      info, [=] { *step = trainer->readOptimizer(slots); },
+      [=](Napi::Env env) { return Napi::Number::New(env, *step); });
 }
 
 Napi::Value Session::writeOptimizer(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
-  const auto state = std::make_shared<OptimizerSlots>();
-  const auto object = info[0].As<Napi::Object>();
-  const auto slots = object.Get("slots").As<Napi::Array>();
-  state->step = object.Get("step").As<Napi::Number>().DoubleValue();
-  for (std::uint32_t i = 0; i < slots.Length(); i++) {
-    const auto values = slots.Get(i).As<Napi::Float32Array>();
-    state->slots.emplace_back(values.Data(), values.Data() + values.ElementLength());
-  }
+  const double step = info[0].As<Napi::Number>().DoubleValue();
+  const auto slots = slotsFrom(info[1]);
   return Work::queue(
-      info, [=] { trainer->writeOptimizer(*state); }, [](Napi::Env env) { return env.Undefined(); });
+      info, [=] { trainer->writeOptimizer(step, slots); }, [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value Session::memoryBytes(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(trainer_->memoryBytes()));
 }
 
+void Session::holdBytes(Napi::Env env, std::int64_t bytes) {
+  Napi::MemoryManagement::AdjustExternalMemory(env, bytes - heldBytes_);
+  heldBytes_ = bytes;
+}
+
+void Session::Finalize(Napi::Env env) { holdBytes(env, 0); }
+
 Napi::Value Session::close(const Napi::CallbackInfo& info) {
+  holdBytes(info.Env(), 0);
   trainer_.reset();
   return info.Env().Undefined();
 }

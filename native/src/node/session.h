@@ -3,6 +3,7 @@
 
 #include <napi.h>
 
+#include <cstdint>
 #include <memory>
 
 #include "trainer.h"
@@ -13,6 +14,7 @@ class Session final : public Napi::ObjectWrap<Session> {
  public:
   static Napi::Function define(Napi::Env);
   explicit Session(const Napi::CallbackInfo&);
+  void Finalize(Napi::Env) override;
 
  private:
   Napi::Value step(const Napi::CallbackInfo&);
@@ -27,6 +29,10 @@ class Session final : public Napi::ObjectWrap<Session> {
   Napi::Value memoryBytes(const Napi::CallbackInfo&);
   Napi::Value close(const Napi::CallbackInfo&);
 
+  // Tells V8 how much memory the session holds.
+  void holdBytes(Napi::Env, std::int64_t);
+
+  std::int64_t heldBytes_ = 0;  // what V8 was told last
   std::shared_ptr<Trainer> trainer_;  // work under way keeps its own share
 };
 

@@ -1,6 +1,8 @@
 // The parameter space of a graph.
 #include "plan/parameters.h"
 
+#include <algorithm>
+
 namespace trainql {
 
 namespace {
@@ -67,7 +69,6 @@ ParameterSpace::ParameterSpace(const Graph& graph, const Kernels& kernels) : gra
     p.hasWeight = true;
     p.weight = layoutOf(layer, graph, kernels);
     p.weight.live = take(size_, p.weight.liveSize());
-    parameterCount_ += static_cast<std::size_t>(layer.outChannels) * layer.inChannels * p.weight.taps;
   }
   vectorsBegin_ = size_;
   for (std::size_t i = 0; i < graph.layers.size(); i++) {
@@ -79,92 +80,83 @@ ParameterSpace::ParameterSpace(const Graph& graph, const Kernels& kernels) : gra
     const std::size_t padded = p.padded = paddedChannels(layer.outChannels, kernels);
     if (!linear) p.scale = take(size_, padded);
     p.shift = take(size_, padded);
-    parameterCount_ += static_cast<std::size_t>(layer.outChannels) * (linear ? 1 : 2);
     if (linear) continue;
     p.runningMean = take(statisticsSize_, padded);
     p.runningVariance = take(statisticsSize_, padded);
-    stateSize_ += 2 * static_cast<std::size_t>(layer.outChannels) + 1;
   }
   liveSize_ = size_;
   for (LayerParameters& p : layers_) {
     if (p.hasWeight) p.weight.idle = take(size_, p.weight.idleSize());
   }
-  stateSize_ += parameterCount_;
 }
 
-// Visits the canonical parameters of one layer in order: weight (out, in, tap), then vectors.
-template <class OnWeight, class OnVector>
-void ParameterSpace::eachParameter(std::size_t layer, OnWeight&& onWeight, OnVector&& onVector) const {
-  const LayerParameters& p = layers_[layer];
-  if (p.hasWeight) {
-    for (int o = 0; o < p.weight.outChannels; o++) {
-      for (int i = 0; i < p.weight.inChannels; i++) {
-        for (int t = 0; t < p.weight.taps; t++) onWeight(p.weight.at(o, i, t));
-      }
+namespace {
+
+// Calls f(place in the space, place in the tensor) for each weight: (out, in, tap).
+template <class F>
+void eachWeight(const WeightLayout& w, F&& f) {
+  std::size_t i = 0;
+  for (int out = 0; out < w.outChannels; out++) {
+    for (int in = 0; in < w.inChannels; in++) {
+      for (int tap = 0; tap < w.taps; tap++) f(w.at(out, in, tap), i++);
     }
   }
-  if (p.channels == 0) return;
-  if (!p.hasWeight) onVector(p.scale, p.channels);
-  onVector(p.shift, p.channels);
 }
 
-void ParameterSpace::exportParameters(const float* space, std::size_t spaceSize, float* canonical) const {
-  float* out = canonical;
-  // A space that ends at the live part (gradients) has zeros behind it.
-  const auto value = [&](std::size_t at) { return at < spaceSize ? space[at] : 0.0f; };
-  for (std::size_t layer = 0; layer < layers_.size(); layer++) {
-    eachParameter(
-        layer, [&](std::size_t at) { *out++ = value(at); },
-        [&](std::size_t at, int count) {
-          for (int c = 0; c < count; c++) *out++ = value(at + c);
-        });
+}  // namespace
+
+// One layer's parameters to or from its tensors: weight, then vectors. Returns the tensors behind them.
+float* const* ParameterSpace::exportLayer(const LayerParameters& p, const float* space, std::size_t spaceSize,
+                                          float* const* tensors) const {
+  if (p.hasWeight) {
+    float* const to = *tensors++;
+    eachWeight(p.weight, [&](std::size_t at, std::size_t i) { to[i] = at < spaceSize ? space[at] : 0.0f; });
   }
+  if (p.channels == 0) return tensors;
+  if (!p.hasWeight) std::copy_n(space + p.scale, p.channels, *tensors++);
+  std::copy_n(space + p.shift, p.channels, *tensors++);
+  return tensors;
 }
 
-void ParameterSpace::importParameters(const float* canonical, float* space) const {
-  const float* in = canonical;
-  for (std::size_t layer = 0; layer < layers_.size(); layer++) {
-    eachParameter(
-        layer, [&](std::size_t at) { space[at] = *in++; },
-        [&](std::size_t at, int count) {
-          for (int c = 0; c < count; c++) space[at + c] = *in++;
-        });
+const float* const* ParameterSpace::importLayer(const LayerParameters& p, const float* const* tensors,
+                                                float* space) const {
+  if (p.hasWeight) {
+    const float* const from = *tensors++;
+    eachWeight(p.weight, [&](std::size_t at, std::size_t i) { space[at] = from[i]; });
   }
+  if (p.channels == 0) return tensors;
+  if (!p.hasWeight) std::copy_n(*tensors++, p.channels, space + p.scale);
+  std::copy_n(*tensors++, p.channels, space + p.shift);
+  return tensors;
+}
+
+void ParameterSpace::exportParameters(const float* space, std::size_t spaceSize, float* const* tensors) const {
+  for (const LayerParameters& p : layers_) tensors = exportLayer(p, space, spaceSize, tensors);
+}
+
+void ParameterSpace::importParameters(const float* const* tensors, float* space) const {
+  for (const LayerParameters& p : layers_) tensors = importLayer(p, tensors, space);
 }
 
 void ParameterSpace::exportState(const float* space, const float* statistics, float batchesTracked,
-                                 float* canonical) const {
-  float* out = canonical;
-  for (std::size_t layer = 0; layer < layers_.size(); layer++) {
-    const LayerParameters& p = layers_[layer];
-    const auto vector = [&](const float* from, int count) {
-      for (int c = 0; c < count; c++) *out++ = from[c];
-    };
-    eachParameter(
-        layer, [&](std::size_t at) { *out++ = space[at]; },
-        [&](std::size_t at, int count) { vector(space + at, count); });
-    if (p.hasWeight || p.channels == 0) continue;
-    vector(statistics + p.runningMean, p.channels);
-    vector(statistics + p.runningVariance, p.channels);
-    *out++ = batchesTracked;
+                                 float* const* tensors) const {
+  for (const LayerParameters& p : layers_) {
+    tensors = exportLayer(p, space, size_, tensors);
+    if (!p.hasStatistics()) continue;
+    std::copy_n(statistics + p.runningMean, p.channels, *tensors++);
+    std::copy_n(statistics + p.runningVariance, p.channels, *tensors++);
+    **tensors++ = batchesTracked;
   }
 }
 
-float ParameterSpace::importState(const float* canonical, float* space, float* statistics) const {
-  const float* in = canonical;
+float ParameterSpace::importState(const float* const* tensors, float* space, float* statistics) const {
   float batchesTracked = 0;
-  for (std::size_t layer = 0; layer < layers_.size(); layer++) {
-    const LayerParameters& p = layers_[layer];
-    const auto vector = [&](float* to, int count) {
-      for (int c = 0; c < count; c++) to[c] = *in++;
-    };
-    eachParameter(
-        layer, [&](std::size_t at) { space[at] = *in++; },
-        [&](std::size_t at, int count) { vector(space + at, count); });
-    if (p.hasWeight || p.channels == 0) continue;
-    vector(statistics + p.runningMean, p.channels);
-    vector(statistics + p.runningVariance, p.channels);
-    batchesTracked = *in++;
+  for (const LayerParameters& p : layers_) {
+    tensors = importLayer(p, tensors, space);
+    if (!p.hasStatistics()) continue;
+    std::copy_n(*tensors++, p.channels, statistics + p.runningMean);
+    std::copy_n(*tensors++, p.channels, statistics + p.runningVariance);
+    batchesTracked = **tensors++;
   }
   return batchesTracked;
 }

@@ -41,6 +41,8 @@ struct LayerParameters {
   std::size_t runningMean = 0, runningVariance = 0;  // in the statistics space
   int channels = 0;            // of scale, shift and statistics, unpadded
   std::size_t padded = 0;      // the same with padding
+
+  bool hasStatistics() const { return !hasWeight && channels > 0; }
 };
 
 class ParameterSpace {
@@ -60,24 +62,23 @@ class ParameterSpace {
   std::size_t vectorsBegin() const { return vectorsBegin_; }  // live weights end, scales, shifts and biases begin
   std::size_t liveSize() const { return liveSize_; }          // they end, idle weights begin
   std::size_t statisticsSize() const { return statisticsSize_; }
-  // Elements of the canonical state dict, all tensors one after another in layer order.
-  std::size_t stateSize() const { return stateSize_; }
-  std::size_t parameterCount() const { return parameterCount_; }
 
-  // Canonical (state dict order, parameters only) from the flat space, and back.
-  void exportParameters(const float* space, std::size_t spaceSize, float* canonical) const;
-  void importParameters(const float* canonical, float* space) const;
-  // Canonical state dict: parameters, running statistics, batches tracked.
-  void exportState(const float* space, const float* statistics, float batchesTracked, float* canonical) const;
-  float importState(const float* canonical, float* space, float* statistics) const;
+  // Canonical tensors (parameters alone, in the order of the state dict) from the flat space, and back. A space that ends
+  // at the live part (gradients) has zeros behind it.
+  void exportParameters(const float* space, std::size_t spaceSize, float* const* tensors) const;
+  void importParameters(const float* const* tensors, float* space) const;
+  // All tensors of the canonical state dict: parameters, running statistics, batches tracked.
+  void exportState(const float* space, const float* statistics, float batchesTracked, float* const* tensors) const;
+  float importState(const float* const* tensors, float* space, float* statistics) const;
 
  private:
-  template <class OnWeight, class OnVector>
-  void eachParameter(std::size_t layer, OnWeight&&, OnVector&&) const;
+  float* const* exportLayer(const LayerParameters&, const float* space, std::size_t spaceSize,
+                            float* const* tensors) const;
+  const float* const* importLayer(const LayerParameters&, const float* const* tensors, float* space) const;
 
   const Graph graph_;
   std::vector<LayerParameters> layers_;
-  std::size_t size_ = 0, vectorsBegin_ = 0, liveSize_ = 0, statisticsSize_ = 0, stateSize_ = 0, parameterCount_ = 0;
+  std::size_t size_ = 0, vectorsBegin_ = 0, liveSize_ = 0, statisticsSize_ = 0;
 };
 
 // Channels padded to whole panels.

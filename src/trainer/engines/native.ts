@@ -46,14 +46,17 @@ interface AddonSpec {
 
 interface AddonSession {
   step(images: Float32Array, labels: Int32Array, learningRate: number): Promise<number>
-  gradients(images: Float32Array, labels: Int32Array): Promise<{ loss: number; values: Float32Array }>
+  /** Fills `tensors`, one for each parameter. */
+  gradients(images: Float32Array, labels: Int32Array, tensors: Float32Array[]): Promise<number>
   evaluate(images: Float32Array, labels: Int32Array): Promise<Omit<EvaluationResult, 'images'>>
   predict(images: Float32Array): Promise<Float32Array>
   profile(images: Float32Array, labels: Int32Array, repetitions: number): Promise<StepProfile>
-  readState(): Promise<Float32Array>
-  writeState(values: Float32Array): Promise<void>
-  readOptimizer(): Promise<{ step: number; slots: Float32Array[] }>
-  writeOptimizer(state: { step: number; slots: Float32Array[] }): Promise<void>
+  /** Fills `tensors`, one for each of the state dict. */
+  readState(tensors: Float32Array[]): Promise<void>
+  writeState(tensors: Float32Array[]): Promise<void>
+  /** Fills `slots`, in each one tensor for each parameter; resolves with the step. */
+  readOptimizer(slots: Float32Array[][]): Promise<number>
+  writeOptimizer(step: number, slots: Float32Array[][]): Promise<void>
   memoryBytes(): number
   close(): void
 }
@@ -190,8 +193,11 @@ class NativeSession implements Session {
 
   async gradients(batch: Batch): Promise<{ loss: number; gradients: StateDict }> {
     checkBatch(this.graph, batch, this.spec.globalBatch)
-    const { loss, values } = await this.open().gradients(batch.images, batch.labels)
-    return { loss, gradients: split(values, this.parameters) }
+    const gradients = zeros(this.parameters)
+    return {
+      loss: await this.open().gradients(batch.images, batch.labels, dataOf(gradients, this.parameters)),
+      gradients,
+    }
   }
 
   async evaluate(batch: Batch): Promise<EvaluationResult> {
@@ -214,28 +220,26 @@ class NativeSession implements Session {
   }
 
   async readState(): Promise<StateDict> {
-    return split(await this.open().readState(), this.entries)
+    const state = zeros(this.entries)
+    await this.open().readState(dataOf(state, this.entries))
+    return state
   }
 
   async writeState(state: StateDict): Promise<void> {
     checkState(this.graph, state)
-    await this.open().writeState(join(state, this.entries, ''))
+    await this.open().writeState(dataOf(state, this.entries))
   }
 
   async readOptimizerState(): Promise<OptimizerState> {
-    const { step, slots } = await this.open().readOptimizer()
-    const tensors: StateDict = new Map()
-    const names = optimizerSlots(this.spec.optimizer)
-    slots.forEach((values, index) => {
-      for (const [name, tensor] of split(values, this.parameters)) tensors.set(`${names[index]}.${name}`, tensor)
-    })
-    return { step, tensors }
+    const slots = this.optimizerEntries()
+    const tensors = zeros(slots.flat())
+    return { step: await this.open().readOptimizer(slots.map((entries) => dataOf(tensors, entries))), tensors }
   }
 
   async writeOptimizerState(state: OptimizerState): Promise<void> {
     checkOptimizerState(this.graph, this.spec.optimizer, state)
-    const slots = optimizerSlots(this.spec.optimizer).map((slot) => join(state.tensors, this.parameters, `${slot}.`))
-    await this.open().writeOptimizer({ step: state.step, slots })
+    const slots = this.optimizerEntries().map((entries) => dataOf(state.tensors, entries))
+    await this.open().writeOptimizer(state.step, slots)
   }
 
   close(): Promise<void> {
@@ -244,32 +248,28 @@ class NativeSession implements Session {
     return Promise.resolve()
   }
 
+  /** Of each slot, in the order of the addon. */
+  private optimizerEntries(): NamedShape[][] {
+    return optimizerSlots(this.spec.optimizer).map((slot) =>
+      this.parameters.map(({ name, shape }) => ({ name: `${slot}.${name}`, shape })),
+    )
+  }
+
   private open(): AddonSession {
     if (this.session !== undefined) return this.session
     throw new TrainqlError({ code: 'CONFLICT', message: 'The session is closed.', fix: 'Open another session.' })
   }
 }
 
-/** Cuts one flat array into named tensors, in order. */
-function split(values: Float32Array, entries: readonly StateEntry[]): StateDict {
-  const tensors: StateDict = new Map()
-  let at = 0
-  for (const { name, shape } of entries) {
-    const end = at + elementCount(shape)
-    tensors.set(name, { shape, data: values.slice(at, end) })
-    at = end
-  }
-  return tensors
+type NamedShape = Pick<StateEntry, 'name' | 'shape'>
+
+function zeros(entries: readonly NamedShape[]): StateDict {
+  return new Map(entries.map(({ name, shape }) => [name, { shape, data: new Float32Array(elementCount(shape)) }]))
 }
 
-function join(state: StateDict, entries: readonly StateEntry[], prefix: string): Float32Array {
-  const values = new Float32Array(entries.reduce((sum, { shape }) => sum + elementCount(shape), 0))
-  let at = 0
-  for (const { name, shape } of entries) {
-    values.set(state.get(prefix + name)?.data ?? [], at)
-    at += elementCount(shape)
-  }
-  return values
+/** The values themselves, not a copy: for a large model it would be the largest allocation there is. */
+function dataOf(state: StateDict, entries: readonly NamedShape[]): Float32Array[] {
+  return entries.map(({ name }) => state.get(name)?.data ?? new Float32Array())
 }
 
 function asTyped(error: unknown, { syncBatchNorm = false }: SessionSpec): unknown {
