@@ -3,7 +3,8 @@
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { print, type DocumentNode } from 'graphql'
 import { defaultRetry, delayBeforeAttempt, wait, type RetryOptions } from './backoff.ts'
-import { TrainqlFailure, TrainqlNetworkError } from './errors.ts'
+import { type Checkpoint, type CheckpointMethods, checkpointMethods } from './checkpoints.ts'
+import { failureOf, TrainqlFailure, TrainqlNetworkError } from './errors.ts'
 import * as operations from './generated/operations.ts'
 import type { CreateRunInput, DevicesInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
@@ -14,9 +15,7 @@ import { followRun, type Reconnect, type RunEvent } from './subscribe.ts'
 export type Run = operations.RunFieldsFragment
 export type Device = operations.DeviceFieldsFragment
 export type Dataset = operations.DatasetFieldsFragment
-export type Checkpoint = operations.CheckpointFieldsFragment
 export type EpochMetrics = operations.EpochMetricsFieldsFragment
-export type LoadReport = operations.LoadReportFieldsFragment
 /** The measurements of an epoch with what its validation gave by class. */
 export type Evaluation = operations.EvaluationFieldsFragment
 /** Layers, FLOPs and memory of a model; counts are decimal strings. */
@@ -77,7 +76,7 @@ export interface RunEventsOptions extends CallOptions {
  * Every method throws a `TrainqlFailure` where the server declines, a `TrainqlNetworkError` where it is not reached,
  * and a `TrainqlGraphqlError` on a document it does not accept or a defect of its own.
  */
-export interface Client extends AsyncDisposable {
+export interface Client extends AsyncDisposable, CheckpointMethods {
   /** Where requests go. */
   readonly url: string
   server(options?: CallOptions): Promise<ServerInfo>
@@ -150,14 +149,17 @@ export function createClient(options: ClientOptions): Client {
     pongTimeoutMs: options.pongTimeoutMs ?? 5_000,
   })
 
+  const signalOf = ({ signal }: CallOptions): AbortSignal =>
+    signal ? AbortSignal.any([signal, closed.signal]) : closed.signal
+
   async function send<Data, Variables>(
     document: TypedDocumentNode<Data, Variables> | string,
     variables: Variables | undefined,
-    { signal }: CallOptions = {},
+    { signal, timeoutMs = http.timeoutMs }: CallOptions & { timeoutMs?: number } = {},
   ): Promise<Data> {
     const query = typeof document === 'string' ? document : text(document)
     const request = { query, variables: variables as Record<string, unknown> | undefined }
-    return (await post(http, request, signal ? AbortSignal.any([signal, closed.signal]) : closed.signal)) as Data
+    return (await post({ ...http, timeoutMs }, request, signalOf({ signal }))) as Data
   }
 
   function follow(runId: string, after: string | null, signal: AbortSignal): AsyncGenerator<RunEvent, undefined> {
@@ -192,8 +194,7 @@ export function createClient(options: ClientOptions): Client {
     datasets: async (variables, call) => (await send(operations.DatasetsDocument, variables, call)).datasets,
     async modelSummary(input = {}, call) {
       const { modelSummary } = await send(operations.ModelSummaryDocument, { input }, call)
-      if (modelSummary.__typename !== 'ModelSummary')
-        throw new TrainqlFailure({ ...modelSummary, type: modelSummary.__typename })
+      if (modelSummary.__typename !== 'ModelSummary') throw failureOf(modelSummary)
       const { __typename, ...summary } = modelSummary
       return summary
     },
@@ -213,22 +214,23 @@ export function createClient(options: ClientOptions): Client {
     async createRun(input, call) {
       const { createRun } = await send(operations.CreateRunDocument, { input }, call)
       if ('run' in createRun) return createRun.run
-      throw new TrainqlFailure({ ...createRun, type: createRun.__typename })
+      throw failureOf(createRun)
     },
     async cancelRun(id, call) {
       const { cancelRun } = await send(operations.CancelRunDocument, { id }, call)
       if ('run' in cancelRun) return cancelRun.run
-      throw new TrainqlFailure({ ...cancelRun, type: cancelRun.__typename })
+      throw failureOf(cancelRun)
     },
     async resumeRun(runId, { checkpoint = null, devices = null, ...call } = {}) {
       const { resumeRun } = await send(operations.ResumeRunDocument, { runId, checkpoint, devices }, call)
       if ('run' in resumeRun) return resumeRun.run
-      throw new TrainqlFailure({ ...resumeRun, type: resumeRun.__typename })
+      throw failureOf(resumeRun)
     },
+    ...checkpointMethods({ send, transfer: http, signalOf, attempts: retry.attempts }),
     runEvents: (runId, { after = null, signal } = {}) =>
       eventStream((own) => follow(runId, after, own), [signal, closed.signal]),
     async waitForRun(runId, call = {}) {
-      const signal = call.signal ? AbortSignal.any([call.signal, closed.signal]) : closed.signal
+      const signal = signalOf(call)
       const run = await runEventually(runId, signal)
       if (isTerminal(run)) return run
       for await (const _ of follow(runId, run.lastCursor, signal));

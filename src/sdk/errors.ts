@@ -1,4 +1,5 @@
 // What the SDK throws: three kinds of trouble, each with a stable code and the next step.
+import type { LoadReportFieldsFragment } from './generated/operations.ts'
 
 export interface ClientErrorDetails {
   /** Stable; the words around it are not. */
@@ -36,6 +37,29 @@ export class TrainqlFailure extends TrainqlClientError {
     this.field = details.field ?? undefined
     this.type = details.type
   }
+}
+
+/** A checkpoint file whose tensors do not fit the model: the report names them. Code `CHECKPOINT_INVALID`. */
+export class TrainqlLoadRefused extends TrainqlFailure {
+  readonly report: LoadReportFieldsFragment
+
+  constructor(details: ClientErrorDetails & { type: string; report: LoadReportFieldsFragment }) {
+    super(details)
+    this.report = details.report
+  }
+}
+
+type Refusal = ClientErrorDetails & {
+  __typename: string
+  field?: string | null
+  loadReport?: LoadReportFieldsFragment
+}
+
+/** The error of an operation whose result is a failure. */
+export function failureOf({ __typename: type, loadReport, ...details }: Refusal): TrainqlFailure {
+  return loadReport === undefined
+    ? new TrainqlFailure({ ...details, type })
+    : new TrainqlLoadRefused({ ...details, type, report: loadReport })
 }
 
 /** The server was not reached, or what answered was not a TrainQL server. Code `NETWORK`. */

@@ -2,14 +2,12 @@
 export { createClient } from './client.ts'
 export type {
   CallOptions,
-  Checkpoint,
   Client,
   ClientOptions,
   Dataset,
   Device,
   EpochMetrics,
   Evaluation,
-  LoadReport,
   ModelSummary,
   Page,
   ResumeOptions,
@@ -17,8 +15,28 @@ export type {
   RunEventsOptions,
   ServerInfo,
 } from './client.ts'
+export type {
+  Checkpoint,
+  CheckpointMethods,
+  CheckpointSource,
+  Download,
+  DownloadOptions,
+  ExportOptions,
+  ImportOptions,
+  Inspection,
+  InspectOptions,
+  LoadReport,
+  PretrainedWeights,
+  Verification,
+} from './checkpoints.ts'
 export type { RetryOptions } from './backoff.ts'
-export { TrainqlClientError, TrainqlFailure, TrainqlGraphqlError, TrainqlNetworkError } from './errors.ts'
+export {
+  TrainqlClientError,
+  TrainqlFailure,
+  TrainqlGraphqlError,
+  TrainqlLoadRefused,
+  TrainqlNetworkError,
+} from './errors.ts'
 export type { GraphqlErrorShape } from './errors.ts'
 export type { Fetch } from './http.ts'
 export type { EventStream } from './stream.ts'
@@ -27,17 +45,21 @@ export type {
   Architecture,
   AugmentationInput,
   CheckpointOrigin,
+  CheckpointPolicyInput,
   CorruptImagePolicy,
   CreateRunInput,
   DeviceKind,
   DevicesInput,
   DeviceState,
   EngineChoice,
+  ExportFormat,
+  InitialiseInput,
   ModelSummaryInput,
   NonFinitePolicy,
   OptimizerInput,
   OptimizerKind,
   Precision,
+  PretrainedName,
   RunState,
   ScheduleInput,
   ScheduleKind,

@@ -17,10 +17,12 @@ import { type Context, type ContextSources, createContext } from './context.ts'
 import { createFormatError } from './format-error.ts'
 import type { Log } from './log.ts'
 import { isAllowedOrigin } from './origin-check.ts'
+import { createTransferRoutes, type Transfers } from './transfers/transfer-routes.ts'
 
 export interface AppOptions {
   schema: GraphQLSchema
   sources: ContextSources
+  transfers: Transfers
   host: string
   /** 0: any free one. */
   port: number
@@ -36,14 +38,16 @@ export interface App {
 
 const graphqlPath = '/graphql'
 const largestBodyBytes = 1024 * 1024
+/** A checkpoint may be uploaded over a slow line. */
+const slowestRequestMs = 3_600_000
 /** WebSocket close code "service restart": clients take it as an invitation to come back. */
 const serviceRestart = 1012
 
 /** @throws TrainqlError `CONFIG_INVALID` where the address cannot be listened on */
-export async function startApp({ schema, sources, host, port, log }: AppOptions): Promise<App> {
+export async function startApp({ schema, sources, transfers, host, port, log }: AppOptions): Promise<App> {
   const formatError = createFormatError(log)
   const app = express()
-  const httpServer = createServer(app)
+  const httpServer = createServer({ requestTimeout: slowestRequestMs }, app)
   const apollo = new ApolloServer<Context>({
     schema,
     introspection: true,
@@ -75,7 +79,7 @@ export async function startApp({ schema, sources, host, port, log }: AppOptions)
     else socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`)
   })
 
-  addRoutes(app, { apollo, sources, host, log })
+  addRoutes(app, { apollo, sources, transfers, host, log })
   await listen(httpServer, host, port)
   return {
     port: (httpServer.address() as AddressInfo).port,
@@ -90,11 +94,12 @@ export async function startApp({ schema, sources, host, port, log }: AppOptions)
 interface RouteOptions {
   apollo: ApolloServer<Context>
   sources: ContextSources
+  transfers: Transfers
   host: string
   log: Log
 }
 
-function addRoutes(app: Express, { apollo, sources, host, log }: RouteOptions): void {
+function addRoutes(app: Express, { apollo, sources, transfers, host, log }: RouteOptions): void {
   app.disable('x-powered-by')
   app.use((request, response, next) => {
     if (isAllowedOrigin(request, host)) next()
@@ -105,6 +110,7 @@ function addRoutes(app: Express, { apollo, sources, host, log }: RouteOptions): 
     response.json({ status: 'ok' })
   })
   app.use('/playground', ...playground())
+  app.use(createTransferRoutes(transfers))
   app.use(
     graphqlPath,
     express.json({ limit: largestBodyBytes }),

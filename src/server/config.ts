@@ -10,6 +10,14 @@ export interface ServerConfig {
   cacheFolder: string
   /** Folders searched for datasets, in order. Absolute. */
   dataRoots: string[]
+  /** Folders in which clients may name checkpoint files. Absolute. */
+  checkpointRoots: string[]
+  /** Folders searched for published weights, in order. Absolute. */
+  pretrainedRoots: string[]
+  /** Where published weights are fetched from that are in none of them; null: they are not fetched. */
+  pretrainedUrl: string | null
+  /** Largest file that a client may upload. */
+  uploadLimitBytes: number
   host: string
   /** 0: any free one. */
   port: number
@@ -31,10 +39,24 @@ const wholeNumber = (from: number, to: number) =>
     .transform(Number)
     .refine((value) => value >= from && value <= to, `expected a number from ${from} to ${to}`)
 
+const byteUnits: Record<string, number> = { '': 1, K: 1024, M: 1024 ** 2, G: 1024 ** 3 }
+const byteCount = z
+  .string()
+  .regex(/^[1-9]\d{0,14}[KMG]?$/, 'expected a number of bytes, such as 500M or 2G')
+  .transform((text) => parseInt(text, 10) * (byteUnits[text.replace(/^\d+/, '')] ?? 1))
+  .refine(Number.isSafeInteger, 'expected a number of bytes that is not as large')
+/** Folders parted as in PATH. */
+const folders = (text: string): string[] =>
+  text.split(delimiter).flatMap((path) => (path === '' ? [] : [resolve(path)]))
+
 const environmentSchema = z.object({
   TRAINQL_HOME: z.string().default('.trainql'),
   TRAINQL_CACHE: z.string().optional(),
   TRAINQL_DATA: z.string().default(''),
+  TRAINQL_CHECKPOINT_ROOTS: z.string().default(''),
+  TRAINQL_PRETRAINED: z.string().default(''),
+  TRAINQL_PRETRAINED_URL: z.url({ protocol: /^https?$/, error: 'expected an http or https URL' }).optional(),
+  TRAINQL_UPLOAD_LIMIT: byteCount.default(2 * 1024 ** 3),
   TRAINQL_HOST: z.string().default('127.0.0.1'),
   TRAINQL_PORT: wholeNumber(0, 65_535).optional(),
   PORT: wholeNumber(0, 65_535).optional(),
@@ -70,7 +92,11 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
   return {
     home: resolve(values.TRAINQL_HOME),
     cacheFolder: resolve(values.TRAINQL_CACHE ?? join(values.TRAINQL_HOME, 'cache')),
-    dataRoots: values.TRAINQL_DATA.split(delimiter).flatMap((path) => (path === '' ? [] : [resolve(path)])),
+    dataRoots: folders(values.TRAINQL_DATA),
+    checkpointRoots: folders(values.TRAINQL_CHECKPOINT_ROOTS),
+    pretrainedRoots: folders(values.TRAINQL_PRETRAINED),
+    pretrainedUrl: values.TRAINQL_PRETRAINED_URL ?? null,
+    uploadLimitBytes: values.TRAINQL_UPLOAD_LIMIT,
     host: values.TRAINQL_HOST,
     port: values.TRAINQL_PORT ?? values.PORT ?? defaultPort,
     cpuDevices: values.TRAINQL_CPU_DEVICES ?? null,

@@ -2,6 +2,8 @@
 import 'reflect-metadata'
 import { type GraphQLSchema, lexicographicSortSchema, printSchema } from 'graphql'
 import { buildSchemaSync, type NonEmptyArray } from 'type-graphql'
+import { CheckpointKeepingResolver } from './checkpoints/checkpoint-keeping.resolver.ts'
+import { CheckpointTransferResolver } from './checkpoints/checkpoint-transfer.resolver.ts'
 import { CheckpointResolver, RunCheckpointsResolver } from './checkpoints/checkpoint.resolver.ts'
 import { DatasetResolver } from './datasets/dataset.resolver.ts'
 import { DeviceResolver } from './devices/device.resolver.ts'
@@ -34,6 +36,8 @@ export interface Resolvers {
   epochClasses: EpochClassesResolver
   confusionMatrix: ConfusionMatrixResolver
   checkpoints: CheckpointResolver
+  checkpointTransfer: CheckpointTransferResolver
+  checkpointKeeping: CheckpointKeepingResolver
   runCheckpoints: RunCheckpointsResolver
   writtenCheckpoint: EventCheckpointResolver
   pinnedCheckpoint: EventCheckpointResolver
@@ -53,6 +57,8 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   EpochClassesResolver,
   ConfusionMatrixResolver,
   CheckpointResolver,
+  CheckpointTransferResolver,
+  CheckpointKeepingResolver,
   RunCheckpointsResolver,
   WrittenCheckpointResolver,
   PinnedCheckpointResolver,

@@ -4,6 +4,9 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runsFolder } from '../shared/checkpoint-reference.ts'
 import { type App, startApp } from './app.ts'
+import { CheckpointKeepingResolver } from './checkpoints/checkpoint-keeping.resolver.ts'
+import { createCheckpointRoom } from './checkpoints/checkpoint-room.ts'
+import { CheckpointTransferResolver } from './checkpoints/checkpoint-transfer.resolver.ts'
 import { CheckpointResolver, RunCheckpointsResolver } from './checkpoints/checkpoint.resolver.ts'
 import { createCheckpointService } from './checkpoints/checkpoint.service.ts'
 import { createCheckpointStore } from './checkpoints/checkpoint.store.ts'
@@ -18,6 +21,7 @@ import { createDeviceStore } from './devices/device.store.ts'
 import { discoverDevices } from './devices/discovery.ts'
 import { ServerResolver } from './engines/engine.resolver.ts'
 import { createEngineService } from './engines/engine.service.ts'
+import { createLimit } from './limit.ts'
 import { createLog, type Log } from './log.ts'
 import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-classes.resolver.ts'
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
@@ -86,14 +90,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => lock.release())
     const database = await openDatabase({ folder: join(home, 'db'), url: options.databaseUrl, log })
     undo.push(() => database.close())
-    const { schema, sources, scheduler, recover } = await assemble(options, { log, database, startedAt })
+    const { schema, sources, scheduler, room, recover } = await assemble(options, { log, database, startedAt })
+    undo.push(() => room.close())
     undo.push(() => scheduler.close({ stopTrainers: options.stopTrainersOnExit }))
     await recover()
-    const app: App = await startApp({ schema, sources, host, port: options.port, log })
+    const app: App = await startApp({ schema, sources, transfers: room, host, port: options.port, log })
     undo.push(() => app.close())
     undo.push(() => {
       scheduler.refuse()
-      return Promise.resolve()
+      // Requests under way wait for its processes.
+      return room.close()
     })
     return { url: `http://${host.includes(':') ? `[${host}]` : host}:${app.port}`, host, port: app.port, close }
   } catch (error) {
@@ -121,14 +127,36 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const store = createRunStore(database)
   const events = createRunEventStore(database)
   const feed = createRunFeed()
-  const checkpoints = createCheckpointService(createCheckpointStore(database))
+  const checkpointStore = createCheckpointStore(database)
+  const checkpoints = createCheckpointService(checkpointStore)
+  const guard = createLimit(1)
   const metrics = createEpochMetricsService(createEpochMetricsStore(database))
   const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
   const { dataRoots: datasetRoots, cacheFolder } = options
   const { cancelGraceMs } = options
   const carrying = { store, events, checkpoints, launcher, runsDirectory, log }
   const scheduler = createScheduler({ ...carrying, home, feed, devices, datasetRoots, cacheFolder, cancelGraceMs, now })
-  const runs = createRunService({ store, devices, datasets, engines, checkpoints, carrier: scheduler, now })
+  const room = await createCheckpointRoom({
+    config: options,
+    checkpoints,
+    store: checkpointStore,
+    recorder: scheduler,
+    listUsers: (checkpoint) => store.listLiveFrom(checkpoint),
+    guard,
+    log,
+    now,
+  })
+  const runs = createRunService({
+    store,
+    devices,
+    datasets,
+    engines,
+    checkpoints,
+    imports: room.imports,
+    guard,
+    carrier: scheduler,
+    now,
+  })
   const runEvents = createRunEventService({ runs: store, events, feed })
 
   const facts = { version: await readVersion(), dataDirectory: home, startedAt }
@@ -143,6 +171,8 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     epochMetrics: new EpochMetricsResolver(),
     epochClasses: new EpochClassesResolver(),
     confusionMatrix: new ConfusionMatrixResolver(),
+    checkpointTransfer: new CheckpointTransferResolver({ ...room, home }),
+    checkpointKeeping: new CheckpointKeepingResolver(room.keeping, home),
     checkpoints: new CheckpointResolver(checkpoints, { home, runsDirectory }),
     runCheckpoints: new RunCheckpointsResolver(checkpoints, home),
     writtenCheckpoint: new WrittenCheckpointResolver(home),
@@ -158,7 +188,11 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     findCheckpoints: (keys: readonly string[]) => checkpoints.findMany(keys),
     listDevices: () => devices.list(),
   }
-  return { schema, sources, scheduler, recover: () => recoverRuns({ ...carrying, scheduler }) }
+  const recover = async (): Promise<void> => {
+    await recoverRuns({ ...carrying, scheduler })
+    await room.open()
+  }
+  return { schema, sources, scheduler, room, recover }
 }
 
 async function readVersion(): Promise<string> {

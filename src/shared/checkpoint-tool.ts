@@ -81,25 +81,27 @@ export type CheckpointRequest = z.output<typeof checkpointRequestSchema>
 /** As it is sent: what has a default may be left out. */
 export type CheckpointRequestInput = z.input<typeof checkpointRequestSchema>
 
+export const checkpointProblemCodes = [
+  'NOT_A_CHECKPOINT',
+  'TRUNCATED',
+  'DAMAGED',
+  'NO_TENSORS',
+  'NOT_A_RESNET',
+  'WRONG_ARCHITECTURE',
+  'WRONG_CLASSES',
+  'WRONG_CHANNELS',
+  'MISSING_TENSORS',
+  'UNEXPECTED_TENSORS',
+  'SHAPE_MISMATCH',
+  'PREFIX',
+  'DEVICE_TAGS',
+  'WHOLE_MODEL',
+  'NON_FINITE',
+  'OPTIMIZER',
+] as const
+
 const problemSchema = z.strictObject({
-  code: z.enum([
-    'NOT_A_CHECKPOINT',
-    'TRUNCATED',
-    'DAMAGED',
-    'NO_TENSORS',
-    'NOT_A_RESNET',
-    'WRONG_ARCHITECTURE',
-    'WRONG_CLASSES',
-    'WRONG_CHANNELS',
-    'MISSING_TENSORS',
-    'UNEXPECTED_TENSORS',
-    'SHAPE_MISMATCH',
-    'PREFIX',
-    'DEVICE_TAGS',
-    'WHOLE_MODEL',
-    'NON_FINITE',
-    'OPTIMIZER',
-  ]),
+  code: z.enum(checkpointProblemCodes),
   /** False: worth knowing, and no hindrance here (a prefix that is taken off, device tags). */
   blocks: z.boolean(),
   message: z.string(),

@@ -1,24 +1,26 @@
 // The one error type that reaches users: what was expected, what came, and what to do next.
 
 /** Every code a user can meet. A code is stable; the words around it are not. */
-export type ErrorCode =
-  | 'INVALID_INPUT'
-  | 'NOT_FOUND'
-  | 'CONFLICT'
-  | 'DEVICE_UNAVAILABLE'
-  | 'ENGINE_UNAVAILABLE'
-  | 'DATASET_INVALID'
-  | 'DATASET_NOT_FOUND'
-  | 'CHECKPOINT_INVALID'
-  | 'NON_FINITE_LOSS'
-  | 'OUT_OF_MEMORY'
-  | 'DISK_FULL'
-  | 'TRAINER_DIED'
-  | 'RUN_DIRECTORY_INVALID'
-  | 'DATABASE_LOCKED'
-  | 'CONFIG_INVALID'
-  | 'NETWORK'
-  | 'INTERNAL'
+export const errorCodes = [
+  'INVALID_INPUT',
+  'NOT_FOUND',
+  'CONFLICT',
+  'DEVICE_UNAVAILABLE',
+  'ENGINE_UNAVAILABLE',
+  'DATASET_INVALID',
+  'DATASET_NOT_FOUND',
+  'CHECKPOINT_INVALID',
+  'NON_FINITE_LOSS',
+  'OUT_OF_MEMORY',
+  'DISK_FULL',
+  'TRAINER_DIED',
+  'RUN_DIRECTORY_INVALID',
+  'DATABASE_LOCKED',
+  'CONFIG_INVALID',
+  'NETWORK',
+  'INTERNAL',
+] as const
+export type ErrorCode = (typeof errorCodes)[number]
 
 export interface ErrorDetails {
   code: ErrorCode

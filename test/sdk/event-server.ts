@@ -83,6 +83,7 @@ export async function startEventServer({ port = 0, events = [] as ScriptedEvent[
     syncBatchNorm: false,
     labelSmoothing: 0,
     onCorruptImage: 'FAIL',
+    checkpointPolicy: { onDiskFull: 'FAIL' },
     seed: '9007199254740993',
     progress: { epoch: 0, epochs: 1, step: 0, steps: 1 },
     attempt: 1,

@@ -181,9 +181,16 @@ test('a database lost is read back from the run directories, cursors and all', a
   server = await startServerProcess(home, { scripted: true })
   const ended = await createRun(server.url, { name: 'ended', devices: { names: ['cpu:0'] } })
   instruct(ended, 'started', 'steps 10', 'epoch 1', 'finish')
+  const resumed = await createRun(server.url, { name: 'resumed', devices: { names: ['cpu:1'] } })
+  instruct(resumed, 'started', 'steps 2', 'epoch 1', 'fail')
+  const failed = await waitForEvent(server.url, resumed.id, 'RunEndedEvent')
+  await rm(join(resumed.directory, 'script.txt'))
+  instruct(resumed, 'started', 'steps 1', 'epoch 2', 'finish')
+  await query(server.url, 'mutation ($id: ID!) { resumeRun(runId: $id) { __typename } }', { id: resumed.id })
+  const resumedEvents = await collectEvents(server.url, resumed.id, failed.cursor)
   const running = await createRun(server.url, { name: 'running', devices: { names: ['cpu:0'] } })
   const text = `{ runs { nodes { id name state createdAt startedAt finishedAt progress { epoch step loss } deviceNames
-    epochMetrics { epoch accuracy top5Accuracy perClass { name images correct } confusionMatrix { rows } } checkpoints { nodes { id name createdAt } } lastCursor } } }`
+    epochMetrics { epoch accuracy top5Accuracy perClass { name images correct } confusionMatrix { rows } } checkpoints { nodes { id name createdAt parent { name } } } lastCursor } } }`
   const endedEvents = await collectEvents(server.url, ended.id)
   instruct(running, 'started', 'steps 3')
   await waitForEvent(server.url, running.id, 'StepEvent', 3)
@@ -193,7 +200,7 @@ test('a database lost is read back from the run directories, cursors and all', a
     [0, 0, 0],
     [0, 1, 7],
   ]
-  expect(before.runs.nodes[1]?.epochMetrics).toMatchObject([{ top5Accuracy: 1, confusionMatrix: { rows } }])
+  expect(before.runs.nodes[2]?.epochMetrics).toMatchObject([{ top5Accuracy: 1, confusionMatrix: { rows } }])
   const client = connect(server.url)
   const seen: SubscribedEvent[] = []
   for await (const event of subscribe(client, running.id)) if (seen.push(event) === 6) break
@@ -203,6 +210,8 @@ test('a database lost is read back from the run directories, cursors and all', a
   server = await startServerProcess(home, { scripted: true })
   expect(await query(server.url, text)).toEqual(before)
   expect(await collectEvents(server.url, ended.id)).toEqual(endedEvents)
+  expect(await collectEvents(server.url, resumed.id, failed.cursor)).toEqual(resumedEvents)
+  expect(resumedEvents.at(-1)).toMatchObject({ state: 'SUCCEEDED' })
   instruct(running, 'steps 1', 'finish')
   const events = await collectEvents(server.url, running.id)
   expect(events.slice(0, 6)).toEqual(seen)

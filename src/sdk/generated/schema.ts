@@ -54,6 +54,16 @@ export type CancelRunSuccess = {
   run: Run;
 };
 
+export type CheckedFile = {
+  bytes: Scalars['BigInt']['output'];
+  /** sha-256 when it was written. */
+  expected: Scalars['String']['output'];
+  /** sha-256 now; empty where it is not there. */
+  found: Scalars['String']['output'];
+  intact: Scalars['Boolean']['output'];
+  name: Scalars['String']['output'];
+};
+
 export type Checkpoint = Node & {
   architecture: Architecture;
   /** Null where it was imported. */
@@ -130,6 +140,17 @@ export type CheckpointDeletedEvent = RunEvent & {
   seq: Scalars['BigInt']['output'];
 };
 
+/** A file made of a checkpoint. */
+export type CheckpointDownload = {
+  bytes: Scalars['BigInt']['output'];
+  expiresAt: Scalars['DateTime']['output'];
+  fileName: Scalars['String']['output'];
+  format: ExportFormat;
+  sha256: Scalars['String']['output'];
+  /** Path and query on this server: GET, HEAD and ranges. */
+  url: Scalars['String']['output'];
+};
+
 export type CheckpointEdge = {
   cursor: Scalars['String']['output'];
   node: Checkpoint;
@@ -145,6 +166,13 @@ export type CheckpointEvent = RunEvent & {
   runId: Scalars['ID']['output'];
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
+};
+
+/** What a training file says of itself. */
+export type CheckpointFacts = {
+  arch?: Maybe<Scalars['String']['output']>;
+  bestAccuracy?: Maybe<Scalars['Float']['output']>;
+  epoch?: Maybe<Scalars['Int']['output']>;
 };
 
 /** A checkpoint could not be written. The one before it is whole; training goes on where the run says so. */
@@ -174,12 +202,41 @@ export type CheckpointFormat =
   /** A checkpoint folder of ours. */
   | 'TRAINQL';
 
+/** What a file is, and what would come of importing it. */
+export type CheckpointInspection = {
+  bytes: Scalars['BigInt']['output'];
+  facts: CheckpointFacts;
+  /** Its base name. */
+  file: Scalars['String']['output'];
+  /** Null where it is no checkpoint of any kind. */
+  format?: Maybe<CheckpointFormat>;
+  layout?: Maybe<CheckpointLayout>;
+  /** Whether it would be imported as it is, strictly. */
+  loads: Scalars['Boolean']['output'];
+  optimizer?: Maybe<CheckpointOptimizer>;
+  parameters: Scalars['BigInt']['output'];
+  problems: Array<CheckpointProblem>;
+  report?: Maybe<LoadReport>;
+  tensors: Array<CheckpointTensor>;
+};
+
 /** What a checkpoint file holds: tensors by name, a training file around them, or a pickled model object. */
 export type CheckpointLayout =
   | 'LIGHTNING'
   | 'STATE_DICT'
   | 'TRAINING_FILE'
   | 'WHOLE_MODEL';
+
+export type CheckpointMetric =
+  | 'ACCURACY'
+  | 'VALIDATION_LOSS';
+
+/** An optimiser's state in a file. */
+export type CheckpointOptimizer = {
+  kind: Scalars['String']['output'];
+  step: Scalars['Int']['output'];
+  tensors: Scalars['Int']['output'];
+};
 
 export type CheckpointOrigin =
   | 'IMPORTED'
@@ -196,6 +253,93 @@ export type CheckpointPinnedEvent = RunEvent & {
   runId: Scalars['ID']['output'];
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
+};
+
+/** Which checkpoints a run writes and keeps. */
+export type CheckpointPolicy = {
+  /** Null: at the end of each epoch only. */
+  everySteps?: Maybe<Scalars['Int']['output']>;
+  keepBest?: Maybe<KeepBest>;
+  keepEvery?: Maybe<Scalars['Int']['output']>;
+  keepLast?: Maybe<Scalars['Int']['output']>;
+  onDiskFull: FullDiskPolicy;
+};
+
+/** A run keeps what any of `keepLast`, `keepBest` and `keepEvery` keeps, its newest and those that are pinned; all where it names none of the three. */
+export type CheckpointPolicyInput = {
+  /** A checkpoint also after so many steps. Default: each epoch only. */
+  everySteps?: InputMaybe<Scalars['Int']['input']>;
+  /** Those that did best in their validation. */
+  keepBest?: InputMaybe<KeepBestInput>;
+  /** Those of every so many epochs. */
+  keepEvery?: InputMaybe<Scalars['Int']['input']>;
+  /** So many of the newest. */
+  keepLast?: InputMaybe<Scalars['Int']['input']>;
+  onDiskFull?: InputMaybe<FullDiskPolicy>;
+};
+
+/** Why a file would not load here, or why it would not in PyTorch. */
+export type CheckpointProblem = {
+  /** False: worth knowing, and no hindrance here. */
+  blocks: Scalars['Boolean']['output'];
+  code: CheckpointProblemCode;
+  fix: Scalars['String']['output'];
+  message: Scalars['String']['output'];
+};
+
+export type CheckpointProblemCode =
+  | 'DAMAGED'
+  | 'DEVICE_TAGS'
+  | 'MISSING_TENSORS'
+  | 'NON_FINITE'
+  | 'NOT_A_CHECKPOINT'
+  | 'NOT_A_RESNET'
+  | 'NO_TENSORS'
+  | 'OPTIMIZER'
+  | 'PREFIX'
+  | 'SHAPE_MISMATCH'
+  | 'TRUNCATED'
+  | 'UNEXPECTED_TENSORS'
+  | 'WHOLE_MODEL'
+  | 'WRONG_ARCHITECTURE'
+  | 'WRONG_CHANNELS'
+  | 'WRONG_CLASSES';
+
+export type CheckpointSuccess = {
+  checkpoint: Checkpoint;
+};
+
+export type CheckpointTensor = {
+  /** As the file says; it is ignored. */
+  device: Scalars['String']['output'];
+  dtype: Scalars['String']['output'];
+  name: Scalars['String']['output'];
+  shape: Array<Scalars['Int']['output']>;
+};
+
+/** Where a file may be sent to. */
+export type CheckpointUpload = {
+  /** Then the URL, and what was sent there, are forgotten. */
+  expiresAt: Scalars['DateTime']['output'];
+  id: Scalars['ID']['output'];
+  /** A larger file is refused with status 413. */
+  limitBytes: Scalars['BigInt']['output'];
+  /** Path and query on this server: PUT the bytes of the file there, once. */
+  url: Scalars['String']['output'];
+};
+
+export type CheckpointUploadInput = {
+  /** Its size: one that is too large is refused at once. */
+  bytes?: InputMaybe<Scalars['BigInt']['input']>;
+  /** Base name of the file, such as `resnet18.pth`. */
+  fileName: Scalars['String']['input'];
+};
+
+/** Whether a checkpoint's files are as they were written. */
+export type CheckpointVerification = {
+  checkpoint: Checkpoint;
+  files: Array<CheckedFile>;
+  intact: Scalars['Boolean']['output'];
 };
 
 /** Checkpoints that the run's policy does not keep, and that are no more. */
@@ -257,12 +401,16 @@ export type CorruptImagePolicy =
   | 'FAIL'
   | 'SKIP';
 
+export type CreateCheckpointUploadResult = CheckpointUpload | ConflictFailure | InvalidInputFailure;
+
 export type CreateRunInput = {
   /** A power of two: each device takes its part of the global batch in so many turns, in less memory. */
   accumulationSteps?: InputMaybe<Scalars['Int']['input']>;
   architecture?: InputMaybe<Architecture>;
   /** Of training images. Default: none. */
   augmentation?: InputMaybe<AugmentationInput>;
+  /** Default: one an epoch, and all are kept. */
+  checkpoints?: InputMaybe<CheckpointPolicyInput>;
   /** Largest norm of the whole gradient. Default: no limit. */
   clipNorm?: InputMaybe<Scalars['Float']['input']>;
   dataset: Scalars['String']['input'];
@@ -273,6 +421,8 @@ export type CreateRunInput = {
   globalBatch?: InputMaybe<Scalars['Int']['input']>;
   /** Default: the dataset's own. */
   imageSize?: InputMaybe<ImageSizeInput>;
+  /** Default: random weights, drawn from the seed. */
+  initialise?: InputMaybe<InitialiseInput>;
   /** Share of the training target that is spread evenly over all classes. */
   labelSmoothing?: InputMaybe<Scalars['Float']['input']>;
   /** Default: 0.1 for SGD, 0.001 for Adam and AdamW. */
@@ -296,7 +446,7 @@ export type CreateRunInput = {
   validationImages?: InputMaybe<Scalars['Int']['input']>;
 };
 
-export type CreateRunResult = ConflictFailure | CreateRunSuccess | InvalidInputFailure | NotFoundFailure;
+export type CreateRunResult = ConflictFailure | CreateRunSuccess | InvalidInputFailure | LoadRefusedFailure | NotFoundFailure;
 
 export type CreateRunSuccess = {
   run: Run;
@@ -460,6 +610,25 @@ export type EpochMetrics = Node & {
   wallSeconds: Scalars['Float']['output'];
 };
 
+export type ExportCheckpointInput = {
+  checkpoint: Scalars['ID']['input'];
+  /** ONNX: batch norm folded into the convolutions. */
+  foldBatchNorm?: InputMaybe<Scalars['Boolean']['input']>;
+  format: ExportFormat;
+  /** TORCH: `module.` before every name, as DataParallel writes. */
+  modulePrefix?: InputMaybe<Scalars['Boolean']['input']>;
+  /** TORCH: `{epoch, arch, state_dict, optimizer}` rather than the state dict alone. */
+  trainingFile?: InputMaybe<Scalars['Boolean']['input']>;
+};
+
+export type ExportCheckpointResult = CheckpointDownload | ConflictFailure | InvalidInputFailure | NotFoundFailure;
+
+/** TORCH: a .pth that torch.load(weights_only=True) and load_state_dict(strict=True) take. */
+export type ExportFormat =
+  | 'ONNX'
+  | 'SAFETENSORS'
+  | 'TORCH';
+
 export type FailedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
@@ -494,6 +663,11 @@ export type FinishedEvent = RunEvent & {
   wallSeconds: Scalars['Float']['output'];
 };
 
+/** Where a checkpoint does not fit on the disk: fail, or train on without it. */
+export type FullDiskPolicy =
+  | 'CONTINUE'
+  | 'FAIL';
+
 export type ImageSize = {
   height: Scalars['Int']['output'];
   width: Scalars['Int']['output'];
@@ -504,6 +678,25 @@ export type ImageSizeInput = {
   width: Scalars['Int']['input'];
 };
 
+/** One of `path`, `uploadId` and `pretrained`. */
+export type ImportCheckpointInput = {
+  /** Take what matches where tensors are missing, unexpected or of another shape. */
+  allowPartial?: InputMaybe<Scalars['Boolean']['input']>;
+  /** The model it is meant for. Default: what the file is. */
+  architecture?: InputMaybe<Architecture>;
+  classes?: InputMaybe<Scalars['Int']['input']>;
+  inputChannels?: InputMaybe<Scalars['Int']['input']>;
+  /** Default: the file's base name. */
+  name?: InputMaybe<Scalars['String']['input']>;
+  /** File or folder below one of TRAINQL_CHECKPOINT_ROOTS. */
+  path?: InputMaybe<Scalars['String']['input']>;
+  pretrained?: InputMaybe<PretrainedName>;
+  /** Of createCheckpointUpload, once the file has been PUT. */
+  uploadId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+export type ImportCheckpointResult = CheckpointSuccess | ConflictFailure | InvalidInputFailure | LoadRefusedFailure | NotFoundFailure;
+
 /** The file that an imported checkpoint was made of. */
 export type ImportSource = {
   file: Scalars['String']['output'];
@@ -512,6 +705,28 @@ export type ImportSource = {
   sha256: Scalars['String']['output'];
   /** Taken off the front of every name, such as `module.`; else empty. */
   strippedPrefix: Scalars['String']['output'];
+};
+
+/** How a checkpoint's weights become a run's first ones. */
+export type Initialise = {
+  /** Whether the optimiser's state is taken too. */
+  optimizer: Scalars['Boolean']['output'];
+  /** Layers that get fresh weights. */
+  reinitialise: Array<Scalars['String']['output']>;
+  stem: StemAdaptation;
+};
+
+/** The weights before the first step: those of a checkpoint, or published ones. */
+export type InitialiseInput = {
+  checkpoint?: InputMaybe<Scalars['ID']['input']>;
+  /** Also take the optimiser's state. */
+  optimizer?: InputMaybe<Scalars['Boolean']['input']>;
+  /** Imported first, unless it has been before. */
+  pretrained?: InputMaybe<PretrainedName>;
+  /** Layers that get fresh weights, such as `conv1` and `fc`. Everything else must fit. */
+  reinitialise?: InputMaybe<Array<Scalars['String']['input']>>;
+  /** SUM_CHANNELS: a stem of several channels is summed to the one that the dataset has. */
+  stem?: InputMaybe<StemAdaptation>;
 };
 
 /** Behind StartedEvent, where the first weights are those of a checkpoint. */
@@ -529,6 +744,21 @@ export type InitialisedEvent = RunEvent & {
   seq: Scalars['BigInt']['output'];
 };
 
+/** One of `path`, `uploadId` and `checkpoint`. */
+export type InspectCheckpointInput = {
+  /** The model it is meant for. Default: what the file is. */
+  architecture?: InputMaybe<Architecture>;
+  /** One that is known. */
+  checkpoint?: InputMaybe<Scalars['ID']['input']>;
+  classes?: InputMaybe<Scalars['Int']['input']>;
+  inputChannels?: InputMaybe<Scalars['Int']['input']>;
+  /** File or folder below one of TRAINQL_CHECKPOINT_ROOTS. */
+  path?: InputMaybe<Scalars['String']['input']>;
+  uploadId?: InputMaybe<Scalars['ID']['input']>;
+};
+
+export type InspectCheckpointResult = CheckpointInspection | ConflictFailure | InvalidInputFailure | NotFoundFailure;
+
 export type InvalidInputFailure = Failure & {
   code: Scalars['String']['output'];
   /** Dotted path of the input field. */
@@ -536,6 +766,18 @@ export type InvalidInputFailure = Failure & {
   fix: Scalars['String']['output'];
   message: Scalars['String']['output'];
 };
+
+export type KeepBest = {
+  count: Scalars['Int']['output'];
+  metric: CheckpointMetric;
+};
+
+export type KeepBestInput = {
+  count?: InputMaybe<Scalars['Int']['input']>;
+  metric: CheckpointMetric;
+};
+
+export type KeepCheckpointResult = CheckpointSuccess | ConflictFailure | NotFoundFailure;
 
 export type LayerKind =
   | 'ADD'
@@ -572,6 +814,14 @@ export type LeasedEvent = RunEvent & {
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   toAttempt: Scalars['Int']['output'];
+};
+
+/** A checkpoint file does not fit the model; the report says which tensors do not. */
+export type LoadRefusedFailure = Failure & {
+  code: Scalars['String']['output'];
+  fix: Scalars['String']['output'];
+  loadReport: LoadReport;
+  message: Scalars['String']['output'];
 };
 
 /** What came of putting a checkpoint's tensors into a model. */
@@ -667,9 +917,20 @@ export type ModelSummaryResult = InvalidInputFailure | ModelSummary;
 
 export type Mutation = {
   cancelRun: CancelRunResult;
+  createCheckpointUpload: CreateCheckpointUploadResult;
   createRun: CreateRunResult;
+  /** Removes its files, unless it is pinned or a run that has not ended goes on from it. */
+  deleteCheckpoint: KeepCheckpointResult;
+  /** Makes a file of a checkpoint, to be fetched. */
+  exportCheckpoint: ExportCheckpointResult;
+  /** Makes a checkpoint of a file. Strict, unless `allowPartial` says otherwise. */
+  importCheckpoint: ImportCheckpointResult;
+  /** A pinned checkpoint is not deleted, neither by hand nor by the policy of its run. */
+  pinCheckpoint: KeepCheckpointResult;
   /** A run that failed or was canceled goes on as its next attempt: its weights end bit-equal to a run that never stopped. */
   resumeRun: ResumeRunResult;
+  /** Hashes its files anew. */
+  verifyCheckpoint: VerifyCheckpointResult;
 };
 
 
@@ -678,8 +939,34 @@ export type MutationCancelRunArgs = {
 };
 
 
+export type MutationCreateCheckpointUploadArgs = {
+  input: CheckpointUploadInput;
+};
+
+
 export type MutationCreateRunArgs = {
   input: CreateRunInput;
+};
+
+
+export type MutationDeleteCheckpointArgs = {
+  id: Scalars['ID']['input'];
+};
+
+
+export type MutationExportCheckpointArgs = {
+  input: ExportCheckpointInput;
+};
+
+
+export type MutationImportCheckpointArgs = {
+  input: ImportCheckpointInput;
+};
+
+
+export type MutationPinCheckpointArgs = {
+  id: Scalars['ID']['input'];
+  pinned?: Scalars['Boolean']['input'];
 };
 
 
@@ -687,6 +974,11 @@ export type MutationResumeRunArgs = {
   checkpoint?: InputMaybe<Scalars['ID']['input']>;
   devices?: InputMaybe<DevicesInput>;
   runId: Scalars['ID']['input'];
+};
+
+
+export type MutationVerifyCheckpointArgs = {
+  id: Scalars['ID']['input'];
 };
 
 export type Node = {
@@ -751,6 +1043,30 @@ export type Precision =
   | 'BF16'
   | 'FP32';
 
+/** torchvision's published weights. */
+export type PretrainedName =
+  | 'RESNET18_IMAGENET1K_V1'
+  | 'RESNET34_IMAGENET1K_V1'
+  | 'RESNET50_IMAGENET1K_V1'
+  | 'RESNET50_IMAGENET1K_V2'
+  | 'RESNET101_IMAGENET1K_V1'
+  | 'RESNET101_IMAGENET1K_V2'
+  | 'RESNET152_IMAGENET1K_V1'
+  | 'RESNET152_IMAGENET1K_V2';
+
+/** torchvision's: of 224 x 224 images in three channels and ImageNet's 1000 classes. */
+export type PretrainedWeights = {
+  /** Top-1 on ImageNet's validation images, as published. */
+  accuracy: Scalars['Float']['output'];
+  architecture: Architecture;
+  classes: Scalars['Int']['output'];
+  /** Name of the file that is looked for. */
+  file: Scalars['String']['output'];
+  /** About, as published. */
+  megabytes: Scalars['Float']['output'];
+  name: PretrainedName;
+};
+
 export type Query = {
   checkpoint?: Maybe<Checkpoint>;
   /** Newest run or import first, in a run oldest first. */
@@ -761,9 +1077,12 @@ export type Query = {
   devices: DeviceConnection;
   /** By attempt and epoch; none for an unknown run. */
   epochMetrics: Array<EpochMetrics>;
+  /** What a file is and what would come of importing it. Nothing of it is kept. */
+  inspectCheckpoint: InspectCheckpointResult;
   /** What a model is made of, and the operations and memory that training it takes; nothing is started. */
   modelSummary: ModelSummaryResult;
   node?: Maybe<Node>;
+  pretrainedWeights: Array<PretrainedWeights>;
   run?: Maybe<Run>;
   runEvent?: Maybe<RunEvent>;
   /** Newest first. */
@@ -817,6 +1136,11 @@ export type QueryDevicesArgs = {
 
 export type QueryEpochMetricsArgs = {
   runId: Scalars['ID']['input'];
+};
+
+
+export type QueryInspectCheckpointArgs = {
+  input: InspectCheckpointInput;
 };
 
 
@@ -936,6 +1260,7 @@ export type Run = Node & {
   architecture: Architecture;
   attempt: Scalars['Int']['output'];
   augmentation?: Maybe<Augmentation>;
+  checkpointPolicy: CheckpointPolicy;
   /** Oldest first. */
   checkpoints: CheckpointConnection;
   /** Null: no limit. */
@@ -961,6 +1286,8 @@ export type Run = Node & {
   id: Scalars['ID']['output'];
   /** Null: the dataset's own. */
   imageSize?: Maybe<ImageSize>;
+  /** Null: it began with random weights. */
+  initialise?: Maybe<Initialise>;
   /** Null: it began with random weights. */
   initialisedFrom?: Maybe<Checkpoint>;
   labelSmoothing: Scalars['Float']['output'];
@@ -1158,6 +1485,10 @@ export type StartedEvent = RunEvent & {
   validationImages: Scalars['Int']['output'];
 };
 
+export type StemAdaptation =
+  | 'AS_IS'
+  | 'SUM_CHANNELS';
+
 export type StepEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
@@ -1198,3 +1529,5 @@ export type SubscriptionRunEventsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
   runId: Scalars['ID']['input'];
 };
+
+export type VerifyCheckpointResult = CheckpointVerification | ConflictFailure | InvalidInputFailure | NotFoundFailure;

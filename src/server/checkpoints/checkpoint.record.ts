@@ -58,7 +58,8 @@ export interface ImportedCheckpointRecord extends CheckpointFields {
   runId: null
   attempt: null
   importedFrom: ImportSource
-  loadReport: LoadReport
+  /** Null where it was imported without the server, and no report is beside it. */
+  loadReport: LoadReport | null
 }
 
 export type CheckpointRecord = RunCheckpointRecord | ImportedCheckpointRecord

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { loadReportSchema } from '../../shared/load-report.ts'
 import { architectures, parseWith } from '../../shared/run-spec.ts'
 import type { Database } from '../database/database.ts'
+import { parseNullable } from '../database/json-column.ts'
 import type { PageRequest } from '../page.ts'
 import { type Checkpoint as CheckpointRow, Prisma } from '../prisma-client/client.ts'
 import {
@@ -106,7 +107,7 @@ function recordOf(row: CheckpointRow): CheckpointRecord {
       runId: null,
       attempt: null,
       importedFrom: parseWith(importSourceSchema, importedFrom, 'import source'),
-      loadReport: parseWith(loadReportSchema, loadReport, 'load report'),
+      loadReport: parseNullable(loadReportSchema, loadReport, 'load report'),
     }
   }
   if (runId === null || attempt === null) throw new Error(`the checkpoint ${row.key} of a run without the run`)

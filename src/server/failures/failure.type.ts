@@ -1,8 +1,10 @@
 // Expected failures as members of a mutation's union: what happened, and what to do next.
 import { Field, InterfaceType, ObjectType } from 'type-graphql'
 import type { ErrorCode, TrainqlError } from '../../shared/errors.ts'
+import { LoadRefusal } from '../checkpoints/load-refusal.ts'
+import { LoadReport } from '../checkpoints/load-report.type.ts'
 
-export type FailureTypeName = 'InvalidInputFailure' | 'NotFoundFailure' | 'ConflictFailure'
+export type FailureTypeName = 'InvalidInputFailure' | 'NotFoundFailure' | 'ConflictFailure' | 'LoadRefusedFailure'
 
 @InterfaceType('Failure', {
   description: 'An expected failure: what happened and what to do next.',
@@ -37,11 +39,24 @@ export class ConflictFailure extends Failure {
   __typename!: 'ConflictFailure'
 }
 
-export type AnyFailure = InvalidInputFailure | NotFoundFailure | ConflictFailure
+@ObjectType('LoadRefusedFailure', {
+  implements: Failure,
+  description: 'A checkpoint file does not fit the model; the report says which tensors do not.',
+})
+export class LoadRefusedFailure extends Failure {
+  __typename!: 'LoadRefusedFailure'
+
+  @Field(() => LoadReport)
+  loadReport!: LoadReport
+}
+
+export type AnyFailure = InvalidInputFailure | NotFoundFailure | ConflictFailure | LoadRefusedFailure
 
 /** The failure a client sees for an expected error; null for a code that no client can cause, which is a bug's. */
 export function findFailure(error: TrainqlError): AnyFailure | null {
   const { code, message, fix, field } = error
+  if (error instanceof LoadRefusal)
+    return { __typename: 'LoadRefusedFailure', code, message, fix, loadReport: error.report }
   const typeName = failureTypeOf(code)
   if (typeName === null) return null
   return typeName === 'InvalidInputFailure'
@@ -49,7 +64,7 @@ export function findFailure(error: TrainqlError): AnyFailure | null {
     : { __typename: typeName, code, message, fix }
 }
 
-function failureTypeOf(code: ErrorCode): FailureTypeName | null {
+function failureTypeOf(code: ErrorCode): Exclude<FailureTypeName, 'LoadRefusedFailure'> | null {
   switch (code) {
     case 'INVALID_INPUT':
     case 'DATASET_INVALID':
@@ -62,14 +77,15 @@ function failureTypeOf(code: ErrorCode): FailureTypeName | null {
     case 'DEVICE_UNAVAILABLE':
     case 'ENGINE_UNAVAILABLE':
     case 'DISK_FULL':
+    // Of the checkpoint process, and of weights to be fetched.
+    case 'OUT_OF_MEMORY':
+    case 'NETWORK':
       return 'ConflictFailure'
     case 'NON_FINITE_LOSS':
-    case 'OUT_OF_MEMORY':
     case 'TRAINER_DIED':
     case 'RUN_DIRECTORY_INVALID':
     case 'DATABASE_LOCKED':
     case 'CONFIG_INVALID':
-    case 'NETWORK':
     case 'INTERNAL':
       return null
     default:

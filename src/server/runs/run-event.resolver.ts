@@ -59,8 +59,8 @@ export class RunEventResolver {
   ): RunEventsItem {
     if (!isTrainqlError(item)) return runEventPayload(item)
     const failure = findFailure(item)
-    if (failure === null || failure.__typename === 'ConflictFailure') throw item
-    return failure
+    if (failure?.__typename === 'NotFoundFailure' || failure?.__typename === 'InvalidInputFailure') return failure
+    throw item
   }
 }
 

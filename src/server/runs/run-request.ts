@@ -2,7 +2,9 @@
 import { TrainqlError } from '../../shared/errors.ts'
 import type { OptimizerKind, Precision } from '../../shared/recipe.ts'
 import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
+import type { CheckpointMetric, FullDiskPolicy } from '../../shared/checkpoint-policy.ts'
 import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy } from '../../shared/run-spec.ts'
+import { type InitialFacts, initialiseOf, type InitialiseRequest } from './run-initialise.ts'
 import {
   type AugmentationRequest,
   type Optional,
@@ -37,15 +39,25 @@ export interface RunRequest {
   trainImages?: Optional<number>
   validationImages?: Optional<number>
   onNonFinite?: Optional<NonFinitePolicy>
+  initialise?: Optional<InitialiseRequest>
+  checkpoints?: Optional<CheckpointPolicyRequest>
+}
+
+export interface CheckpointPolicyRequest {
+  everySteps?: Optional<number>
+  keepLast?: Optional<number>
+  keepBest?: Optional<{ metric: CheckpointMetric; count?: Optional<number> }>
+  keepEvery?: Optional<number>
+  onDiskFull?: Optional<FullDiskPolicy>
 }
 
 const defaultLearningRates: Record<OptimizerKind, number> = { SGD: 0.1, ADAM: 0.001, ADAMW: 0.001 }
 
 /**
- * The unparsed spec of a request; fields left out or null get the spec's own defaults.
+ * The unparsed spec of a request, with the checkpoint it begins with; fields left out or null get the spec's own defaults.
  * @throws TrainqlError `INVALID_INPUT` for what only the request's form can get wrong.
  */
-export function specOf(request: RunRequest, runId: string): unknown {
+export function specOf(request: RunRequest, runId: string, initial: InitialFacts | null): unknown {
   const optimizer = request.optimizer ?? { kind: 'SGD' }
   return withoutAbsent({
     runId,
@@ -72,6 +84,8 @@ export function specOf(request: RunRequest, runId: string): unknown {
     onCorruptImage: request.onCorruptImage,
     seed: seedOf(request.seed),
     onNonFinite: request.onNonFinite,
+    initialise: initial === null ? null : initialiseOf(request.initialise ?? {}, initial),
+    checkpoints: request.checkpoints,
   })
 }
 

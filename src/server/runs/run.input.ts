@@ -4,9 +4,10 @@ import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
 import type { Precision } from '../../shared/recipe.ts'
 import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy } from '../../shared/run-spec.ts'
 import { DeviceKindEnum } from '../devices/device.type.ts'
-import { ConflictFailure, InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
+import { ConflictFailure, InvalidInputFailure, LoadRefusedFailure, NotFoundFailure } from '../failures/failure.type.ts'
 import { ArchitectureEnum } from '../models/architecture.type.ts'
 import { BigIntScalar } from '../scalars.ts'
+import { CheckpointPolicyInput, InitialiseInput } from './initialise.input.ts'
 import { AugmentationInput, ImageSizeInput, OptimizerInput, ScheduleInput } from './recipe.input.ts'
 import { CorruptImagePolicyEnum, PrecisionEnum } from './recipe.type.ts'
 import { EngineChoiceEnum, NonFinitePolicyEnum, Run } from './run.type.ts'
@@ -105,6 +106,12 @@ export class CreateRunInput {
 
   @Field(() => NonFinitePolicyEnum, { nullable: true, defaultValue: 'STOP' })
   onNonFinite?: NonFinitePolicy | null
+
+  @Field(() => InitialiseInput, { nullable: true, description: 'Default: random weights, drawn from the seed.' })
+  initialise?: InitialiseInput | null
+
+  @Field(() => CheckpointPolicyInput, { nullable: true, description: 'Default: one an epoch, and all are kept.' })
+  checkpoints?: CheckpointPolicyInput | null
 }
 
 @ObjectType('CreateRunSuccess')
@@ -115,11 +122,12 @@ export class CreateRunSuccess {
   run!: Run
 }
 
-export type CreateRunResult = CreateRunSuccess | InvalidInputFailure | NotFoundFailure | ConflictFailure
+export type CreateRunResult =
+  CreateRunSuccess | LoadRefusedFailure | InvalidInputFailure | NotFoundFailure | ConflictFailure
 
 export const CreateRunResultUnion = createUnionType({
   name: 'CreateRunResult',
-  types: () => [CreateRunSuccess, InvalidInputFailure, NotFoundFailure, ConflictFailure] as const,
+  types: () => [CreateRunSuccess, LoadRefusedFailure, InvalidInputFailure, NotFoundFailure, ConflictFailure] as const,
   resolveType: (value: CreateRunResult) => value.__typename,
 })
 

@@ -55,6 +55,8 @@ export function runPayload(record: RunRecord, runsDirectory: string): Run {
     finishedAt: record.finishedAt,
     directory: join(runsDirectory, record.id),
     initialKey: record.initialFrom,
+    initialise: spec.initialise.kind === 'CHECKPOINT' ? spec.initialise : null,
+    checkpointPolicy: spec.checkpoints,
     loadReport: record.loadReport,
     lastCursor: record.lastCursor === 0 ? null : eventCursor(record.lastCursor),
   }

@@ -56,9 +56,15 @@ export class RunResolver {
 
   @Mutation(() => CreateRunResultUnion)
   createRun(@Arg('input', () => CreateRunInput) input: CreateRunInput): Promise<CreateRunResult> {
-    return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
+    const checkpoint = input.initialise?.checkpoint
+    return answer(['LoadRefusedFailure', 'InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'CreateRunSuccess',
-      run: this.show(await this.runs.create(input)),
+      run: this.show(
+        await this.runs.create(
+          input,
+          isAbsent(checkpoint) ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint),
+        ),
+      ),
     }))
   }
 
@@ -71,7 +77,8 @@ export class RunResolver {
   }
 
   @Mutation(() => ResumeRunResultUnion, {
-    description: 'A run that failed or was canceled goes on as its next attempt: its weights end bit-equal to a run that never stopped.',
+    description:
+      'A run that failed or was canceled goes on as its next attempt: its weights end bit-equal to a run that never stopped.',
   })
   resumeRun(
     @Arg('runId', () => ID) runId: string,

@@ -8,14 +8,17 @@ import type { DatasetInfo } from '../../shared/datasets.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
 import type { PageRequest } from '../page.ts'
 import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
+import type { CheckpointImportService } from '../checkpoints/checkpoint-import.service.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import type { DatasetService } from '../datasets/dataset.service.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { EngineService } from '../engines/engine.service.ts'
+import type { Limit } from '../limit.ts'
 import { unknownRun } from './run-event.service.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
 import type { RunRecord } from './run.record.ts'
 import { isAbsent } from './recipe-request.ts'
+import { checkInitialise, checkInitialiseRequest, type InitialFacts, publishedFacts } from './run-initialise.ts'
 import { deviceRequestOf, specOf, type RunRequest } from './run-request.ts'
 import type { RunStore } from './run.store.ts'
 
@@ -48,11 +51,11 @@ export interface RunService {
   page(page: PageRequest<string>, states: readonly RunState[] | null): Promise<RunRecord[]>
   count(states: readonly RunState[] | null): Promise<number>
   /**
-   * Queues a run. Where it throws, nothing is left: no row, no folder, no process.
+   * Queues a run; `initial` is the key of the checkpoint that it names to begin with. Where it throws, nothing is left: no row, no folder, no process.
    * @throws TrainqlError `INVALID_INPUT`, `NOT_FOUND`, `DATASET_NOT_FOUND`, `DATASET_INVALID`, `DEVICE_UNAVAILABLE`,
    * `ENGINE_UNAVAILABLE`, `CONFLICT` (the server is stopping)
    */
-  create(request: RunRequest): Promise<RunRecord>
+  create(request: RunRequest, initial: string | null): Promise<RunRecord>
   /** @throws TrainqlError `NOT_FOUND`; `CONFLICT` for a run that has ended */
   cancel(id: string): Promise<RunRecord>
   /**
@@ -77,12 +80,15 @@ export interface RunServiceDeps {
   datasets: DatasetService
   engines: EngineService
   checkpoints: CheckpointService
+  imports: CheckpointImportService
+  /** Taken one at a time with the deletion of checkpoints. */
+  guard: Limit
   carrier: RunCarrier
   now: () => Date
 }
 
 export function createRunService(deps: RunServiceDeps): RunService {
-  const { store, devices, datasets, engines, checkpoints, carrier, now } = deps
+  const { store, devices, datasets, engines, checkpoints, imports, guard, carrier, now } = deps
 
   async function get(id: string): Promise<RunRecord> {
     const run = await store.find(id)
@@ -90,21 +96,44 @@ export function createRunService(deps: RunServiceDeps): RunService {
     return run
   }
 
+  /** What a run is to begin with, as far as that can be told before it is fetched; null: random weights. */
+  async function findInitial(request: RunRequest['initialise'], key: string | null): Promise<InitialFacts | null> {
+    if (isAbsent(request)) return null
+    checkInitialiseRequest(request)
+    const { pretrained } = request
+    return isAbsent(pretrained) ? checkpoints.get(key ?? '') : publishedFacts(pretrained)
+  }
+
+  async function check(initial: InitialFacts | null, spec: RunSpec): Promise<void> {
+    const dataset = await datasets.get(spec.dataset)
+    if (initial !== null) checkInitialise(spec, initial, dataset)
+    checkImages(spec, dataset)
+    checkSize(spec, dataset)
+    checkWarmUp(spec.schedule, spec.epochs * stepsPerEpoch(spec, dataset))
+    await engines.check(spec, await devices.check(spec.devices))
+  }
+
   return {
     find: (id) => store.find(id),
     findMany: (ids) => store.findMany(ids),
     page: (page, states) => store.page(page, states),
     count: (states) => store.count(states),
-    async create(request) {
+    async create(request, key) {
+      const { pretrained = null } = request.initialise ?? {}
+      const draft = await findInitial(request.initialise, key)
+      await check(draft, parseRunSpec(specOf(request, createSortableId(now()), draft)))
+      // Published weights may have to be fetched, which nothing that was declined should do.
+      const initial = pretrained === null ? draft : await imports.getPretrained(pretrained)
       const createdAt = now()
-      const spec = parseRunSpec(specOf(request, createSortableId(createdAt)))
-      const dataset = await datasets.get(spec.dataset)
-      checkImages(spec, dataset)
-      checkSize(spec, dataset)
-      checkWarmUp(spec.schedule, spec.epochs * stepsPerEpoch(spec, dataset))
-      const kind = await devices.check(spec.devices)
-      await engines.check(spec, kind)
-      await carrier.submit(spec, createdAt)
+      const spec = parseRunSpec(specOf(request, createSortableId(createdAt), initial))
+      if (initial === null) await carrier.submit(spec, createdAt)
+      else {
+        await guard(async () => {
+          // It may have been deleted meanwhile; once the run is queued it is safe.
+          await checkpoints.get(initial.key)
+          await carrier.submit(spec, createdAt)
+        })
+      }
       return get(spec.runId)
     },
     async cancel(id) {
@@ -116,7 +145,9 @@ export function createRunService(deps: RunServiceDeps): RunService {
     async resume(id, wish) {
       const run = await get(id)
       const checkpoint =
-        wish.checkpoint === null ? await checkpoints.findLast(id) : checkOwn(run, await checkpoints.get(wish.checkpoint))
+        wish.checkpoint === null
+          ? await checkpoints.findLast(id)
+          : checkOwn(run, await checkpoints.get(wish.checkpoint))
       const asked = isAbsent(wish.devices) ? null : deviceRequestOf(wish.devices)
       const spec = asked === null ? run.spec : parseRunSpec({ ...run.spec, devices: asked })
       await engines.check(spec, await devices.check(spec.devices))

@@ -1,7 +1,7 @@
 // Runs in the database: reading them, and writing what their events change.
 import { loadReportSchema } from '../../shared/load-report.ts'
 import { deviceRequestSchema, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
-import type { RunState } from '../../shared/run-state.ts'
+import { liveRunStates, type RunState } from '../../shared/run-state.ts'
 import type { PageRequest } from '../page.ts'
 import { checkpointColumns } from '../checkpoints/checkpoint.store.ts'
 import type { Database } from '../database/database.ts'
@@ -28,6 +28,8 @@ export interface RunStore {
   /** In order of creation. */
   listInStates(states: readonly RunState[]): Promise<RunRecord[]>
   listIds(): Promise<string[]>
+  /** Live runs that begin, or whose latest attempt goes on, with this checkpoint. */
+  listLiveFrom(checkpoint: { key: string; runId: string | null; name: string }): Promise<string[]>
   /** Inserts the row of a run without events. */
   insert(spec: RunSpec, createdAt: Date): Promise<void>
   delete(id: string): Promise<void>
@@ -72,6 +74,11 @@ export function createRunStore({ prisma }: Database): RunStore {
     },
     async listIds() {
       return (await prisma.run.findMany({ select: { id: true } })).map(({ id }) => id)
+    },
+    async listLiveFrom({ key, runId, name }) {
+      const own = runId === null ? [] : [{ id: runId, resumeFrom: name }]
+      const where = { state: { in: [...liveRunStates] }, OR: [{ initialFrom: key }, ...own] }
+      return (await prisma.run.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id)
     },
     async insert(spec, createdAt) {
       await prisma.run.create({

@@ -1,11 +1,6 @@
 // A run as GraphQL shows it. Fields that other rooms answer (devices, metrics, checkpoints) are added by their resolvers.
 import { Field, Float, ID, Int, ObjectType, registerEnumType } from 'type-graphql'
-import {
-  type Architecture,
-  type EngineChoice,
-  engineChoices,
-  nonFinitePolicies,
-} from '../../shared/run-spec.ts'
+import { type Architecture, type EngineChoice, engineChoices, nonFinitePolicies } from '../../shared/run-spec.ts'
 import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
 import type { Precision } from '../../shared/recipe.ts'
 import { type RunState, runStates } from '../../shared/run-state.ts'
@@ -15,6 +10,7 @@ import { enumOf } from '../enum.ts'
 import { ArchitectureEnum } from '../models/architecture.type.ts'
 import { Node } from '../node.type.ts'
 import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
+import { CheckpointPolicy, Initialise } from './initialise.type.ts'
 import { Augmentation, CorruptImagePolicyEnum, ImageSize, Optimizer, PrecisionEnum, Schedule } from './recipe.type.ts'
 
 export const RunStateEnum = enumOf(runStates)
@@ -169,6 +165,12 @@ export class Run extends Node {
 
   @Field(() => String, { description: 'The run directory on the server.' })
   directory!: string
+
+  @Field(() => Initialise, { nullable: true, description: 'Null: it began with random weights.' })
+  initialise!: Initialise | null
+
+  @Field(() => CheckpointPolicy)
+  checkpointPolicy!: CheckpointPolicy
 
   @Field(() => LoadReport, {
     nullable: true,

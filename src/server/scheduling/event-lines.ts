@@ -1,5 +1,6 @@
 // Reads an append-only file of JSON lines from a byte offset: whole lines only, however the writer's writes were cut.
 import { open } from 'node:fs/promises'
+import { nullWhereAbsent } from '../durable-files.ts'
 
 export interface EventLine {
   text: string
@@ -38,10 +39,4 @@ async function readBytes(file: string, offset: number, limitBytes: number): Prom
   } finally {
     await handle.close()
   }
-}
-
-/** For `catch`: a file that is absent is null, every other error stays one. */
-export function nullWhereAbsent(error: unknown): null {
-  if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-  throw error
 }

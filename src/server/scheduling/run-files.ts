@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import type { ServerEvent } from '../../shared/events.ts'
 import { type Attempt, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
 import { attemptFile, specFile } from '../../shared/run-directory.ts'
+import { replaceDurably, syncFolder, writeDurably } from '../durable-files.ts'
 
 export const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
 export const trainerOutputFile = (directory: string): string => join(directory, 'log.txt')
@@ -45,10 +46,7 @@ export async function readSpec(directory: string): Promise<RunSpec> {
 
 /** Writes what one attempt is given, before its devices are leased. */
 export async function writeAttempt(directory: string, attempt: Attempt): Promise<void> {
-  const file = attemptFile(directory, attempt.attempt)
-  await writeDurably(`${file}.unfinished`, `${JSON.stringify(attempt, null, 2)}\n`)
-  await rename(`${file}.unfinished`, file)
-  await syncFolder(directory)
+  await replaceDurably(attemptFile(directory, attempt.attempt), `${JSON.stringify(attempt, null, 2)}\n`)
 }
 
 /** Appends one event at a byte offset, which drops what a crash may have left of a torn line behind it. */
@@ -60,24 +58,5 @@ export async function appendServerEvent(directory: string, event: ServerEvent, o
     await file.datasync()
   } finally {
     await file.close()
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const file = await open(path, 'w')
-  try {
-    await file.writeFile(text)
-    await file.sync()
-  } finally {
-    await file.close()
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
   }
 }

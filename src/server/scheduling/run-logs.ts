@@ -23,10 +23,7 @@ interface Entry {
 }
 
 /** `onClose` is called when a log has been closed. */
-export function createRunLogs(
-  openLog: (runId: string) => Promise<RunLog>,
-  onClose: (runId: string) => void,
-): RunLogs {
+export function createRunLogs(openLog: (runId: string) => Promise<RunLog>, onClose: (runId: string) => void): RunLogs {
   const entries = new Map<string, Entry>()
 
   function entryOf(runId: string): Entry {

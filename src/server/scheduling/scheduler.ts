@@ -2,13 +2,18 @@
 // again after a restart.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { checkpointFolder, checkpointReferenceText, parseCheckpointReference } from '../../shared/checkpoint-reference.ts'
+import {
+  checkpointFolder,
+  checkpointReferenceText,
+  parseCheckpointReference,
+} from '../../shared/checkpoint-reference.ts'
 import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
 import type { ServerEvent, Unidentified } from '../../shared/events.ts'
 import type { AssignedDevice, Attempt, RunSpec } from '../../shared/run-spec.ts'
-import { canMove, isTerminal, type RunState } from '../../shared/run-state.ts'
+import { canMove, isTerminal } from '../../shared/run-state.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { DeviceService } from '../devices/device.service.ts'
+import { diskFullOr } from '../durable-files.ts'
 import type { Log } from '../log.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
 import type { ResumeRequest, RunCarrier } from '../runs/run.service.ts'
@@ -16,6 +21,7 @@ import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
 import { planLeases } from './plan-leases.ts'
 import { createRunDirectory, writeAttempt } from './run-files.ts'
+import { endedMeanwhile, notResumable, stopping } from './run-refusals.ts'
 import { openRunLog, type RunLog } from './run-log.ts'
 import { createRunLogs } from './run-logs.ts'
 import { type AttemptEnd, superviseAttempt, type Supervision } from './supervision.ts'
@@ -66,7 +72,8 @@ export interface Scheduler extends RunCarrier {
 const closeGraceMs = 8_000
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
-  const { store, feed, devices, launcher, home, runsDirectory, datasetRoots, cacheFolder, cancelGraceMs, log, now } = deps
+  const { store, feed, devices, launcher, home, runsDirectory, datasetRoots, cacheFolder, cancelGraceMs, log, now } =
+    deps
   /** Kept open of runs that have not ended. */
   const runLogs = createRunLogs(
     (runId) => openRunLog({ store, feed, now }, { runId, directory: directoryOf(runId) }),
@@ -279,41 +286,4 @@ function keyOf(runId: string, name: string): string {
 
 function assignedDevice({ name, kind, cores, uuid }: DeviceRecord): AssignedDevice {
   return kind === 'CPU' ? { kind, name, cores } : { kind, name, uuid: uuid ?? '' }
-}
-
-function stopping(): TrainqlError {
-  return new TrainqlError({
-    code: 'CONFLICT',
-    message: 'The server is stopping and takes no more runs.',
-    fix: 'Create the run again once the server has been started again.',
-  })
-}
-
-function endedMeanwhile(runId: string): TrainqlError {
-  return new TrainqlError({
-    code: 'CONFLICT',
-    message: `The run ${runId} has ended; there is nothing to cancel.`,
-    fix: 'Cancel runs that are queued, starting or running.',
-  })
-}
-
-function notResumable(runId: string, state: RunState): TrainqlError {
-  const [why, fix] =
-    state === 'SUCCEEDED'
-      ? ['has trained all its epochs', 'Create a run that is initialised from its last checkpoint, to train on.']
-      : [`is ${state}`, 'Follow it, or cancel it first.']
-  return new TrainqlError({ code: 'CONFLICT', message: `The run ${runId} ${why}; there is nothing to resume.`, fix })
-}
-
-function diskFullOr(error: unknown): unknown {
-  const { code } = error as NodeJS.ErrnoException
-  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error
-  return new TrainqlError(
-    {
-      code: 'DISK_FULL',
-      message: 'The disk that holds the data directory is full.',
-      fix: 'Free space there, or set TRAINQL_HOME to a folder on another disk.',
-    },
-    { cause: error },
-  )
 }

@@ -6,7 +6,7 @@ import { entryCommand } from '../../shared/entry.ts'
 import { exitCodes } from '../../shared/exit-codes.ts'
 import { ownIdentity, type ProcessIdentity, processState } from '../../shared/process-identity.ts'
 import { heartbeatFile, lockFile, parseHeartbeat, parseLockRecord } from '../../shared/run-directory.ts'
-import { nullWhereAbsent } from './event-lines.ts'
+import { nullWhereAbsent } from '../durable-files.ts'
 import { trainerOutputFile } from './run-files.ts'
 
 export interface TrainerExit {

@@ -2,6 +2,7 @@
 // is this plan in words.
 import type { TargetModel } from '../../../shared/checkpoint-tool.ts'
 import type { CheckpointFormat, CheckpointLayout, LoadReport, RecognisedModel } from '../../../shared/load-report.ts'
+import { isOf } from '../../../shared/layer-name.ts'
 import type { StemAdaptation } from '../../../shared/run-spec.ts'
 import type { ModelGraph } from '../../models/graph.ts'
 import { elementCount, stateEntries, type StateEntry } from '../../models/parameters.ts'
@@ -101,11 +102,6 @@ function graphOf(target: TargetModel, { body, classes, inputChannels }: Recognit
 
 function recognisedModel({ kind, body, classes, inputChannels }: Recognition): RecognisedModel | null {
   return kind === 'MODEL' ? { architecture: body, classes, inputChannels } : null
-}
-
-/** `fc` stands for `fc.weight` and `fc.bias`, `layer4.0` for all in that block. */
-export function isOf(name: string, layer: string): boolean {
-  return name === layer || name.startsWith(layer.endsWith('.') ? layer : `${layer}.`)
 }
 
 /** A counter may be a scalar or one value in a list. */

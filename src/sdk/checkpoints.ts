@@ -1,0 +1,188 @@
+// The client's methods for checkpoints, with the transfers that belong to them.
+import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
+import type { CallOptions } from './client.ts'
+import { failureOf, TrainqlFailure } from './errors.ts'
+import * as operations from './generated/operations.ts'
+import type {
+  ExportCheckpointInput,
+  ImportCheckpointInput,
+  InspectCheckpointInput,
+  PretrainedName,
+} from './generated/schema.ts'
+import { createLocalTarget, openLocalFile } from './local-files.ts'
+import { downloadBytes, putBytes, type TransferOptions } from './transfer.ts'
+
+export type Checkpoint = operations.CheckpointFieldsFragment
+/** What came of loading a checkpoint's tensors. */
+export type LoadReport = operations.LoadReportFieldsFragment
+export type Inspection = operations.InspectionFieldsFragment
+export type PretrainedWeights = operations.PretrainedWeightsQuery['pretrainedWeights'][number]
+export type Verification = Omit<
+  Extract<operations.VerifyCheckpointMutation['verifyCheckpoint'], { __typename: 'CheckpointVerification' }>,
+  '__typename'
+>
+/** Where a file made of a checkpoint can be fetched; `url` is relative to the server. */
+export type Download = Omit<
+  Extract<operations.ExportCheckpointMutation['exportCheckpoint'], { __typename: 'CheckpointDownload' }>,
+  '__typename'
+>
+
+/** A file on this machine or what is in it, a file on the server, or published weights. */
+export type CheckpointSource =
+  string | Blob | ReadableStream | { path: string } | { uploadId: string } | { pretrained: PretrainedName }
+
+type ImportSettings = Omit<ImportCheckpointInput, 'path' | 'uploadId' | 'pretrained'>
+
+export interface ImportOptions extends CallOptions, ImportSettings {
+  /** Of what is no file on this machine; `name` by default. */
+  fileName?: string
+}
+
+export interface InspectOptions extends CallOptions, Omit<InspectCheckpointInput, 'path' | 'uploadId' | 'checkpoint'> {
+  fileName?: string
+}
+
+export interface ExportOptions extends CallOptions, Omit<ExportCheckpointInput, 'checkpoint'> {}
+
+export interface DownloadOptions extends ExportOptions {
+  /** Called with the bytes that have come, and with all there are. */
+  onProgress?: (bytes: number, ofBytes: number) => void
+}
+
+export interface CheckpointMethods {
+  /** What a file is, and what would come of importing it; nothing of it is kept. */
+  inspectCheckpoint(
+    source: Exclude<CheckpointSource, { pretrained: PretrainedName }> | { checkpoint: string },
+    options?: InspectOptions,
+  ): Promise<Inspection>
+  /**
+   * Makes a checkpoint of a file: `string` is the path of one on this machine, which is uploaded.
+   * @throws TrainqlLoadRefused where its tensors do not fit; TrainqlFailure
+   */
+  importCheckpoint(
+    source: CheckpointSource,
+    options?: ImportOptions,
+  ): Promise<Checkpoint & { loadReport: LoadReport | null }>
+  /** Has the server make a file of a checkpoint. @throws TrainqlFailure */
+  exportCheckpoint(id: string, options: ExportOptions): Promise<Download>
+  /** The same, into a file on this machine, which is there whole and checked or not at all. @throws TrainqlFailure */
+  downloadCheckpoint(id: string, options: DownloadOptions, toFile: string): Promise<Download>
+  /** A pinned checkpoint is not deleted, neither by hand nor by its run's policy. @throws TrainqlFailure */
+  pinCheckpoint(id: string, options?: CallOptions & { pinned?: boolean }): Promise<Checkpoint>
+  /** Removes its files. @throws TrainqlFailure `CONFLICT` where it is pinned, or a live run goes on from it */
+  deleteCheckpoint(id: string, options?: CallOptions): Promise<Checkpoint>
+  /** Hashes its files anew. @throws TrainqlFailure */
+  verifyCheckpoint(id: string, options?: CallOptions): Promise<Verification>
+  /** Names for `importCheckpoint({ pretrained })` and a run's `initialise`. */
+  pretrainedWeights(options?: CallOptions): Promise<PretrainedWeights[]>
+}
+
+export interface CheckpointMethodDeps {
+  send: <Data, Variables>(
+    document: TypedDocumentNode<Data, Variables>,
+    variables: Variables,
+    options?: CallOptions & { timeoutMs?: number },
+  ) => Promise<Data>
+  transfer: TransferOptions
+  /** The caller's, and the client's own end. */
+  signalOf: (options: CallOptions) => AbortSignal
+  attempts: number
+}
+
+/** Reading a large file takes its time, and fetching one more. */
+const longMs = 65 * 60_000
+
+export function checkpointMethods({ send, transfer, signalOf, attempts }: CheckpointMethodDeps): CheckpointMethods {
+  async function upload(source: string | Blob | ReadableStream, name: string | undefined, call: CallOptions) {
+    const { content, bytes, fileName } = await bodyOf(source, name)
+    const input = { fileName, bytes: bytes === null ? null : String(bytes) }
+    const { createCheckpointUpload: upload } = await send(operations.CreateCheckpointUploadDocument, { input }, call)
+    if (upload.__typename !== 'CheckpointUpload') throw failureOf(upload)
+    await putBytes(transfer, upload.url, { content, bytes }, signalOf(call))
+    return { uploadId: upload.id }
+  }
+
+  async function exportCheckpoint(id: string, { signal, ...options }: ExportOptions): Promise<Download> {
+    const input = { ...options, checkpoint: id }
+    const call = { signal, timeoutMs: longMs }
+    const { exportCheckpoint: made } = await send(operations.ExportCheckpointDocument, { input }, call)
+    if (made.__typename !== 'CheckpointDownload') throw failureOf(made)
+    const { __typename, ...download } = made
+    return download
+  }
+
+  return {
+    async inspectCheckpoint(source, { signal, fileName, ...target } = {}) {
+      const from = isLocal(source) ? await upload(source, fileName, { signal }) : source
+      const call = { signal, timeoutMs: longMs }
+      const input = { ...target, ...from }
+      const { inspectCheckpoint: found } = await send(operations.InspectCheckpointDocument, { input }, call)
+      if (found.__typename !== 'CheckpointInspection') throw failureOf(found)
+      const { __typename, ...inspection } = found
+      return inspection
+    },
+    async importCheckpoint(source, { signal, fileName, ...settings } = {}) {
+      const from = isLocal(source) ? await upload(source, fileName ?? settings.name ?? undefined, { signal }) : source
+      const call = { signal, timeoutMs: longMs }
+      const input = { ...settings, ...from }
+      const { importCheckpoint: imported } = await send(operations.ImportCheckpointDocument, { input }, call)
+      if (imported.__typename !== 'CheckpointSuccess') throw failureOf(imported)
+      return imported.checkpoint
+    },
+    exportCheckpoint,
+    async downloadCheckpoint(id, { onProgress, ...options }, toFile) {
+      const download = await exportCheckpoint(id, options)
+      const bytes = Number(download.bytes)
+      const target = createLocalTarget(toFile)
+      const onBytes = (done: number): void => onProgress?.(done, bytes)
+      const request = { url: download.url, bytes, sha256: download.sha256, target, attempts, onBytes }
+      await downloadBytes(transfer, request, signalOf(options))
+      return download
+    },
+    async pinCheckpoint(id, { pinned = true, ...call } = {}) {
+      const { pinCheckpoint: kept } = await send(operations.PinCheckpointDocument, { id, pinned }, call)
+      if ('checkpoint' in kept) return kept.checkpoint
+      throw failureOf(kept)
+    },
+    async deleteCheckpoint(id, call) {
+      const { deleteCheckpoint: kept } = await send(operations.DeleteCheckpointDocument, { id }, call)
+      if ('checkpoint' in kept) return kept.checkpoint
+      throw failureOf(kept)
+    },
+    async verifyCheckpoint(id, call) {
+      const long = { ...call, timeoutMs: longMs }
+      const { verifyCheckpoint: found } = await send(operations.VerifyCheckpointDocument, { id }, long)
+      if (found.__typename !== 'CheckpointVerification') throw failureOf(found)
+      const { __typename, ...verification } = found
+      return verification
+    },
+    pretrainedWeights: async (call) => (await send(operations.PretrainedWeightsDocument, {}, call)).pretrainedWeights,
+  }
+}
+
+function isLocal(source: CheckpointSource | { checkpoint: string }): source is string | Blob | ReadableStream {
+  return typeof source === 'string' || source instanceof Blob || source instanceof ReadableStream
+}
+
+interface NamedBody {
+  content: Blob | ReadableStream
+  bytes: number | null
+  fileName: string
+}
+
+async function bodyOf(source: string | Blob | ReadableStream, name: string | undefined): Promise<NamedBody> {
+  if (typeof source === 'string') {
+    const { name: own, bytes, body } = await openLocalFile(source)
+    return { content: body, bytes, fileName: own }
+  }
+  // A File has a name of its own.
+  const fileName = name ?? (source instanceof Blob && 'name' in source ? String(source.name) : undefined)
+  if (fileName !== undefined) return { content: source, bytes: source instanceof Blob ? source.size : null, fileName }
+  throw new TrainqlFailure({
+    type: 'InvalidInputFailure',
+    code: 'INVALID_INPUT',
+    field: 'fileName',
+    message: 'Expected fileName, since what is to be imported is no file; got none.',
+    fix: 'Give fileName, such as resnet18.pth.',
+  })
+}
