@@ -1,8 +1,11 @@
 // PyTorch files of ours: our reader finds in them what was written, and PyTorch itself loads them strictly and without
 // running pickle, has the engine's logits, and trains on as we do. Live, where a Python with torchvision is found.
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, type TestContext } from 'vitest'
+import { askCheckpointProcess } from '../../../src/shared/checkpoint-process.ts'
+import { encodeSafetensors } from '../../../src/trainer/checkpoints/safetensors.ts'
+import { toRawTensors } from '../../../src/trainer/checkpoints/state-dict.ts'
 import { openTensorFile } from '../../../src/trainer/checkpoints/formats/open.ts'
 import type {
   FileDict,
@@ -68,7 +71,7 @@ describe('the file, read back', () => {
       },
     })
     const out = join(folder, 'adamw.pth')
-    await exportCheckpoint({ file, out, format: 'TORCH', trainingFile: true })
+    const exported = await exportCheckpoint({ file, out, format: 'TORCH', trainingFile: true })
     await readBack(out, async (written) => {
       const training = valuesOf(written.root)
       expect({ ...training, state_dict: null, optimizer: null }).toEqual({
@@ -89,6 +92,10 @@ describe('the file, read back', () => {
       expect([...(await written.readFloats(first['step'] as FileTensor))]).toEqual([20])
       expect((await written.readFloats(first['exp_avg_sq'] as FileTensor))[0]).toBe(1.5)
     })
+    // Read from the file and written again it is the same in every byte, moments and settings included.
+    const again = join(folder, 'again.pth')
+    const second = await exportCheckpoint({ file: out, out: again, format: 'TORCH', trainingFile: true })
+    expect(second).toEqual({ ...exported, out: again })
   })
 
   test('is no training file where the checkpoint has no optimiser', async () => {
@@ -145,6 +152,30 @@ function writeRaw(name: string, values: readonly (Float32Array | Int32Array)[]):
   writeFileSync(path, Buffer.concat(values.map((part) => Buffer.from(part.buffer))))
   return path
 }
+
+describe('a file of PyTorch', () => {
+  test('becomes what the checkpoint becomes that it was made of', async () => {
+    const file = join(folder, 'parallel.pth')
+    await exportCheckpoint({ file: checkpoint, out: file, format: 'TORCH', modulePrefix: true })
+    const [direct, byFile] = [join(folder, 'direct.pth'), join(folder, 'by-file.pth')]
+    const { sha256 } = await exportCheckpoint({ file: checkpoint, out: direct, format: 'TORCH' })
+    expect(await exportCheckpoint({ file, out: byFile, format: 'TORCH' })).toMatchObject({ sha256 })
+  })
+
+  test('is refused with the report where it has not all of the model', async () => {
+    const file = join(folder, 'part.safetensors')
+    const tensors = toRawTensors(state)
+    tensors.delete('layer2.0.conv1.weight')
+    writeFileSync(file, Buffer.concat(encodeSafetensors({ tensors, metadata: {} })))
+    const out = join(folder, 'part.pth')
+    const answer = await askCheckpointProcess({ action: 'EXPORT', file, out, format: 'TORCH' })
+    expect(answer).toMatchObject({
+      ...{ kind: 'FAILED', code: 'CHECKPOINT_INVALID' },
+      report: { missing: ['layer2.0.conv1.weight'] },
+    })
+    expect(existsSync(out)).toBe(false)
+  })
+})
 
 describe('PyTorch', () => {
   test.for([false, true])(

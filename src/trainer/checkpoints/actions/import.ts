@@ -3,19 +3,15 @@ import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import type { ImportedCheckpoint, TargetModel } from '../../../shared/checkpoint-tool.ts'
-import { isTrainqlError, TrainqlError } from '../../../shared/errors.ts'
+import { TrainqlError } from '../../../shared/errors.ts'
 import type { Architecture } from '../../../shared/run-spec.ts'
 import type { RunAction, Say } from '../action.ts'
 import { LoadRefused } from '../load-refused.ts'
-import { diagnose } from '../loading/diagnosis.ts'
+import { acceptedPlan, finiteTensors, openForLoading, type AcceptedPlan } from '../loading/accept.ts'
 import { readOptimizer } from '../loading/optimizer.ts'
-import { planLoad, type LoadPlan } from '../loading/plan.ts'
-import { findProblems } from '../loading/problems.ts'
-import { hashSource, openSource, type OpenedSource } from '../loading/source.ts'
-import { plannedTensors } from '../loading/values.ts'
+import { hashSource, type OpenedSource } from '../loading/source.ts'
 import { isResumable, parentOf, type Manifest } from '../manifest.ts'
 import { saveCheckpoint } from '../save.ts'
-import { notFiniteProblem } from './inspect.ts'
 
 export const run: RunAction<'IMPORT'> = async ({ file, folder, target, allowPartial }, say) => ({
   kind: 'IMPORTED',
@@ -46,12 +42,9 @@ export async function importCheckpoint(request: ImportRequest, say: Say): Promis
       fix: 'Import into another folder, or remove that one.',
     })
   }
-  const opened = await openDiagnosed(file)
+  const opened = await openForLoading(file)
   try {
-    const plan = planLoad(opened.source, target)
-    const [problem] = findProblems(plan, { target, allowPartial }).filter(({ blocks }) => blocks)
-    if (problem !== undefined) throw new LoadRefused(problem, plan.report)
-    assertKnown(plan)
+    const plan = acceptedPlan(opened, { target, allowPartial })
     const model = modelOf(plan, target)
     const sourceSha256 = await hashSource(opened)
     const optimizer = await readOptimizer(opened, { graph: plan.graph, prefix: plan.report.strippedPrefix })
@@ -79,29 +72,13 @@ export async function importCheckpoint(request: ImportRequest, say: Say): Promis
     await mkdir(dirname(folder), { recursive: true })
     const saved = await saveCheckpoint(dirname(folder), basename(folder), {
       manifest,
-      state: plannedTensors(plan, opened, {
-        onNonFinite: (name) => {
-          throw new LoadRefused(notFiniteProblem(name, 1), plan.report)
-        },
-        onRead: progress(opened, say),
-      }),
+      state: finiteTensors(plan, opened, progress(opened, say)),
       optimizerState: taken === null ? null : { step: taken.optimizer.step, tensors: taken.source },
     })
     const { bytes, sha256 } = saved
     return { folder, bytes, sha256, sourceSha256, ...position, hasOptimizer: taken !== null, report: plan.report }
   } finally {
     await opened.close()
-  }
-}
-
-/** As `openSource`; the error says whether the file is cut short, damaged, or something else. */
-async function openDiagnosed(file: string): Promise<OpenedSource> {
-  try {
-    return await openSource(file)
-  } catch (error) {
-    if (!isTrainqlError(error) || error.code !== 'CHECKPOINT_INVALID') throw error
-    const { message, fix } = await diagnose(file, error)
-    throw new TrainqlError({ code: 'CHECKPOINT_INVALID', message, fix }, { cause: error })
   }
 }
 
@@ -112,19 +89,15 @@ function parentIn(manifest: Manifest | null): Manifest['parent'] {
 }
 
 /** A part of the weights has no whole optimiser's state: layers to come begin anew. */
-function isWhole({ report }: LoadPlan): boolean {
+function isWhole({ report }: AcceptedPlan): boolean {
   return report.missing.length === 0 && report.shapeMismatch.length === 0
-}
-
-interface KnownPlan extends LoadPlan {
-  graph: NonNullable<LoadPlan['graph']>
 }
 
 /**
  * The model that the folder says it is: with what the file tells, or, of a part that lacks it, what was asked for.
  * @throws LoadRefused where neither says how many classes or channels there are.
  */
-function modelOf(plan: KnownPlan, target: TargetModel): Manifest['model'] {
+function modelOf(plan: AcceptedPlan, target: TargetModel): Manifest['model'] {
   const classes = plan.recognition.classes ?? target.classes
   const channels = plan.recognition.inputChannels ?? target.inputChannels
   if (classes === null || channels === null) {
@@ -148,11 +121,6 @@ function modelOf(plan: KnownPlan, target: TargetModel): Manifest['model'] {
       width: null,
     },
   }
-}
-
-function assertKnown(plan: LoadPlan): asserts plan is KnownPlan {
-  // Without a graph nothing matches, and that is refused before.
-  if (plan.graph === null) throw new RangeError('a load plan without a model')
 }
 
 const progressBytes = 4 * 1024 * 1024

@@ -8,7 +8,7 @@ import type { FileTensor } from '../formats/tensor-file.ts'
 import { diagnose } from '../loading/diagnosis.ts'
 import { readOptimizer, type OptimizerReading } from '../loading/optimizer.ts'
 import { planLoad, type LoadPlan } from '../loading/plan.ts'
-import { findProblems } from '../loading/problems.ts'
+import { findProblems, notFiniteProblem } from '../loading/problems.ts'
 import { hashSource, NoTensors, openSource, type OpenedSource } from '../loading/source.ts'
 import { plannedTensors } from '../loading/values.ts'
 
@@ -89,16 +89,6 @@ async function valueProblems(opened: OpenedSource, plan: LoadPlan, say: Say): Pr
   }
   const [first] = notFinite
   return first === undefined ? [] : [notFiniteProblem(first, notFinite.length)]
-}
-
-export function notFiniteProblem(name: string, count: number): CheckpointProblem {
-  const others = count > 1 ? `, as do ${count - 1} more tensors` : ''
-  return {
-    code: 'NON_FINITE',
-    blocks: true,
-    message: `Expected finite weights; "${name}" holds a NaN or an infinity${others}.`,
-    fix: 'Use an earlier checkpoint, from before the training diverged.',
-  }
 }
 
 function optimizerProblems(reading: OptimizerReading): CheckpointProblem[] {

@@ -1,4 +1,5 @@
 // What is exported: a model and its weights, wherever they come from, with what is known of them.
+import { statSync } from 'node:fs'
 import { optimizerSchema, scheduleSchema, type OptimizerSpec } from '../../../shared/recipe.ts'
 import type { OptimizerState, StateDict } from '../../engine.ts'
 import { checkState } from '../../engines/session-spec.ts'
@@ -7,20 +8,27 @@ import { stateEntries } from '../../models/parameters.ts'
 import { resnet } from '../../models/resnet.ts'
 import { learningRateAt } from '../../schedule.ts'
 import { loadCheckpoint, loadWeights } from '../load.ts'
+import { acceptedPlan, finiteTensors, openForLoading } from '../loading/accept.ts'
+import { readOptimizer, type OptimizerContext } from '../loading/optimizer.ts'
+import type { OpenedSource } from '../loading/source.ts'
 import type { Manifest } from '../manifest.ts'
-import { tensorOf } from '../state-dict.ts'
+import { tensorOf, type TensorSource } from '../state-dict.ts'
 
 export interface ExportSource {
   /** Of any height and width: every format leaves them free. */
   graph: ModelGraph
   /** In the model's order, as PyTorch's modules have it. */
   state: StateDict
-  /** Null where there is none, or it was not asked for. */
-  optimizer: ExportedOptimizer | null
+  optimizer: ExportedOptimizer | { missing: string }
   /** What it was trained on, where that is known. */
   data: Manifest['data']
-  /** Where the training stood. */
-  origin: { run: string | null; epoch: number; step: number; accuracy: number | null }
+  origin: {
+    run: string | null
+    epoch: number | null
+    step: number | null
+    /** As `best_acc1`: of a checkpoint of ours its accuracy in per cent, of another file what it says. */
+    accuracy: number | null
+  }
 }
 
 export interface ExportedOptimizer {
@@ -31,27 +39,74 @@ export interface ExportedOptimizer {
 }
 
 /**
+ * @param file a checkpoint folder, or any file that can be imported.
  * @param withOptimizer also read the optimiser's state, which takes as much again and more.
- * @throws TrainqlError `CHECKPOINT_INVALID`
+ * @throws LoadRefused, TrainqlError `CHECKPOINT_INVALID`, `NOT_FOUND`
  */
 export async function openExportSource(file: string, withOptimizer: boolean): Promise<ExportSource> {
+  const isFolder = statSync(file, { throwIfNoEntry: false })?.isDirectory() === true
+  return isFolder ? ofFolder(file, withOptimizer) : ofFile(file, withOptimizer)
+}
+
+async function ofFolder(folder: string, withOptimizer: boolean): Promise<ExportSource> {
   const { manifest, state, optimizerState } = withOptimizer
-    ? await loadCheckpoint(file)
-    : { ...(await loadWeights(file)), optimizerState: null }
+    ? await loadCheckpoint(folder)
+    : { ...(await loadWeights(folder)), optimizerState: null }
   const { architecture, classes, input } = manifest.model
   const graph = resnet({ architecture, classes, input: { channels: input.channels, height: 224, width: 224 } })
+  const { runId: run, epoch, step, metrics } = manifest
   return {
     graph,
     state: inOrder(graph, state),
-    optimizer: optimizerState && exportedOptimizer(manifest, optimizerState),
+    optimizer: optimizerState === null ? { missing: 'this one has none' } : exportedOptimizer(manifest, optimizerState),
     data: manifest.data,
-    origin: {
-      run: manifest.runId,
-      epoch: manifest.epoch,
-      step: manifest.step,
-      accuracy: manifest.metrics?.accuracy ?? null,
-    },
+    origin: { run, epoch, step, accuracy: typeof metrics?.accuracy === 'number' ? 100 * metrics.accuracy : null },
   }
+}
+
+async function ofFile(file: string, withOptimizer: boolean): Promise<ExportSource> {
+  const opened = await openForLoading(file)
+  try {
+    const target = { architecture: null, classes: null, inputChannels: null }
+    const plan = acceptedPlan(opened, { target, allowPartial: false })
+    const { graph, report } = plan
+    const state = await readTensors(finiteTensors(plan, opened))
+    const optimizer = withOptimizer
+      ? await optimizerOf(opened, { graph, prefix: report.strippedPrefix })
+      : { missing: 'it was not read' }
+    const { epoch, step, bestAccuracy } = opened.facts
+    return {
+      ...{ graph, state: inOrder(graph, state), optimizer, data: null },
+      origin: { run: null, epoch, step, accuracy: bestAccuracy },
+    }
+  } finally {
+    await opened.close()
+  }
+}
+
+async function optimizerOf(opened: OpenedSource, context: OptimizerContext): Promise<ExportSource['optimizer']> {
+  const reading = await readOptimizer(opened, context)
+  switch (reading.kind) {
+    case 'NONE':
+      return { missing: 'this one has none' }
+    case 'DECLINED':
+      return { missing: `that of this one cannot be taken over: ${reading.why}` }
+    case 'FOUND': {
+      const { step, learningRate, ...settings }: Record<string, unknown> = reading.optimizer
+      const tensors = await readTensors(reading.source)
+      const state = { step: Number(step), tensors }
+      return { settings: optimizerSchema.parse(settings), learningRate: Number(learningRate), state }
+    }
+    default:
+      return reading satisfies never
+  }
+}
+
+async function readTensors(source: TensorSource): Promise<StateDict> {
+  const state: StateDict = new Map()
+  for (const [name, tensor] of source)
+    state.set(name, 'data' in tensor ? tensor : { shape: tensor.shape, data: await tensor.read() })
+  return state
 }
 
 /** @throws TrainqlError `CHECKPOINT_INVALID` where the weights are not the model's. */
@@ -88,7 +143,7 @@ export function factsOf({ graph, data, origin }: ExportSource): Record<string, s
     facts['std'] = JSON.stringify(data.normalisation.deviation)
   }
   if (origin.run !== null) facts['run'] = origin.run
-  facts['epoch'] = String(origin.epoch)
-  facts['step'] = String(origin.step)
+  if (origin.epoch !== null) facts['epoch'] = String(origin.epoch)
+  if (origin.step !== null) facts['step'] = String(origin.step)
   return facts
 }

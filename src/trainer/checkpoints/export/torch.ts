@@ -17,21 +17,20 @@ export function torchContent(
 
 /** https://github.com/pytorch/examples/blob/main/imagenet/main.py, `save_checkpoint`; without its scheduler. */
 function trainingDict({ graph, optimizer, origin }: ExportSource, weights: TorchDict): TorchDict {
-  if (optimizer === null) {
+  if ('missing' in optimizer) {
     throw invalidInput({
       field: 'trainingFile',
-      message: "Expected a checkpoint with an optimiser's state for a training file; this one has none.",
+      message: `Expected a checkpoint with an optimiser's state for a training file; ${optimizer.missing}.`,
       fix: 'Export the state dict alone, or a checkpoint that a run wrote.',
     })
   }
   const { settings, learningRate, state } = optimizer
   const inTorch = toTorchOptimizer({ graph, optimizer: settings, learningRate, state })
   return dict({
-    epoch: BigInt(origin.epoch),
+    epoch: BigInt(origin.epoch ?? 0),
     arch: graph.architecture,
     state_dict: weights,
-    // The example goes on from it; in per cent, and here that of this checkpoint.
-    ...(origin.accuracy === null ? {} : { best_acc1: 100 * origin.accuracy }),
+    ...(origin.accuracy === null ? {} : { best_acc1: origin.accuracy }),
     optimizer: dict({
       state: {
         kind: 'dict',

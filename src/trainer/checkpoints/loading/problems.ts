@@ -134,6 +134,16 @@ function notes({ deviceTags, layout, foundAt }: LoadReport, prefix: string): Che
   return problems
 }
 
+export function notFiniteProblem(name: string, count: number): CheckpointProblem {
+  const others = count > 1 ? `, as do ${count - 1} more tensors` : ''
+  return {
+    code: 'NON_FINITE',
+    blocks: true,
+    message: `Expected finite weights; "${name}" holds a NaN or an infinity${others}.`,
+    fix: 'Use an earlier checkpoint, from before the training diverged.',
+  }
+}
+
 function differ(expected: number | null, found: number | null): boolean {
   return expected !== null && found !== null && expected !== found
 }
