@@ -71,7 +71,8 @@ export function reserveDisk(file: string, lendBytes = 0): DiskReserve {
   }
   return {
     lend() {
-      if (heldBytes <= lastWordsBytes) return false
+      // Somebody may have made the room himself.
+      if (heldBytes <= lastWordsBytes || !existsSync(file)) return false
       heldBytes -= pieceBytes
       truncateSync(file, heldBytes)
       return true

@@ -8,6 +8,7 @@ import { parseExitRecord, parseHeartbeat, parseLockRecord } from '../../src/shar
 import { loadResumable } from '../../src/trainer/checkpoints/load.ts'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
 import { probeNativeEngine } from '../../src/trainer/engines/native.ts'
+import { runInProcess } from './fixtures/run-in-process.ts'
 import { onSmallDisk, skipWithoutSmallDisk, smallDisk } from './fixtures/small-disk.ts'
 import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
 import {
@@ -110,7 +111,7 @@ describe('a run to its end', () => {
     expect(readEvents(stopped).filter(({ type }) => type === 'stopped')).toHaveLength(1)
 
     writeAttempt(stopped, 2, resumeFrom(stopped, last.lastCheckpoint))
-    expect((await runAttempt(stopped, 2)).code).toBe(0)
+    expect((await runInProcess(stopped, 2)).outcome).toBe('finished')
     expect(manifestOf(stopped, '2-00000008').files).toEqual(straightFiles)
   })
 
@@ -130,7 +131,7 @@ describe('a run to its end', () => {
     for (const event of readEvents(killed)) if (event.type === 'checkpoint') expect(whole).toContain(event.name)
 
     writeAttempt(killed, 2, resumeFrom(killed, '1-00000004'))
-    expect((await runAttempt(killed, 2)).code).toBe(0)
+    expect((await runInProcess(killed, 2)).outcome).toBe('finished')
     expect(manifestOf(killed, '2-00000008').files).toEqual(straightFiles)
     expect(checkpointNames(killed)).toEqual([...whole, '2-00000008'])
   })
@@ -153,7 +154,7 @@ describe('a run to its end', () => {
     const parallel = writeRun(temporaryFolder())
     const devices = [0, 1].map((index) => ({ kind: 'CPU', name: `cpu:${index}`, cores: [0] }))
     writeAttempt(parallel, 1, { devices })
-    expect((await runAttempt(parallel)).code).toBe(0)
+    expect((await runInProcess(parallel, 1)).outcome).toBe('finished')
     expect(readEvents(parallel)[0]).toMatchObject({ type: 'started', devices: ['cpu:0', 'cpu:1'] })
     expect(manifestOf(parallel, '1-00000008').files).toEqual(straightFiles)
   })
@@ -161,7 +162,7 @@ describe('a run to its end', () => {
   test('that takes its shards in turn ends with the same bytes as one that has as many', async () => {
     const accumulating = writeRun(temporaryFolder(), { shards: 1, accumulationSteps: 2 })
     writeAttempt(accumulating, 1)
-    expect((await runAttempt(accumulating)).code).toBe(0)
+    expect((await runInProcess(accumulating, 1)).outcome).toBe('finished')
     expect(readEvents(accumulating)[0]).toMatchObject({ type: 'started', shards: 1, accumulationSteps: 2 })
     expect(manifestOf(accumulating, '1-00000008').files).toEqual(straightFiles)
   })
