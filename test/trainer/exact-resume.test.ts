@@ -244,8 +244,8 @@ describe('a proof', () => {
   })
 
   test.each([
-    [{ checkpoint: '1-00000016' }, { field: 'checkpoint', message: /the run's record ends at step 16\.$/ }],
-    [{ steps: 100 }, { field: 'steps', message: /the run has 16 steps\.$/ }],
+    [{ checkpoint: '1-00000016' }, { field: 'checkpoint', message: /it ends at step 16\.$/ }],
+    [{ steps: 100 }, { field: 'steps', message: /it ends at step 16\.$/ }],
     [{ checkpoint: '../1' }, { field: 'checkpoint', message: /got "\.\.\/1"\.$/ }],
     [{ devices: 3 }, { field: 'devices', message: /got 3\.$/ }],
   ])('of %j is refused', async (change, { field, message }) => {

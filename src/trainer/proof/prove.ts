@@ -18,7 +18,7 @@ import { finiteOrNull } from '../non-finite.ts'
 import { readRunFile } from '../run-file.ts'
 import { openTraining, type Training } from '../training.ts'
 import { findDifference } from './compare.ts'
-import { readRunRecord, type RunRecord } from './record.ts'
+import { listCheckpoints, readRunRecord, type RunRecord } from './record.ts'
 
 export interface ProofRequest {
   runDirectory: string
@@ -31,18 +31,22 @@ export interface ProofRequest {
 }
 
 /**
- * @throws TrainqlError `NOT_FOUND`, `INVALID_INPUT`; `CHECKPOINT_INVALID` where a checkpoint is damaged; what opening
- * dataset and engine throws.
+ * @throws TrainqlError `RUN_DIRECTORY_INVALID`; `INVALID_INPUT`, also where there is nothing to compare; `CHECKPOINT_INVALID`
+ * where a checkpoint is absent or damaged; what opening dataset and engine throws.
  */
 export async function prove(request: ProofRequest): Promise<CheckpointProof> {
   const { runDirectory, checkpoint } = request
   const spec = parseRunSpec(await readRunFile(specFile(runDirectory)))
-  const record = await readRunRecord(runDirectory)
   const attempt = parseAttempt(await readRunFile(attemptFile(runDirectory, attemptOf(checkpoint))))
   const resume = checkpoint === null ? null : await loadResumable(join(checkpointsFolder(runDirectory), checkpoint))
   const from = resume?.manifest.step ?? 0
-  const to = lastStep({ request, record, from })
-  const target = record.checkpoints.get(to) ?? null
+  const checkpoints = await listCheckpoints(runDirectory)
+  const range = { from, to: lastStep({ from, steps: request.steps, checkpoints }) }
+  const record = await readRunRecord(runDirectory, range)
+  const to = range.to ?? record.lastStep
+  const target = checkpoints.get(to) ?? null
+  if (to <= from || (record.losses.get(to) === undefined && target === null))
+    throw nothingRecorded(request, record.lastStep)
   const devices = devicesOf(attempt, { wanted: request.devices, spec })
   const engine = await openEngine(spec.engine, devices)
   const cache = await openCache(runDirectory, attempt)
@@ -55,7 +59,6 @@ export async function prove(request: ProofRequest): Promise<CheckpointProof> {
     })
     const training = await openTraining({ spec, devices, dataset, engine, resume })
     try {
-      if (to > training.totalSteps) throw tooFar(`the run has ${training.totalSteps} steps`, request)
       const expected = target === null ? null : await loadResumable(join(checkpointsFolder(runDirectory), target))
       const replay = await replayLosses(training, { record, from, to })
       const tensors = replay.difference === null && expected !== null ? await compareTensors(training, expected) : null
@@ -143,24 +146,24 @@ function attemptOf(checkpoint: string | null): number {
 }
 
 interface Range {
-  request: ProofRequest
-  record: RunRecord
   from: number
+  steps: number | null
+  checkpoints: ReadonlyMap<number, string>
 }
 
-function lastStep({ request, record, from }: Range): number {
-  const { steps } = request
+/** Null: where the log ends. */
+function lastStep({ from, steps, checkpoints }: Range): number | null {
   if (steps !== null) return from + steps
-  const later = [...record.checkpoints.keys()].filter((step) => step > from)
-  const to = later.length > 0 ? Math.min(...later) : record.lastStep
-  if (to > from) return to
-  throw tooFar(`the run's record ends at step ${record.lastStep}`, request)
+  const later = [...checkpoints.keys()].filter((step) => step > from)
+  return later.length > 0 ? Math.min(...later) : null
 }
 
-function tooFar(what: string, { checkpoint, steps }: ProofRequest): TrainqlError {
+function nothingRecorded({ checkpoint, steps }: ProofRequest, lastStep: number): TrainqlError {
   return invalidInput({
     field: steps === null ? 'checkpoint' : 'steps',
-    message: `Expected steps behind ${checkpoint ?? 'the initial weights'} to train again; ${what}.`,
+    message:
+      `Expected steps behind ${checkpoint ?? 'the initial weights'} that the run has a record of; ` +
+      `it ends at step ${lastStep}.`,
     fix: 'Choose an earlier checkpoint, or fewer steps.',
   })
 }

@@ -16,31 +16,38 @@ export interface RunRecord {
   losses: ReadonlyMap<number, readonly RecordedLoss[]>
   /** `native (avx2, …)` by attempt. */
   engines: ReadonlyMap<number, string>
-  /** Names by step, of each step the newest attempt's. */
-  checkpoints: ReadonlyMap<number, string>
-  /** 0 where there is none. */
+  /** The last one that any log knows; 0 where there is none. */
   lastStep: number
 }
 
-export async function readRunRecord(directory: string): Promise<RunRecord> {
+export interface StepRange {
+  /** Behind this one. */
+  from: number
+  /** Up to this one; null: to the end. */
+  to: number | null
+}
+
+/** Losses are those of the range alone: a log may be long. */
+export async function readRunRecord(directory: string, { from, to }: StepRange): Promise<RunRecord> {
   const losses = new Map<number, RecordedLoss[]>()
   const engines = new Map<number, string>()
+  let lastStep = 0
   for (const attempt of await listAttempts(directory)) {
     for await (const line of wholeLines(eventsFile(directory, attempt))) {
+      if (!tellingTypes.some((type) => line.includes(type))) continue
       const event = parseTrainerEvent(JSON.parse(line))
       if (event.type === 'started') engines.set(attempt, `${event.engine} (${event.engineDetail})`)
       if (event.type !== 'step') continue
       const { step, loss } = event
-      losses.set(step, [...(losses.get(step) ?? []), { attempt, loss }])
+      lastStep = Math.max(lastStep, step)
+      if (step > from && step <= (to ?? Infinity)) losses.set(step, [...(losses.get(step) ?? []), { attempt, loss }])
     }
   }
-  return {
-    losses,
-    engines,
-    checkpoints: await listCheckpoints(directory),
-    lastStep: [...losses.keys()].reduce((last, step) => Math.max(last, step), 0),
-  }
+  return { losses, engines, lastStep }
 }
+
+/** As JSON.stringify writes them: other lines need not be parsed. */
+const tellingTypes = ['"type":"step"', '"type":"started"']
 
 async function listAttempts(directory: string): Promise<number[]> {
   return (await readdir(directory))
@@ -51,7 +58,8 @@ async function listAttempts(directory: string): Promise<number[]> {
     .sort((a, b) => a - b)
 }
 
-async function listCheckpoints(directory: string): Promise<Map<number, string>> {
+/** Names by step, of each step the newest attempt's. */
+export async function listCheckpoints(directory: string): Promise<Map<number, string>> {
   const named = (await readdir(checkpointsFolder(directory))).flatMap((name) => {
     const parts = findCheckpointNameParts(name)
     return parts === null ? [] : [{ name, ...parts }]
