@@ -15,6 +15,11 @@ export function packageVersion(): string {
   return version
 }
 
+/** Where database and runs are, as the server has it where nothing else is said. */
+export function dataDirectory(): string {
+  return process.env['TRAINQL_HOME'] || '.trainql'
+}
+
 /** A path as a person in `from` would type it. */
 export function displayPath(path: string, from: string): string {
   const short = relative(from, path)

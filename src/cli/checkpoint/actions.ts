@@ -1,11 +1,18 @@
 // What each command of `trainql checkpoint` asks the checkpoint process, and how its answer is shown.
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { askCheckpointProcess } from '../../shared/checkpoint-process.ts'
-import type { CheckpointAnswer, CheckpointInspection, CheckpointRequestInput } from '../../shared/checkpoint-tool.ts'
+import type {
+  CheckpointAnswer,
+  CheckpointInspection,
+  CheckpointRequestInput,
+  ImportedCheckpoint,
+} from '../../shared/checkpoint-tool.ts'
+import { checkpointFolder, checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
 import { CliFailure } from '../failure.ts'
+import { dataDirectory, displayPath } from '../places.ts'
 import type { Style } from '../terminal/screen.ts'
 import { renderDiagnosis, renderInspection, renderTensors, renderVerdict } from './inspection.ts'
 import type { DoctorPlan, ExportPlan, ImportPlan, InspectPlan, ProvePlan, VerifyPlan } from './parse.ts'
@@ -59,7 +66,7 @@ export async function doctor(plan: DoctorPlan, ask: Ask): Promise<Outcome> {
   if (repair !== undefined) refuseToReplace(repair.out)
   const answer = succeeded(await ask({ action: 'INSPECT', file, target }))
   const shown = printable(answer.inspection)
-  const repaired = repair === undefined || !shown.loads ? undefined : await writeRepaired(plan, repair, ask)
+  const repaired = repair === undefined || !isRepairable(shown) ? undefined : await writeRepaired(plan, repair, ask)
   return {
     answer: repair === undefined ? answer : { ...answer, repaired: repaired?.answer ?? null },
     lines: (style) => [
@@ -68,22 +75,33 @@ export async function doctor(plan: DoctorPlan, ask: Ask): Promise<Outcome> {
       ...renderDiagnosis(shown, style),
       ...(repair === undefined ? [] : ['', ...(repaired?.lines(style) ?? [notRepaired(shown, repair.out)])]),
     ],
-    fine: shown.loads,
+    fine: repair === undefined ? shown.loads : repaired !== undefined,
   }
 }
 
-function notRepaired({ file }: CheckpointInspection, out: string): string {
-  return `${out} was not written: ${file} lacks what no copy can add.`
+/** What is too much can be left out; what is missing cannot be made up. */
+function isRepairable({ problems }: CheckpointInspection): boolean {
+  return problems.every(({ code, blocks }) => !blocks || code === 'UNEXPECTED_TENSORS')
 }
 
-function writeRepaired(
+function notRepaired({ file }: CheckpointInspection, out: string): string {
+  return `${out} was not written: no copy of ${file} could mend that.`
+}
+
+/** Through a checkpoint folder, which is the canonical form, beside the file that is made of it. */
+async function writeRepaired(
   { file, target }: DoctorPlan,
   { out, format }: NonNullable<DoctorPlan['repair']>,
   ask: Ask,
 ): Promise<Outcome> {
-  return format === 'FOLDER'
-    ? importTo({ action: 'IMPORT', file, folder: out, target }, ask)
-    : exportTo({ action: 'EXPORT', file, out, format }, ask)
+  if (format === 'FOLDER') return importTo({ action: 'IMPORT', file, folder: out, target, allowPartial: true }, ask)
+  const folder = join(dirname(out), `.${basename(out)}.${process.pid}`)
+  try {
+    await importTo({ action: 'IMPORT', file, folder, target, allowPartial: true }, ask)
+    return await exportTo({ action: 'EXPORT', file: folder, out, format }, ask)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 export async function importFile({ file, to, home, target, allowPartial }: ImportPlan, ask: Ask): Promise<Outcome> {
@@ -91,15 +109,22 @@ export async function importFile({ file, to, home, target, allowPartial }: Impor
     refuseToReplace(to)
     return importTo({ action: 'IMPORT', file, folder: to, target, allowPartial }, ask)
   }
-  const checkpoints = join(home ?? process.env['TRAINQL_HOME'] ?? '.trainql', 'checkpoints')
-  const folder = join(checkpoints, createSortableId(new Date()))
-  return importTo({ action: 'IMPORT', file, folder, target, allowPartial }, ask)
+  const reference = { kind: 'IMPORTED', id: createSortableId(new Date()) } as const
+  const folder = checkpointFolder(home ?? dataDirectory(), reference)
+  const { lines, ...outcome } = await importTo({ action: 'IMPORT', file, folder, target, allowPartial }, ask)
+  return {
+    ...outcome,
+    lines: (style) => [...lines(style), ...indented([`a run begins with it as ${checkpointReferenceText(reference)}`])],
+  }
 }
 
 async function importTo(request: Extract<CheckpointRequestInput, { action: 'IMPORT' }>, ask: Ask): Promise<Outcome> {
-  await mkdir(dirname(request.folder), { recursive: true })
   const answer = succeeded(await ask(request))
-  return { answer, lines: (style) => renderImported(printable(answer.imported), style), fine: true }
+  return { answer, lines: (style) => renderImported(printable(shorten(answer.imported)), style), fine: true }
+}
+
+function shorten(imported: ImportedCheckpoint): ImportedCheckpoint {
+  return { ...imported, folder: displayPath(imported.folder, process.cwd()) }
 }
 
 export async function exportFile(plan: ExportPlan, ask: Ask): Promise<Outcome> {
@@ -114,6 +139,12 @@ async function exportTo(request: Extract<CheckpointRequestInput, { action: 'EXPO
 }
 
 export async function verify({ folder }: VerifyPlan, ask: Ask): Promise<Outcome> {
+  if (!existsSync(join(folder, 'manifest.json'))) {
+    throw new CliFailure(
+      `${folder} is no checkpoint folder: there is no manifest.json in it.`,
+      'Name the folder itself, such as RUN/checkpoints/1-00000235; `trainql checkpoint inspect` looks at files.',
+    )
+  }
   const answer = succeeded(await ask({ action: 'VERIFY', folder }))
   const shown = printable(answer.verification)
   return { answer, lines: (style) => renderVerification(shown, style), fine: shown.intact }

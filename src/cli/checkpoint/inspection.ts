@@ -100,7 +100,8 @@ function describeTensors(tensors: CheckpointInspection['tensors']): string {
 }
 
 function describeOptimizer({ kind, step, tensors }: NonNullable<CheckpointInspection['optimizer']>): string {
-  return `${kind}, ${counted(step, 'step')}, ${counted(tensors, 'tensor')} of state`
+  // SGD does not count its steps.
+  return [kind, ...(step === 0 ? [] : [counted(step, 'step')]), `${counted(tensors, 'tensor')} of state`].join(', ')
 }
 
 /** As the file says: percent in PyTorch's example, a fraction elsewhere. */

@@ -10,7 +10,7 @@ const target: readonly OptionSpec[] = [
   { name: 'channels', value: 'N', description: 'Image channels of that model: 1 for grey, 3 for colour.' },
 ]
 const read =
-  'FILE is a safetensors file, a file that torch.save wrote (weights, training file or whole model, zip or legacy), or a checkpoint folder. It is read in a process of its own; nothing in it is ever run.'
+  'FILE is a safetensors file, a file that torch.save wrote (weights, training file or whole model, zip or legacy), a checkpoint folder, or a checkpoint of the data directory as RUN/NAME or imported/ID. It is read in a process of its own; nothing in it is ever run.'
 
 export const checkpointCommands: readonly CommandSpec[] = [
   {
@@ -33,7 +33,7 @@ export const checkpointCommands: readonly CommandSpec[] = [
     summary: 'Tell everything that is wrong with a file and what to do; repair it.',
     details: [
       read,
-      'What hinders loading here comes first, then what would hinder it in PyTorch and is taken care of here. --repair writes the same weights in canonical form: torchvision names, no wrapper prefix, no device, fp32. Leaves with code 1 where the file does not load.',
+      'What hinders loading here comes first, then what would hinder it in PyTorch and is taken care of here. --repair writes the same weights in canonical form: torchvision names, no wrapper prefix, no device, fp32. Leaves with code 1 where the file does not load, or, with --repair, where no copy could be written.',
     ],
     options: [
       ...target,
@@ -70,7 +70,7 @@ export const checkpointCommands: readonly CommandSpec[] = [
     arguments: [{ name: 'FOLDER_OR_FILE' }],
     summary: 'Make a safetensors, PyTorch or ONNX file of a checkpoint.',
     details: [
-      'Takes a checkpoint folder, or any file that can be imported. A PyTorch file loads with torch.load(weights_only=True) and load_state_dict(strict=True).',
+      'Takes a checkpoint folder, a checkpoint of the data directory as RUN/NAME or imported/ID, or any file that can be imported. A PyTorch file loads with torch.load(weights_only=True) and load_state_dict(strict=True).',
     ],
     options: [
       {
@@ -99,7 +99,7 @@ export const checkpointCommands: readonly CommandSpec[] = [
       help,
     ],
     examples: [
-      'trainql checkpoint export .trainql/runs/RUN/checkpoints/1-00000235 --out resnet18.pth',
+      'trainql checkpoint export RUN/1-00000235 --out resnet18.pth',
       'trainql checkpoint export resnet18.pth --out resnet18.onnx --no-fold',
     ],
   },
@@ -109,7 +109,7 @@ export const checkpointCommands: readonly CommandSpec[] = [
     summary: "Hash a checkpoint folder's files anew.",
     details: ['Leaves with code 1 where a file is not what its manifest says.'],
     options: [json, help],
-    examples: ['trainql checkpoint verify .trainql/runs/RUN/checkpoints/1-00000235'],
+    examples: ['trainql checkpoint verify RUN/1-00000235'],
   },
   {
     name: 'checkpoint prove',
@@ -125,6 +125,6 @@ export const checkpointCommands: readonly CommandSpec[] = [
       json,
       help,
     ],
-    examples: ['trainql checkpoint prove .trainql/runs/RUN --checkpoint 1-00000235 --steps 20 --devices 1'],
+    examples: ['trainql checkpoint prove RUN --checkpoint 1-00000235 --steps 20 --devices 1'],
   },
 ]

@@ -1,6 +1,8 @@
 // `trainql checkpoint`: asks the checkpoint process, without a server, and shows what it answers.
 import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import { askCheckpointProcess } from '../../shared/checkpoint-process.ts'
+import { checkpointFolder, findCheckpointReference, runsFolder } from '../../shared/checkpoint-reference.ts'
 import { isTrainqlError } from '../../shared/errors.ts'
 import {
   doctor,
@@ -17,6 +19,7 @@ import type { CheckpointPlan } from '../checkpoint/parse.ts'
 import { renderReadProgress } from '../checkpoint/progress.ts'
 import { CliFailure } from '../failure.ts'
 import { watchInterruption } from '../interruption.ts'
+import { dataDirectory } from '../places.ts'
 import { createScreen, type Streams } from '../terminal/screen.ts'
 
 /**
@@ -39,9 +42,7 @@ export async function checkpoint(plan: CheckpointPlan, { stdout, stderr }: Strea
     }
   }
   try {
-    const path = pathOf(plan)
-    if (!existsSync(path)) throw new CliFailure(`There is no file or folder ${path}.`, 'Correct the path.')
-    const { answer, lines, fine } = await carryOut(plan, ask)
+    const { answer, lines, fine } = await carryOut(locate(plan), ask)
     if (plan.json) stdout.write(`${JSON.stringify(answer)}\n`)
     else for (const line of lines(screen.style)) screen.line(line)
     return fine ? 0 : 1
@@ -75,21 +76,34 @@ function carryOut(plan: CheckpointPlan, ask: Ask): Promise<Outcome> {
   }
 }
 
-/** What the command is about. */
-function pathOf(plan: CheckpointPlan): string {
+/** The plan with the path of what it is about, which may have been named as the server names it. */
+function locate(plan: CheckpointPlan): CheckpointPlan {
   switch (plan.action) {
     case 'verify':
-      return plan.folder
+      return { ...plan, folder: findPath(plan.folder) }
     case 'prove':
-      return plan.runDirectory
+      return { ...plan, runDirectory: findPath(plan.runDirectory) }
     case 'inspect':
     case 'doctor':
     case 'import':
     case 'export':
-      return plan.file
+      return { ...plan, file: findPath(plan.file) }
     default:
       return plan satisfies never
   }
+}
+
+/** A path as it is; else a checkpoint or a run of the data directory. */
+function findPath(text: string): string {
+  if (existsSync(text)) return text
+  const reference = findCheckpointReference(text)
+  const home = dataDirectory()
+  const path = reference === null ? join(runsFolder(home), text) : checkpointFolder(home, reference)
+  if (existsSync(path)) return path
+  throw new CliFailure(
+    `There is no file or folder ${text}${reference === null ? '' : `, and no such checkpoint in ${home}`}.`,
+    'Correct the path.',
+  )
 }
 
 function codeOf(error: unknown): string | undefined {

@@ -6,7 +6,7 @@ import { createClient, type Client, type Dataset } from '../../sdk/index.ts'
 import { CliFailure } from '../failure.ts'
 import { aborted, Interrupted, watchInterruption } from '../interruption.ts'
 import type { DemoPlan } from '../parse.ts'
-import { displayPath, packageRoot, packageVersion } from '../places.ts'
+import { dataDirectory, displayPath, packageRoot, packageVersion } from '../places.ts'
 import { freePort, startServerProcess, type ServerProcess } from '../server-process.ts'
 import { counted } from '../terminal/format.ts'
 import { createScreen, isInteractive, type Screen, type Streams } from '../terminal/screen.ts'
@@ -22,7 +22,7 @@ const host = '127.0.0.1'
 export async function demo(plan: DemoPlan, { stdout, stderr }: Streams): Promise<number> {
   const screen = createScreen(plan.json ? stderr : stdout, process.env)
   const keep = plan.keep ?? (!plan.json && isInteractive(stdout, process.env))
-  const home = resolve(process.env['TRAINQL_HOME'] ?? '.trainql', 'demo')
+  const home = resolve(dataDirectory(), 'demo')
   const roots = dataRoots(plan)
   const interruption = watchInterruption()
   let session: { client: Client; server: ServerProcess; home: string } | undefined
