@@ -11,7 +11,6 @@ import io
 import json
 import os
 import pickle
-import tempfile
 import warnings
 
 import brotli
@@ -103,7 +102,7 @@ class Command:
     """What a hostile file does as soon as pickle reads it."""
 
     def __reduce__(self):
-        return os.system, (f"touch {os.path.join(tempfile.gettempdir(), 'trainql-was-here')}",)
+        return os.system, ("touch /tmp/trainql-was-here",)
 
 
 model = resnet()
