@@ -9,11 +9,19 @@ import { elementCount, stateEntries, type StateEntry } from './models/parameters
  * Convolutions: normal with variance 2 / fan_out (He et al. 2015, arXiv:1502.01852, as torchvision's
  * `kaiming_normal_(mode='fan_out', nonlinearity='relu')`). Batch norm: scale 1, shift 0, running mean 0, variance 1.
  * Linear: uniform in ±1/sqrt(fan_in), weight and bias (torch.nn.Linear's default).
+ * @param isWanted of a part: a tensor is the same whether others are drawn or not.
  */
-export function initialState(graph: ModelGraph, seed: number): StateDict {
+export function initialState(
+  graph: ModelGraph,
+  seed: number,
+  isWanted: (name: string) => boolean = () => true,
+): StateDict {
   const entries = stateEntries(graph)
   const fanIn = new Map(entries.map(({ name, shape }) => [name, elementCount(shape.slice(1))]))
-  return new Map(entries.map((entry, index) => [entry.name, initialTensor(entry, { seed, index, fanIn })]))
+  const state: StateDict = new Map()
+  for (const [index, entry] of entries.entries())
+    if (isWanted(entry.name)) state.set(entry.name, initialTensor(entry, { seed, index, fanIn }))
+  return state
 }
 
 interface Draw {

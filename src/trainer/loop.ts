@@ -29,7 +29,7 @@ export type Outcome = 'finished' | 'stopped'
 export async function train(job: TrainingJob): Promise<Outcome> {
   const { spec, attempt, dataset, engine, events, progress, control, resume } = job
   const begun = performance.now()
-  const training = await openTraining({ ...job, devices: attempt.devices })
+  const training = await openTraining({ ...job, devices: attempt.devices, initialFrom: attempt.initialFrom })
   const { graph, session, batches, rateAt } = training
   const { stepsPerEpoch } = batches
   const checkpoints = createCheckpointTaker(job, training)
@@ -64,6 +64,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       channels: dataset.shape.channels,
       pid: process.pid,
     })
+    if (training.initialised !== null) events.append({ type: 'initialised', ...training.initialised })
     await checkpoints.tidyUp()
 
     while (position.epoch <= spec.epochs) {

@@ -6,6 +6,7 @@ import { sessionShards, type Attempt, type RunSpec } from '../shared/run-spec.ts
 import type { ResumableCheckpoint } from './checkpoints/load.ts'
 import type { Dataset } from './datasets/dataset.ts'
 import type { Engine, Session } from './engine.ts'
+import { openInitialWeights, type InitialWeights } from './initial-weights.ts'
 import { initialState } from './initialise.ts'
 import { createBatches, type Batches } from './input/batches.ts'
 import type { ModelGraph } from './models/graph.ts'
@@ -20,6 +21,8 @@ export interface TrainingRequest {
   engine: Engine
   /** The checkpoint to go on from; null = from initial weights. */
   resume: ResumableCheckpoint | null
+  /** Where the checkpoint lies that the spec says to begin with. */
+  initialFrom: string | null
 }
 
 export interface Training {
@@ -28,6 +31,8 @@ export interface Training {
   batches: Batches
   totalSteps: number
   start: SamplerPosition
+  /** Where the first weights are a checkpoint's: which, and what was taken of it. Null at random, and where it goes on. */
+  initialised: Pick<InitialWeights, 'checkpoint' | 'report'> | null
   /** Learning rate of a global step, from 1. */
   rateAt: (step: number) => number
   close(): Promise<void>
@@ -35,10 +40,11 @@ export interface Training {
 
 /**
  * Nothing is held where it throws.
- * @throws TrainqlError `INVALID_INPUT`; `CHECKPOINT_INVALID` where the checkpoint is not this run's; what the engine
- * throws.
+ * @throws TrainqlError `INVALID_INPUT`; `CHECKPOINT_INVALID` where the checkpoint is not this run's, or the one to begin
+ * with does not fill the model; what the engine throws.
  */
-export async function openTraining({ spec, devices, dataset, engine, resume }: TrainingRequest): Promise<Training> {
+export async function openTraining(request: TrainingRequest): Promise<Training> {
+  const { spec, devices, dataset, engine, resume, initialFrom } = request
   const batches = createBatches(dataset, spec)
   const { stepsPerEpoch } = batches
   const totalSteps = spec.epochs * stepsPerEpoch
@@ -49,6 +55,8 @@ export async function openTraining({ spec, devices, dataset, engine, resume }: T
     resume === null
       ? { epoch: 1, step: 0, lossSum: 0 }
       : resumePosition(resume.manifest, { spec, graph, stepsPerEpoch, dataset })
+
+  const initial = resume === null ? await openInitialWeights({ spec, graph, folder: initialFrom }) : null
 
   const session = await engine.open({
     graph,
@@ -62,8 +70,9 @@ export async function openTraining({ spec, devices, dataset, engine, resume }: T
     clipNorm: spec.clipNorm,
   })
   try {
-    await session.writeState(resume?.state ?? initialState(graph, spec.seed))
-    if (resume !== null) await session.writeOptimizerState(resume.optimizerState)
+    const from = resume ?? initial
+    await session.writeState(from?.state ?? initialState(graph, spec.seed))
+    if (from !== null && from.optimizerState !== null) await session.writeOptimizerState(from.optimizerState)
   } catch (error) {
     await session.close()
     throw error
@@ -74,6 +83,7 @@ export async function openTraining({ spec, devices, dataset, engine, resume }: T
     batches,
     totalSteps,
     start,
+    initialised: initial === null ? null : { checkpoint: initial.checkpoint, report: initial.report },
     rateAt: (step) => learningRateAt(spec, { step, stepsPerEpoch, totalSteps }),
     async close() {
       batches.close()

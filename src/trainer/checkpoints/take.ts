@@ -87,7 +87,7 @@ export function createCheckpointTaker(job: CheckpointedJob, training: Training):
         engine: { name: engine.name, detail: engine.detail },
       },
       optimizer: { ...spec.optimizer, step: optimizerState.step },
-      parent: job.resume === null ? null : parentOf(job.resume.manifest),
+      parent: job.resume === null ? initialParent(spec) : parentOf(job.resume.manifest),
       importedFrom: null,
     }
     const saved = await save(name, { manifest, state, optimizerState }, last)
@@ -127,6 +127,11 @@ export function createCheckpointTaker(job: CheckpointedJob, training: Training):
   }
 
   return { take, tidyUp: async () => remove(await housekeeper.findSetAside()) }
+}
+
+function initialParent({ initialise }: RunSpec): Manifest['parent'] {
+  if (initialise.kind === 'RANDOM') return null
+  return { checkpoint: initialise.checkpoint, sha256: initialise.sha256 }
 }
 
 interface SessionContent {

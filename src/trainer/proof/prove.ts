@@ -57,7 +57,7 @@ export async function prove(request: ProofRequest): Promise<CheckpointProof> {
       randomScale: (spec.augmentation?.randomResizedCrop ?? null) !== null,
       onCorruptImage: spec.onCorruptImage,
     })
-    const training = await openTraining({ spec, devices, dataset, engine, resume })
+    const training = await openTraining({ spec, devices, dataset, engine, resume, initialFrom: attempt.initialFrom })
     try {
       const expected = target === null ? null : await loadResumable(join(checkpointsFolder(runDirectory), target))
       const replay = await replayLosses(training, { record, from, to })
