@@ -1,11 +1,12 @@
 // The weights before the first step of a run that does not begin at random: those of a checkpoint, whole or with named
 // layers fresh, and the optimiser's state where that is asked for.
 import { invalidInput, TrainqlError } from '../shared/errors.ts'
+import { isOf } from '../shared/layer-name.ts'
 import type { LoadReport } from '../shared/load-report.ts'
 import type { InitialiseSpec, RunSpec } from '../shared/run-spec.ts'
 import { LoadRefused } from './checkpoints/load-refused.ts'
 import { readOptimizer } from './checkpoints/loading/optimizer.ts'
-import { isOf, planLoad, type LoadPlan } from './checkpoints/loading/plan.ts'
+import { planLoad, type LoadPlan } from './checkpoints/loading/plan.ts'
 import { findProblems } from './checkpoints/loading/problems.ts'
 import { hashSource, openSource, type OpenedSource } from './checkpoints/loading/source.ts'
 import { plannedTensors } from './checkpoints/loading/values.ts'
