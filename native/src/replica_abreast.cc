@@ -65,7 +65,10 @@ void Replica::forwardAbreast(const Op& step, const std::vector<Workspace>& shard
 void Replica::backwardAbreast(const Op& step, std::vector<Workspace>& shards, int buffer) {
   const BatchNormStep* const norm = model_.global == nullptr ? nullptr : step.batchNorm();
   if (norm != nullptr) {
-    for (const Workspace& w : shards) norm->reduce(w);
+    for (const Workspace& w : shards) {
+      for (const BatchNormStep* again : step.again) again->normaliseAgain(w);
+      norm->reduce(w);
+    }
     model_.global->joinSums(norm->parameters(), device());
   }
   GradientSubtree(static_cast<int>(shards.size()))
@@ -76,7 +79,9 @@ void Replica::backwardAbreast(const Op& step, std::vector<Workspace>& shards, in
             w.weightGradient = gradients + model_.gradients.weightsAt[step.layer];
             w.vectorGradient = gradients + model_.gradients.weightsFloats;
             w.addGradient = adds;
-            norm != nullptr ? norm->propagate(w) : step.backward(w);
+            if (norm != nullptr) return norm->propagate(w);
+            for (const BatchNormStep* again : step.again) again->normaliseAgain(w);
+            step.backward(w);
           },
           [&](int to, int from) {
             const ParameterSpace& space = model_.plan.parameters();

@@ -119,6 +119,7 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
   if (o.Has("precision")) spec.precision = precisionNamed(o.Get("precision").As<Napi::String>());
   spec.labelSmoothing = numberAt(o, "labelSmoothing", 0);
   spec.clipNorm = numberAt(o, "clipNorm", 0);
+  spec.keptBytes = static_cast<std::size_t>(numberAt(o, "keptBytes", static_cast<double>(Plan::mostKeptBytes)));
   spec.syncBatchNorm = flagAt(o, "syncBatchNorm", false);
   return spec;
 }

@@ -18,6 +18,8 @@ class BatchNorm final : public BatchNormStep {
         in_(plan.tensor(plan.graph().layers[fusion.layer].input)),
         out_(plan.tensor(fusion.output)),
         relu_(fusion.relu),
+        output_(fusion.output),
+        skipTensor_(fusion.skip),
         coefficients_(plan.addBuffer(static_cast<std::size_t>(4) * in_.padded)) {
     layer = fusion.layer;
     kind = "batchNorm";
@@ -27,7 +29,10 @@ class BatchNorm final : public BatchNormStep {
     if (fusion.skip >= 0) {
       skip_ = plan.tensor(fusion.skip);
       hasSkip_ = true;
-      if (relu_) backwardBuffers.push_back(out_.activation);
+      if (relu_) {
+        backwardBuffers.push_back(out_.kept);
+        backwardReads = {output_};
+      }
       forwardBuffers.push_back(skip_.activation);
       backwardBuffers.push_back(skip_.gradient);
       gradientTargets.push_back(fusion.skip);
@@ -66,17 +71,20 @@ class BatchNorm final : public BatchNormStep {
       scale[c] = gamma[c] * inverseDeviation(useVariance[c]);
       shift[c] = beta[c] - useMean[c] * scale[c];
     }
-    BatchNormForward a{};
-    a.input = w.at(in_.activation);
-    a.output = w.at(out_.activation);
-    a.skip = hasSkip_ ? w.at(skip_.activation) : nullptr;
-    a.scale = scale;
-    a.shift = shift;
-    a.row = in_.row;
-    a.channels = in_.padded;
-    a.relu = relu_;
-    splitRows(w, [&](int begin, int end) { w.kernels.batchNormForward(a, begin, end); });
+    apply(w, out_.activation, skip_.activation);
   }
+
+  // The factors are still those of the forward pass.
+  void normaliseAgain(const Workspace& w) const override { apply(w, out_.kept, skip_.kept); }
+
+  std::vector<int> normaliseAgainBuffers() const override {
+    std::vector<int> buffers{in_.activation, coefficients_, out_.kept};
+    if (hasSkip_) buffers.push_back(skip_.kept);
+    return buffers;
+  }
+
+  int output() const override { return output_; }
+  int skip() const override { return skipTensor_; }
 
   void reduce(const Workspace& w) const override {
     BatchNormReduce reduce{};
@@ -131,12 +139,25 @@ class BatchNorm final : public BatchNormStep {
   }
 
  private:
+  void apply(const Workspace& w, int output, int skip) const {
+    BatchNormForward a{};
+    a.input = w.at(in_.activation);
+    a.output = w.at(output);
+    a.skip = hasSkip_ ? w.at(skip) : nullptr;
+    a.scale = coefficient(w, 0);
+    a.shift = coefficient(w, 3);
+    a.row = in_.row;
+    a.channels = in_.padded;
+    a.relu = relu_;
+    splitRows(w, [&](int begin, int end) { w.kernels.batchNormForward(a, begin, end); });
+  }
+
   // Rows of factors by channel: scale, two for the input's gradient, shift.
   float* coefficient(const Workspace& w, int row) const { return w.at(coefficients_) + row * in_.padded; }
 
   ReluMask mask(const Workspace& w) const {
     if (!relu_) return {ReluMask::By::none, nullptr, nullptr, nullptr};
-    if (hasSkip_) return {ReluMask::By::output, w.at(out_.activation), nullptr, nullptr};
+    if (hasSkip_) return {ReluMask::By::output, w.at(out_.kept), nullptr, nullptr};
     return {ReluMask::By::input, nullptr, coefficient(w, 0), coefficient(w, 3)};
   }
 
@@ -161,6 +182,7 @@ class BatchNorm final : public BatchNormStep {
   const int rows_;
   const TensorLayout in_, out_;
   const bool relu_;
+  const int output_, skipTensor_;
   const int coefficients_;
   TensorLayout skip_;
   bool hasSkip_ = false;

@@ -233,7 +233,7 @@ class Direct final : public ConvolutionAlgorithm {
     if (pairsRows()) {
       float* const scratch = w.scratch + (inParts_ ? weight().liveSize() : 0);
       const PixelRange in = inRanges_[a.block], out = outRanges_[a.block];
-      const PairedRows x = paired(in_, w.at(in_.activation), in.first, scratch);
+      const PairedRows x = paired(in_, w.at(in_.kept), in.first, scratch);
       const PairedRows dy = paired(out_, w.at(out_.gradient), out.first, scratch + in.count * pixelPairs(in_));
       w.team.split(in.count, [&](int b, int e) { w.kernels.pairRows(x, in.first + b, in.first + e); });
       w.team.split(out.count, [&](int b, int e) { w.kernels.pairRows(dy, out.first + b, out.first + e); });
@@ -244,7 +244,7 @@ class Direct final : public ConvolutionAlgorithm {
     } else {
       a.inRow = in_.row;
       a.outRow = out_.row;
-      a.input = w.at(in_.activation);
+      a.input = w.at(in_.kept);
       a.outputGradient = w.at(out_.gradient);
     }
     const int panels = weight().panels, tiles = w.kernels.gradientTiles(a.depth);

@@ -19,7 +19,8 @@ ConvolutionStep::ConvolutionStep(Plan& plan, int layerIndex)
   const bool alike = direct_ == nullptr || winograd_ == nullptr;
   kind = l.kind == LayerKind::linear ? "linear" : alike ? nameOf(chosen_.forward) : names_.c_str();
   forwardBuffers = {in.activation, out.activation};
-  backwardBuffers = {in.activation, out.gradient};
+  backwardBuffers = {in.kept, out.gradient};
+  backwardReads = {l.input};
   forwardProducts = by(chosen_.forward).products();
   backwardProducts = by(chosen_.weightGradient).products();
   if (readsImages_) return;

@@ -48,6 +48,7 @@ struct TensorLayout {
   int height = 0, width = 0;
   std::ptrdiff_t row = 0;  // elements from one row to the next, at least `padded`
   int activation = -1;     // buffer
+  int kept = -1;           // buffer: what the backward pass reads, the activation itself or made anew
   int gradient = -1;       // buffer
 
   int pixels() const { return height * width; }
@@ -78,6 +79,9 @@ class Op {
   // Multiply-adds of one shard that padding does not waste; 0 where there are next to none.
   double forwardProducts = 0, backwardProducts = 0;
 
+  // Tensors whose activation the backward half reads, and the batch norms that make them anew just before it, in order.
+  std::vector<int> backwardReads;
+  std::vector<const BatchNormStep*> again;
   // Tensors whose gradient this step adds to, in order; `accumulate[i]` is set where an earlier backward step has
   // already written it.
   std::vector<int> gradientTargets;

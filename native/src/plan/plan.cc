@@ -2,6 +2,8 @@
 #include "plan/plan.h"
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 
@@ -22,13 +24,14 @@ std::vector<std::vector<int>> consumersOf(const Graph& graph) {
 
 }  // namespace
 
-Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorithms* forced)
+Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorithms* forced,
+           std::size_t keptBytes)
     : graph_(graph), batch_(batch), kernels_(kernels), parameters_(graph, kernels) {
   layTensors();
   chooseAll(forced);
   compile();
   planGradients();
-  planMemory();
+  planMemory(keptBytes);
 }
 
 int Plan::addBuffer(std::size_t floats) {
@@ -68,10 +71,11 @@ void Plan::layTensors() {
       t.padded = shape.channels;
       t.row = shape.channels;
       const int width = shape.width + 2 * inputBorder_, height = shape.height + 2 * inputBorder_;
-      t.activation = addBuffer(static_cast<std::size_t>(width) * height * batch_ * t.row);
+      t.activation = t.kept = addBuffer(static_cast<std::size_t>(width) * height * batch_ * t.row);
     } else {
       const std::size_t elements = static_cast<std::size_t>(shape.pixels()) * batch_ * t.row;
       t.activation = addMap(elements);
+      t.kept = addMap(elements);
       t.gradient = addMap(elements);
     }
     tensors_.push_back(t);
@@ -167,22 +171,77 @@ void Plan::planGradients() {
   }
 }
 
-void Plan::planMemory() {
-  const int steps = static_cast<int>(ops_.size());
-  std::vector<Lifetime> training = buffers_, evaluation = buffers_;
-  const auto touchAll = [](std::vector<Lifetime>& lives, const std::vector<int>& buffers, int step) {
-    for (int b : buffers) lives[b].touch(step);
-  };
-  for (int i = 0; i < steps; i++) {
-    touchAll(training, ops_[i]->forwardBuffers, i);
-    touchAll(evaluation, ops_[i]->forwardBuffers, i);
+// The outputs of batch norms are read again in the backward pass, long after: by the weight gradients of convolutions, and
+// to tell what a ReLU let through. They can be made anew from what is kept for batch norm itself, along a chain of
+// residual adds from the first to the last that is wanted. Where a chain ends the output is kept: it is where the next begins.
+void Plan::chooseAgain() {
+  std::vector<const BatchNormStep*> makers(tensors_.size(), nullptr);
+  std::vector<char> isSkip(tensors_.size(), 0), made(tensors_.size(), 0);
+  for (const auto& op : ops_) {
+    const BatchNormStep* const norm = op->batchNorm();
+    if (norm == nullptr) continue;
+    makers[norm->output()] = norm;
+    if (norm->skip() >= 0) isSkip[norm->skip()] = 1;
   }
+  const auto isMadeAnew = [&](int tensor) {
+    return makers[tensor] != nullptr && (makers[tensor]->skip() < 0 || isSkip[tensor]);
+  };
+  for (auto op = ops_.rbegin(); op != ops_.rend(); ++op) {
+    const std::function<void(int)> make = [&](int tensor) {
+      if (made[tensor] || !isMadeAnew(tensor)) return;
+      made[tensor] = 1;
+      if (makers[tensor]->skip() >= 0) make(makers[tensor]->skip());
+      (*op)->again.push_back(makers[tensor]);
+    };
+    for (int tensor : (*op)->backwardReads) make(tensor);
+  }
+}
+
+// With `again`, what steps name so is made anew; else every activation is kept until it is read last.
+ArenaPlan Plan::planTraining(bool again) const {
+  const int steps = static_cast<int>(ops_.size());
+  std::vector<int> place(buffers_.size());
+  std::iota(place.begin(), place.end(), 0);
+  for (const TensorLayout& t : tensors_) place[t.kept] = t.activation;
+  for (const auto& op : ops_) {
+    for (const BatchNormStep* norm : op->again) {
+      const int kept = tensors_[norm->output()].kept;
+      if (again) place[kept] = kept;
+    }
+  }
+  std::vector<Lifetime> lives = buffers_;
+  const auto touch = [&](const std::vector<int>& buffers, int step) {
+    for (int b : buffers) lives[place[b]].touch(step);
+  };
+  for (int i = 0; i < steps; i++) touch(ops_[i]->forwardBuffers, i);
   const TensorLayout& logits = tensors_[graph_.logits];
-  training[logits.activation].touch(steps);
-  training[logits.gradient].touch(steps);
-  evaluation[logits.activation].touch(steps);
-  for (int i = 0; i < steps; i++) touchAll(training, ops_[steps - 1 - i]->backwardBuffers, steps + 1 + i);
-  training_ = planArena(training);
+  touch({logits.activation, logits.gradient}, steps);
+  for (int i = 0; i < steps; i++) {
+    const Op& op = *ops_[steps - 1 - i];
+    touch(op.backwardBuffers, steps + 1 + i);
+    for (const BatchNormStep* norm : op.again) {
+      if (again) touch(norm->normaliseAgainBuffers(), steps + 1 + i);
+    }
+  }
+  ArenaPlan plan = planArena(lives);
+  for (std::size_t b = 0; b < place.size(); b++) plan.offsets[b] = plan.offsets[place[b]];
+  return plan;
+}
+
+void Plan::planMemory(std::size_t keptBytes) {
+  chooseAgain();
+  training_ = planTraining(false);
+  if (training_.floats * sizeof(float) > keptBytes) {
+    training_ = planTraining(true);
+  } else {
+    for (const auto& op : ops_) op->again.clear();
+  }
+  std::vector<Lifetime> evaluation = buffers_;
+  const int steps = static_cast<int>(ops_.size());
+  for (int i = 0; i < steps; i++) {
+    for (int b : ops_[i]->forwardBuffers) evaluation[b].touch(i);
+  }
+  evaluation[tensors_[graph_.logits].activation].touch(steps);
   evaluation_ = planArena(evaluation);
 }
 

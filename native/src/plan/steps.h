@@ -29,6 +29,12 @@ class BatchNormStep : public Op {
   virtual void normalise(const Workspace&) const = 0;  // by ofPopulation.moments
   virtual void reduce(const Workspace&) const = 0;     // fills ofShard.sums
   virtual void propagate(const Workspace&) const = 0;  // by ofPopulation.sums
+
+  // Makes the output anew for the backward pass, to the same bits, from what that keeps anyway.
+  virtual void normaliseAgain(const Workspace&) const = 0;
+  virtual std::vector<int> normaliseAgainBuffers() const = 0;
+  virtual int output() const = 0;  // tensor
+  virtual int skip() const = 0;    // tensor added before the ReLU, or -1
 };
 std::unique_ptr<Op> makeBatchNorm(Plan&, const BatchNormFusion&);
 

@@ -230,7 +230,7 @@ class Winograd final : public ConvolutionAlgorithm {
     const WinogradTiles in = tiles(in_, first, most), out = tiles(out_, first, most);
     float* const gradient = to + 36 * in.plane;
     w.team.split(in.rows, [&](int b, int e) {
-      w.kernels.winogradInput(in, w.at(in_.activation), to, b, e);
+      w.kernels.winogradInput(in, w.at(in_.kept), to, b, e);
       w.kernels.winogradOutputGradient(out, w.at(out_.gradient), gradient, b, e);
     });
     return {in, out, to, gradient};

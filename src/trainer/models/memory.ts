@@ -44,7 +44,7 @@ export interface MemoryEstimate {
 const floatBytes = 4
 
 export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
-  const { graph, globalBatch, shards, devices, optimizer } = plan
+  const { graph, shards, devices, optimizer } = plan
   const convolutions = graph.layers.filter((layer) => layer.op === 'conv')
   const parameters = parameterCount(graph)
   const idle = convolutions.reduce((sum, layer) => sum + tapValues(layer) * idleTaps(graph, layer), 0)
@@ -52,7 +52,7 @@ export function estimateMemory(plan: TrainingPlan): MemoryEstimate {
   const optimizerBytes = floatBytes * parameters * optimizerSlots(optimizer).length
   const gradientFloats = streams(plan) ? streamedFloats(graph) : parameters - idle
   const gradientBytes = floatBytes * gradientFloats * gradientSets(shards / devices)
-  const activationBytes = shardsAtOnce(plan) * (globalBatch / shards) * peakBytes(plan)
+  const activationBytes = shardsAtOnce(plan) * shardBytes(plan)
   const weightCopyBytes = floatBytes * Math.max(0, ...convolutions.map((layer) => copiedFloats(plan, layer)))
   const scratchBytes = Math.max(0, ...convolutions.map((layer) => scratchOf(plan, layer)))
   const replicaBytes = gradientBytes + activationBytes + weightCopyBytes + scratchBytes
@@ -183,17 +183,56 @@ interface Lifetime {
   last: number
 }
 
-/** The most bytes of one image that a training step holds at once, gradients and activations together. */
-function peakBytes({ graph, precision }: TrainingPlan): number {
+/** Bytes of a shard up to which all activations are kept that the backward pass reads, as in native/src/plan/plan.h. */
+const mostKeptBytes = 144 * 1024 * 1024
+
+/** The most bytes of one shard that a training step holds at once, gradients and activations together. */
+function shardBytes(plan: TrainingPlan): number {
+  const images = plan.globalBatch / plan.shards
+  const kept = images * peakBytes(plan, [])
+  return kept > mostKeptBytes ? images * peakBytes(plan, madeAnew(fusedSteps(plan.graph))) : kept
+}
+
+/**
+ * By step: the batch norms whose output is made anew just before its backward half, along a chain of residual adds from
+ * the first to the last that is wanted. Where a chain ends the output is kept.
+ */
+function madeAnew(steps: readonly FusedStep[]): FusedStep[][] {
+  const norms = new Map(steps.filter(({ isNorm }) => isNorm).map((step) => [step.output, step]))
+  const skips = new Set([...norms.values()].flatMap(({ inputs }) => inputs.slice(1)))
+  const made = new Set<FusedStep>()
+  const makersOf = (tensor: number): FusedStep[] => {
+    const norm = norms.get(tensor)
+    if (norm === undefined || made.has(norm)) return []
+    const [, skip] = norm.inputs
+    if (skip !== undefined && !skips.has(tensor)) return []
+    made.add(norm)
+    return [...(skip === undefined ? [] : makersOf(skip)), norm]
+  }
+  return [...steps]
+    .reverse()
+    .map((step) => keptBy(step).flatMap(makersOf))
+    .reverse()
+}
+
+/** Tensors whose activation the step's backward half reads, other than what a batch norm takes in. */
+function keptBy({ isNorm, inputs, output, keepsInput, keepsOutput }: FusedStep): number[] {
+  return [...(keepsInput && !isNorm ? inputs.slice(0, 1) : []), ...(keepsOutput ? [output] : [])]
+}
+
+/** The most bytes of one image that a training step holds at once. */
+function peakBytes({ graph, precision }: TrainingPlan, again: readonly FusedStep[][]): number {
   const steps = fusedSteps(graph)
+  const anew = new Set(again.flat().map(({ output }) => output))
   const lives = new Map<string, Lifetime>()
-  const touch = (kind: 'activation' | 'gradient', tensor: number, at: number): void => {
-    const key = `${kind} ${tensor}`
+  const touch = (kind: 'activation' | 'kept' | 'gradient', tensor: number, at: number): void => {
+    const key = `${kind === 'kept' && !anew.has(tensor) ? 'activation' : kind} ${tensor}`
     const bytes = elementCount(graph.shapes[tensor] ?? []) * (tensor === 0 ? floatBytes : elementBytes({ precision }))
     const life = lives.get(key) ?? { bytes, first: at, last: at }
     lives.set(key, { ...life, first: Math.min(life.first, at), last: Math.max(life.last, at) })
   }
-  steps.forEach(({ inputs, output, keepsInput, keepsOutput }, index) => {
+  steps.forEach((step, index) => {
+    const { inputs, output, isNorm } = step
     const back = 2 * steps.length - index
     for (const input of inputs) {
       touch('activation', input, index)
@@ -201,8 +240,12 @@ function peakBytes({ graph, precision }: TrainingPlan): number {
     }
     touch('activation', output, index)
     touch('gradient', output, back)
-    if (keepsInput) touch('activation', inputs[0] ?? 0, back)
-    if (keepsOutput) touch('activation', output, back)
+    for (const tensor of keptBy(step)) touch('kept', tensor, back)
+    if (isNorm) touch('activation', inputs[0] ?? 0, back)
+    for (const { inputs: from, output: made } of again[index] ?? []) {
+      from.forEach((tensor, at) => touch(at === 0 ? 'activation' : 'kept', tensor, back))
+      touch('kept', made, back)
+    }
   })
   touch('activation', graph.logits, steps.length)
   touch('gradient', graph.logits, steps.length)
@@ -213,6 +256,7 @@ function peakBytes({ graph, precision }: TrainingPlan): number {
 }
 
 interface FusedStep {
+  isNorm: boolean
   /** Tensors; the first is what the step's first layer reads. */
   inputs: number[]
   output: number
@@ -237,6 +281,7 @@ function fusedSteps({ layers }: ModelGraph): FusedStep[] {
   for (const layer of layers) {
     if (taken.has(layer)) continue
     const step: FusedStep = {
+      isNorm: layer.op === 'batchNorm',
       inputs: [...inputsOf(layer)],
       output: layer.output,
       keepsInput: layer.op === 'conv' || layer.op === 'linear' || layer.op === 'batchNorm',
