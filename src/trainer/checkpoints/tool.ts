@@ -43,13 +43,8 @@ function act(request: CheckpointRequest): Promise<Result> {
       return import('./actions/inspect.ts').then(({ run }) => run(request, print))
     case 'IMPORT':
       return import('./actions/import.ts').then(({ run }) => run(request, print))
-    // Here goes each action as it comes.
     case 'PRETRAINED':
-      throw new TrainqlError({
-        code: 'INTERNAL',
-        message: `This version cannot ${request.action} a checkpoint yet.`,
-        fix: 'Use a later version.',
-      })
+      return import('./actions/pretrained.ts').then(({ run }) => run(request, print))
     case 'VERIFY':
       return import('./actions/verify.ts').then(({ run }) => run(request, print))
     case 'PROVE':

@@ -4,7 +4,7 @@ import { mkdir } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import type { ImportedCheckpoint, TargetModel } from '../../../shared/checkpoint-tool.ts'
 import { TrainqlError } from '../../../shared/errors.ts'
-import type { Architecture } from '../../../shared/run-spec.ts'
+import type { Architecture, ImageSize } from '../../../shared/run-spec.ts'
 import type { RunAction, Say } from '../action.ts'
 import { LoadRefused } from '../load-refused.ts'
 import { acceptedPlan, finiteTensors, openForLoading, type AcceptedPlan } from '../loading/accept.ts'
@@ -26,6 +26,7 @@ export interface ImportRequest {
   allowPartial: boolean
   /** What the images were, where the file cannot say it and somebody knows. */
   data: Manifest['data']
+  imageSize?: ImageSize
 }
 
 /**
@@ -45,7 +46,8 @@ export async function importCheckpoint(request: ImportRequest, say: Say): Promis
   const opened = await openForLoading(file)
   try {
     const plan = acceptedPlan(opened, { target, allowPartial })
-    const model = modelOf(plan, target)
+    const imageSize = opened.manifest?.model.input ?? request.imageSize ?? null
+    const model = modelOf(plan, { target, imageSize })
     const sourceSha256 = await hashSource(opened)
     const optimizer = await readOptimizer(opened, { graph: plan.graph, prefix: plan.report.strippedPrefix })
     const taken = optimizer.kind === 'FOUND' && isWhole(plan) ? optimizer : null
@@ -93,11 +95,17 @@ function isWhole({ report }: AcceptedPlan): boolean {
   return report.missing.length === 0 && report.shapeMismatch.length === 0
 }
 
+interface Asked {
+  target: TargetModel
+  /** Null where nobody knows. */
+  imageSize: { height: number | null; width: number | null } | null
+}
+
 /**
  * The model that the folder says it is: with what the file tells, or, of a part that lacks it, what was asked for.
  * @throws LoadRefused where neither says how many classes or channels there are.
  */
-function modelOf(plan: AcceptedPlan, target: TargetModel): Manifest['model'] {
+function modelOf(plan: AcceptedPlan, { target, imageSize }: Asked): Manifest['model'] {
   const classes = plan.recognition.classes ?? target.classes
   const channels = plan.recognition.inputChannels ?? target.inputChannels
   if (classes === null || channels === null) {
@@ -117,8 +125,8 @@ function modelOf(plan: AcceptedPlan, target: TargetModel): Manifest['model'] {
       channels: plan.report.shapeMismatch.some(({ name }) => name === 'conv1.weight')
         ? plan.graph.input.channels
         : channels,
-      height: null,
-      width: null,
+      height: imageSize?.height ?? null,
+      width: imageSize?.width ?? null,
     },
   }
 }
