@@ -7,6 +7,8 @@ import type { TrainerEvent } from '../../src/shared/events.ts'
 import { loadCheckpoint } from '../../src/trainer/checkpoints/load.ts'
 import type { Manifest } from '../../src/trainer/checkpoints/manifest.ts'
 import { saveCheckpoint } from '../../src/trainer/checkpoints/save.ts'
+import { checkpointBytes } from '../../src/trainer/disk-room.ts'
+import { resnet } from '../../src/trainer/models/resnet.ts'
 import { prove } from '../../src/trainer/proof/prove.ts'
 import { idxImages, idxLabels, writeIdx } from './fixtures/idx-files.ts'
 import { runInProcess } from './fixtures/run-in-process.ts'
@@ -98,6 +100,17 @@ test('everySteps takes checkpoints inside the epochs, beside the one of each epo
   expect(events.flatMap((event) => (event.type === 'checkpoint' ? [event.name] : []))).toEqual(names)
   expect(manifestOf(straight, '1-00000005')).toMatchObject({ epoch: 0, step: 5, metrics: null, parent: null })
   expect(manifestOf(straight, '1-00000015').training?.sampler).toMatchObject({ epoch: 2, step: 7 })
+})
+
+test('the room that is asked for is what a checkpoint takes, and little more', () => {
+  const graph = resnet({ architecture: 'RESNET18', classes: 4, input: { channels: 1, height: 8, width: 8 } })
+  const asked = checkpointBytes(graph, { kind: 'SGD' })
+  const taken = readEvents(straight).flatMap((event) => (event.type === 'checkpoint' ? [event.bytes] : []))
+  expect(taken).toHaveLength(5)
+  for (const bytes of taken) {
+    expect(bytes).toBeLessThan(asked)
+    expect(asked - bytes).toBeLessThan(128 * 1024)
+  }
 })
 
 describe('killed with SIGKILL in the middle of its first epoch', () => {

@@ -20,7 +20,7 @@ export interface Housekeeper {
 }
 
 /**
- * Removes nothing that is pinned when it is renamed. What cannot be renamed or freed now is left for the next time.
+ * Removes nothing that is pinned. What cannot be renamed or freed now is left for the next time.
  * @param folder The run's `checkpoints/`.
  */
 export function createHousekeeper(
@@ -52,7 +52,8 @@ export function createHousekeeper(
       await rename(join(folder, from), join(folder, to))
       return true
     } catch (error) {
-      say(`${from} stays for now: ${messageOf(error)}`)
+      // Where it is absent it was deleted just now.
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') say(`${from} stays for now: ${messageOf(error)}`)
       return false
     }
   }
@@ -61,7 +62,16 @@ export function createHousekeeper(
   async function setOneAside(name: string): Promise<boolean> {
     const aside = `${trashPrefix}${name}`
     if (!(await move(name, aside))) return false
-    return !pinsAmong(await readdir(folder)).has(name) || !(await move(aside, name))
+    if (!pinsAmong(await readdir(folder)).has(name)) return true
+    await move(aside, name)
+    return false
+  }
+
+  async function listSetAside(): Promise<{ pinned: string[]; others: string[] }> {
+    const entries = await readdir(folder)
+    const pins = pinsAmong(entries)
+    const names = entries.flatMap((entry) => (entry.startsWith(trashPrefix) ? [entry.slice(trashPrefix.length)] : []))
+    return { pinned: names.filter((name) => pins.has(name)), others: names.filter((name) => !pins.has(name)) }
   }
 
   return {
@@ -78,22 +88,16 @@ export function createHousekeeper(
       return removed
     },
     async findSetAside() {
-      const entries = await readdir(folder)
-      const pins = pinsAmong(entries)
-      const found: string[] = []
-      for (const aside of entries.filter((entry) => entry.startsWith(trashPrefix))) {
-        const name = aside.slice(trashPrefix.length)
-        if (!(pins.has(name) && (await move(aside, name)))) found.push(name)
-      }
-      return found
+      const { pinned, others } = await listSetAside()
+      for (const name of pinned) await move(`${trashPrefix}${name}`, name)
+      return others
     },
     async discard() {
-      for (const entry of await readdir(folder)) {
-        if (!entry.startsWith(trashPrefix)) continue
+      for (const name of (await listSetAside()).others) {
         try {
-          await rm(join(folder, entry), { recursive: true, force: true })
+          await rm(join(folder, `${trashPrefix}${name}`), { recursive: true, force: true })
         } catch (error) {
-          say(`${entry} stays for now: ${messageOf(error)}`)
+          say(`the room of checkpoint ${name} is not free yet: ${messageOf(error)}`)
         }
       }
     },
