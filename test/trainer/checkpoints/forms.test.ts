@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import type { CheckpointInspection } from '../../../src/shared/checkpoint-tool.ts'
 import { importCheckpoint } from '../../../src/trainer/checkpoints/actions/import.ts'
-import { run as inspect } from '../../../src/trainer/checkpoints/actions/inspect.ts'
+import { inspect } from '../../../src/trainer/checkpoints/actions/inspect.ts'
 import { suiteFolder } from '../fixtures/temporary-folder.ts'
 import { readForms, type PyTorchOutcome } from './forms/forms.ts'
 
@@ -39,9 +39,8 @@ function documentedRows(): string[][] {
 async function rowOf(name: string): Promise<string[]> {
   const form = forms.get(name)
   if (form === undefined) return [name, 'not in forms.br']
-  const answer = await inspect({ action: 'INSPECT', file: join(folder, name), target }, silent)
-  if (answer.kind !== 'INSPECTED') throw new Error(`${name}: ${answer.kind}`)
-  return [name, ...sayPyTorch(form), sayHere(answer.inspection), sayReported(answer.inspection)]
+  const inspection = await inspect({ action: 'INSPECT', file: join(folder, name), target }, silent)
+  return [name, ...sayPyTorch(form), sayHere(inspection), sayReported(inspection)]
 }
 
 /** `torch.load`, then the strict load of what it gave. */
