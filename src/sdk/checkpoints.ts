@@ -38,7 +38,8 @@ export interface ImportOptions extends CallOptions, ImportSettings {
   fileName?: string
 }
 
-export interface InspectOptions extends CallOptions, Omit<InspectCheckpointInput, 'path' | 'uploadId' | 'checkpoint'> {
+export interface InspectOptions
+  extends CallOptions, Omit<InspectCheckpointInput, 'path' | 'uploadId' | 'forgetUpload' | 'checkpoint'> {
   fileName?: string
 }
 
@@ -113,7 +114,7 @@ export function checkpointMethods({ send, transfer, signalOf, attempts }: Checkp
 
   return {
     async inspectCheckpoint(source, { signal, fileName, ...target } = {}) {
-      const from = isLocal(source) ? await upload(source, fileName, { signal }) : source
+      const from = isLocal(source) ? { ...(await upload(source, fileName, { signal })), forgetUpload: true } : source
       const call = { signal, timeoutMs: longMs }
       const input = { ...target, ...from }
       const { inspectCheckpoint: found } = await send(operations.InspectCheckpointDocument, { input }, call)

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Checkpoint, type Client, createClient } from '../../src/sdk/index.ts'
 import type { RunningServer } from '../../src/server/start.ts'
+import { lockFile } from '../../src/shared/run-directory.ts'
 import { makeFolder, post, query, removeFolder, startTestServer } from './server.ts'
 
 let home: string
@@ -29,7 +30,11 @@ beforeAll(async () => {
   server = await start()
   client = createClient({ url: server.url })
   const run = await client.createRun({ ...task, epochs: 2 })
-  expect(await waitFor(run.id)).toMatchObject({ state: 'SUCCEEDED', checkpointPolicy: { keepLast: null } })
+  expect(await waitFor(run.id)).toMatchObject({
+    failure: null,
+    state: 'SUCCEEDED',
+    checkpointPolicy: { keepLast: null },
+  })
   written = (await client.checkpoints({ runId: run.id })).nodes
 }, 120_000)
 afterAll(async () => {
@@ -308,7 +313,22 @@ test('a deleted checkpoint is gone from the disk and the lists, and stays what o
     code: 'CONFLICT',
     fix: 'Wait for that run to end, or cancel it.',
   })
-  expect(await waitFor(run.id)).toMatchObject({ initialisedFrom: { id: first().id } })
+  expect(await waitFor(run.id)).toMatchObject({
+    failure: null,
+    state: 'SUCCEEDED',
+    initialise: { optimizer: false, reinitialise: [], stem: 'AS_IS' },
+    initialisedFrom: { reference: first().reference },
+  })
+  const { run: begun } = await query<{ run: { loadReport: { matched: string[]; missing: string[] } } }>(
+    server.url,
+    'query ($id: ID!) { run(id: $id) { loadReport { matched missing } checkpoints { nodes { parent { reference } } } } }',
+    { id: run.id },
+  )
+  expect(begun.loadReport.matched).toHaveLength(122)
+  expect(begun).toMatchObject({
+    loadReport: { missing: [] },
+    checkpoints: { nodes: [{ parent: { reference: first().reference } }] },
+  })
   const deleted = await client.deleteCheckpoint(first().id)
   expect(deleted.deletedAt).not.toBeNull()
   expect(existsSync(first().path)).toBe(false)
@@ -318,4 +338,28 @@ test('a deleted checkpoint is gone from the disk and the lists, and stays what o
     message: expect.stringContaining('was deleted at') as string,
   })
   expect(await client.checkpoint(first().id)).toMatchObject({ deletedAt: deleted.deletedAt })
+})
+
+test('a trainer that was killed is resumed on other devices, and the weights end as if nothing had been', async () => {
+  const same = { ...task, trainImages: 64, epochs: 2, seed: 5 }
+  const straight = await client.createRun({ ...same, devices: { names: ['cpu:0'] } })
+  expect(await waitFor(straight.id)).toMatchObject({ state: 'SUCCEEDED' })
+  const run = await client.createRun({ ...same, devices: { names: ['cpu:0'] } })
+  for await (const event of client.runEvents(run.id)) {
+    // Behind the first epoch's checkpoint, within the second epoch.
+    if (event.__typename === 'StepEvent' && event.step === 9) break
+  }
+  const { pid } = JSON.parse(readFileSync(lockFile(run.directory, 1), 'utf8')) as { pid: number }
+  process.kill(pid, 'SIGKILL')
+  expect(await waitFor(run.id)).toMatchObject({ state: 'FAILED', failure: { code: 'TRAINER_DIED' } })
+  await client.resumeRun(run.id, { devices: { count: 2 } })
+  expect(await waitFor(run.id)).toMatchObject({ state: 'SUCCEEDED', attempt: 2, deviceNames: ['cpu:0', 'cpu:1'] })
+  const last = async (runId: string) => (await client.checkpoints({ runId, last: 1 })).nodes[0]!
+  const [resumed, uninterrupted] = [await last(run.id), await last(straight.id)]
+  expect(resumed).toMatchObject({
+    attempt: 2,
+    step: 16,
+    parent: { reference: expect.stringMatching(/1-0000000\d$/) as string },
+  })
+  expect(resumed.sha256).toBe(uninterrupted.sha256)
 })

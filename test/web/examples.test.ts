@@ -4,9 +4,10 @@ import { buildSchema, getVariableValues, parse, validate, type OperationDefiniti
 import { expect, test } from 'vitest'
 import { examples } from '../../src/web/playground/examples.ts'
 
+const newest = { runId: 'r1', checkpointId: 'c1' }
 const schema = buildSchema(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'))
 
-test.each(examples('r1').map((example) => [nameOf(example.query), example] as const))(
+test.each(examples(newest).map((example) => [nameOf(example.query), example] as const))(
   '%s',
   (_, { query, variables }) => {
     const document = parse(query)
@@ -16,10 +17,23 @@ test.each(examples('r1').map((example) => [nameOf(example.query), example] as co
   },
 )
 
-test('the tabs are told apart by their operation names, and name the newest run', () => {
-  const names = examples('r1').map(({ query }) => nameOf(query))
+test('the tabs are told apart by their operation names, and name the newest run and checkpoint', () => {
+  const names = examples(newest).map(({ query }) => nameOf(query))
   expect(new Set(names).size).toBe(names.length)
-  expect(examples('r1').filter(({ variables }) => JSON.stringify(variables ?? {}).includes('r1'))).toHaveLength(2)
+  const naming = (id: string): string[] =>
+    examples(newest).flatMap(({ query, variables }) =>
+      JSON.stringify(variables ?? {}).includes(id) ? [nameOf(query)] : [],
+    )
+  expect(naming('r1')).toEqual(
+    expect.arrayContaining(['FollowRun', 'CancelRun', 'LoadReport', 'SingleToMultiWhole', 'MultiToSingleWhole']),
+  )
+  expect(naming('c1')).toEqual(expect.arrayContaining(['ExportCheckpoint', 'VerifyCheckpoint', 'MultiToMultiWeights']))
+})
+
+test('each way to save on some devices and load on others has a tab, for weights and whole', () => {
+  const names = examples(newest).map(({ query }) => nameOf(query))
+  const ways = ['SingleToSingle', 'SingleToMulti', 'MultiToSingle', 'MultiToMulti']
+  expect(names).toEqual(expect.arrayContaining(ways.flatMap((way) => [`${way}Weights`, `${way}Whole`])))
 })
 
 function nameOf(query: string): string {

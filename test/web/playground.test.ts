@@ -130,6 +130,9 @@ test.skipIf(browserPath === undefined).each([
   ['Checkpoints', '"sha256"'],
   ['CreateRun', '"createRun"'],
   ['CancelRun', 'CONFLICT'],
+  ['MultiToSingleWhole', 'CONFLICT'],
+  ['InspectCheckpoint', '"loads": true'],
+  ['ExportCheckpoint', '"url"'],
 ])('%s answers with %s', async (name, text) => {
   await openTab(name)
   await execute()

@@ -56,9 +56,9 @@ export type CancelRunSuccess = {
 
 export type CheckedFile = {
   bytes: Scalars['BigInt']['output'];
-  /** sha-256 when it was written. */
+  /** What was written: its size and sha-256. */
   expected: Scalars['String']['output'];
-  /** sha-256 now; empty where it is not there. */
+  /** What is there now. */
   found: Scalars['String']['output'];
   intact: Scalars['Boolean']['output'];
   name: Scalars['String']['output'];
@@ -751,6 +751,8 @@ export type InspectCheckpointInput = {
   /** One that is known. */
   checkpoint?: InputMaybe<Scalars['ID']['input']>;
   classes?: InputMaybe<Scalars['Int']['input']>;
+  /** Remove the upload afterwards. */
+  forgetUpload?: InputMaybe<Scalars['Boolean']['input']>;
   inputChannels?: InputMaybe<Scalars['Int']['input']>;
   /** File or folder below one of TRAINQL_CHECKPOINT_ROOTS. */
   path?: InputMaybe<Scalars['String']['input']>;

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { checkpointFolder, parseCheckpointReference } from '../../shared/checkpoint-reference.ts'
-import type { CheckpointInspection, TargetModel } from '../../shared/checkpoint-tool.ts'
+import type { CheckpointInspection, ImportedCheckpoint, TargetModel } from '../../shared/checkpoint-tool.ts'
 import { invalidInput } from '../../shared/errors.ts'
 import { type PretrainedName, pretrainedWeights } from '../../shared/pretrained.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
@@ -27,6 +27,8 @@ export interface FileSource {
 export type TargetRequest = { [K in keyof TargetModel]?: Optional<TargetModel[K]> }
 
 export interface InspectRequest extends FileSource, TargetRequest {
+  /** Remove the upload afterwards. */
+  forgetUpload?: Optional<boolean>
   /** One that is known. */
   checkpoint?: Optional<string>
 }
@@ -81,13 +83,16 @@ export function createCheckpointImportService(deps: CheckpointImportDeps): Check
   }
 
   /** Makes the folder of a new import and its record. */
-  async function take(make: (folder: string) => Promise<unknown>, name: string | null): Promise<CheckpointRecord> {
+  async function take(
+    make: (folder: string) => Promise<{ imported: ImportedCheckpoint }>,
+    name: string | null,
+  ): Promise<CheckpointRecord> {
     const id = createSortableId(now())
     const folder = files.folderOf(id)
     try {
       await mkdir(dirname(folder), { recursive: true })
-      await make(folder)
-      const record = await files.adopt(id, name)
+      const { report } = (await make(folder)).imported
+      const record = await files.adopt(id, { name, report })
       await store.put(record)
       return record
     } catch (error) {
@@ -120,8 +125,12 @@ export function createCheckpointImportService(deps: CheckpointImportDeps): Check
         key === null
           ? await pathOf(request)
           : checkpointFolder(home, parseCheckpointReference((await checkpoints.get(key)).key))
-      const { inspection } = await worker.ask({ action: 'INSPECT', file, target: targetOf(request) })
-      return { ...inspection, file: basename(file) }
+      try {
+        const { inspection } = await worker.ask({ action: 'INSPECT', file, target: targetOf(request) })
+        return { ...inspection, file: basename(file) }
+      } finally {
+        if (request.forgetUpload === true && isGiven(request.uploadId)) await uploads.remove(request.uploadId)
+      }
     },
     async import(request) {
       oneOf(request, ['path', 'uploadId', 'pretrained'])

@@ -113,10 +113,10 @@ export class CheckedFile {
   @Field(() => Boolean)
   intact!: boolean
 
-  @Field(() => String, { description: 'sha-256 when it was written.' })
+  @Field(() => String, { description: 'What was written: its size and sha-256.' })
   expected!: string
 
-  @Field(() => String, { description: 'sha-256 now; empty where it is not there.' })
+  @Field(() => String, { description: 'What is there now.' })
   found!: string
 }
 

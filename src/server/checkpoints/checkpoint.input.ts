@@ -32,6 +32,9 @@ export class InspectCheckpointInput {
   @Field(() => ID, { nullable: true })
   uploadId?: string | null
 
+  @Field(() => Boolean, { nullable: true, defaultValue: false, description: 'Remove the upload afterwards.' })
+  forgetUpload?: boolean | null
+
   @Field(() => ID, { nullable: true, description: 'One that is known.' })
   checkpoint?: string | null
 

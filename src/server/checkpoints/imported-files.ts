@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import { isTrainqlError } from '../../shared/errors.ts'
-import { loadReportSchema } from '../../shared/load-report.ts'
+import { type LoadReport, loadReportSchema } from '../../shared/load-report.ts'
 import { architectures, parseWith } from '../../shared/run-spec.ts'
 import { findSortableIdTime } from '../../shared/sortable-id.ts'
 import { nullWhereAbsent, replaceDurably } from '../durable-files.ts'
@@ -15,8 +15,8 @@ import { type ImportedCheckpointRecord, importSourceSchema } from './checkpoint.
 export interface ImportedFiles {
   /** Folder of an import that is, or is to be. */
   folderOf(id: string): string
-  /** The record of a folder that has just been made; `name` null: the base name of the file it was made of. */
-  adopt(id: string, name: string | null): Promise<ImportedCheckpointRecord>
+  /** Writes the record of a folder; `name` null: the base name of the file it was made of. */
+  adopt(id: string, known: { name: string | null; report: LoadReport | null }): Promise<ImportedCheckpointRecord>
   /** Writes the server's record anew. */
   write(record: ImportedCheckpointRecord): Promise<void>
   /** Removes the folder in one step. */
@@ -38,6 +38,7 @@ const sidecarSchema = z.object({
   sha256: z.string(),
   model: z.object({ architecture: z.enum(architectures), classes: count, inputChannels: count }),
   hasOptimizer: z.boolean(),
+  parent: z.string().nullable(),
   importedFrom: importSourceSchema,
   loadReport: loadReportSchema.nullable(),
 })
@@ -53,14 +54,17 @@ const manifestSchema = z.object({
     input: z.object({ channels: count }),
   }),
   optimizer: z.object({}).nullable(),
+  parent: z.object({ checkpoint: z.string() }).nullable(),
   importedFrom: importSourceSchema,
   files: z.record(z.string(), z.object({ bytes: count, sha256: z.string() })),
 })
 
 const manifestFile = 'manifest.json'
-const reportFile = 'report.json'
 const weightsFile = 'model.safetensors'
 const deletedPrefix = '.deleted-'
+const unfinishedPrefix = '.tmp-'
+/** Nobody writes a checkpoint for that long. */
+const unfinishedMs = 24 * 3_600_000
 
 /** `folder`: where imports lie. */
 export function createImportedFiles(folder: string): ImportedFiles {
@@ -69,7 +73,7 @@ export function createImportedFiles(folder: string): ImportedFiles {
 
   async function write(record: ImportedCheckpointRecord): Promise<void> {
     const { name, pinned, createdAt, deletedAt, epoch, step, bytes, sha256, hasOptimizer } = record
-    const { architecture, classes, inputChannels, importedFrom, loadReport } = record
+    const { architecture, classes, inputChannels, parent, importedFrom, loadReport } = record
     const sidecar = {
       formatVersion: 1,
       name,
@@ -82,16 +86,19 @@ export function createImportedFiles(folder: string): ImportedFiles {
       sha256,
       model: { architecture, classes, inputChannels },
       hasOptimizer,
+      parent,
       importedFrom,
       loadReport,
     }
     await replaceDurably(sidecarOf(record.series), `${JSON.stringify(sidecar, null, 2)}\n`)
   }
 
-  async function adopt(id: string, name: string | null): Promise<ImportedCheckpointRecord> {
+  async function adopt(
+    id: string,
+    { name, report }: { name: string | null; report: LoadReport | null },
+  ): Promise<ImportedCheckpointRecord> {
     const manifestPath = join(folderOf(id), manifestFile)
     const manifest = parseWith(manifestSchema, JSON.parse(await readFile(manifestPath, 'utf8')), 'checkpoint manifest')
-    const report = await readFile(join(folderOf(id), reportFile), 'utf8').catch(nullWhereAbsent)
     const manifestBytes = (await stat(manifestPath)).size
     const fileBytes = Object.values(manifest.files).reduce((sum, { bytes }) => sum + bytes, 0)
     const record = recordOf(id, {
@@ -110,8 +117,9 @@ export function createImportedFiles(folder: string): ImportedFiles {
         inputChannels: manifest.model.input.channels,
       },
       hasOptimizer: manifest.optimizer !== null,
+      parent: manifest.parent?.checkpoint ?? null,
       importedFrom: manifest.importedFrom,
-      loadReport: report === null ? null : parseWith(loadReportSchema, JSON.parse(report), 'load report'),
+      loadReport: report,
     })
     await write(record)
     return record
@@ -119,10 +127,23 @@ export function createImportedFiles(folder: string): ImportedFiles {
 
   async function read(id: string): Promise<ImportedCheckpointRecord | null> {
     const text = await readFile(sidecarOf(id), 'utf8').catch(nullWhereAbsent)
-    if (text === null) return existsSync(join(folderOf(id), manifestFile)) ? adopt(id, null) : null
+    const isThere = existsSync(join(folderOf(id), manifestFile))
+    if (text === null) return isThere ? adopt(id, { name: null, report: null }) : null
     const record = recordOf(id, parseWith(sidecarSchema, JSON.parse(text), 'record of an import'))
     if (record.deletedAt !== null) await removeFolder(id)
+    // Somebody has moved it away; it may come back.
+    else if (!isThere) return null
     return record
+  }
+
+  /** What deletions and imports leave that were killed; an import of the command line may be under way. */
+  async function removeLeftovers(names: readonly string[]): Promise<void> {
+    for (const name of names.filter((one) => one.startsWith(deletedPrefix) || one.startsWith(unfinishedPrefix))) {
+      const path = join(folder, name)
+      const left = await stat(path).catch(nullWhereAbsent)
+      if (left === null || (name.startsWith(unfinishedPrefix) && Date.now() - left.mtimeMs < unfinishedMs)) continue
+      await rm(path, { recursive: true, force: true })
+    }
   }
 
   async function removeFolder(id: string): Promise<void> {
@@ -139,8 +160,7 @@ export function createImportedFiles(folder: string): ImportedFiles {
     async list() {
       await mkdir(folder, { recursive: true })
       const names = await readdir(folder)
-      const going = names.filter((name) => name.startsWith(deletedPrefix))
-      await Promise.all(going.map((name) => rm(join(folder, name), { recursive: true, force: true })))
+      await removeLeftovers(names)
       const ids = names.map((name) => name.replace(/\.json$/, '')).filter((name) => findSortableIdTime(name) !== null)
       const records: ImportedCheckpointRecord[] = []
       const unreadable: { id: string; error: Error }[] = []
@@ -170,7 +190,6 @@ function recordOf(id: string, sidecar: z.output<typeof sidecarSchema>): Imported
     series: id,
     cursor: 0,
     bytes: BigInt(bytes),
-    parent: null,
     createdAt: new Date(createdAt),
     deletedAt: deletedAt === null ? null : new Date(deletedAt),
   }

@@ -1,12 +1,8 @@
 // The operations that stand ready in the playground's tabs, in the order in which a newcomer would run them.
+import { checkpointExamples } from './checkpoint-examples.ts'
+import type { Example, Newest } from './example.ts'
 
-export interface Example {
-  query: string
-  variables?: Record<string, unknown>
-}
-
-/** @param runId run that the tabs about one run name: the newest there is, or empty */
-export function examples(runId: string): Example[] {
+export function examples({ runId, checkpointId }: Newest): Example[] {
   return [
     {
       query: `# What this server can train on, and with which engine.
@@ -215,5 +211,6 @@ mutation CancelRun($id: ID!) {
 `,
       variables: { id: runId },
     },
+    ...checkpointExamples({ runId, checkpointId }),
   ]
 }
