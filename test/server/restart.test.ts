@@ -137,7 +137,7 @@ test('SIGTERM leaves trainers running, and a new server takes them up; a cancel 
   await waitForEvent(server.url, run.id, 'StepEvent', 2)
   await query(server.url, 'mutation ($id: ID!) { cancelRun(id: $id) { __typename } }', { id: run.id })
   await server.kill('SIGTERM')
-  expect(readdirSync(home).sort()).toEqual(['db', 'runs'])
+  expect(readdirSync(home).sort()).toEqual(['checkpoints', 'db', 'runs', 'secret'])
   const pid = trainerPid(run)
   expect(isAlive(pid)).toBe(true)
 
