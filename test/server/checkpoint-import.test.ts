@@ -132,6 +132,20 @@ test('what does not fit is refused with its report, and leaves nothing but the u
   await expect(client.importCheckpoint(text)).rejects.toMatchObject({ field: 'fileName' })
   await expect(client.importCheckpoint(join(home, 'absent.pth'))).rejects.toMatchObject({ code: 'NOT_FOUND' })
   await expect(client.importCheckpoint({ uploadId: 'none' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  // Nothing says where published weights are to be had.
+  const published = { pretrained: 'RESNET18_IMAGENET1K_V1' } as const
+  await expect(client.importCheckpoint(published)).rejects.toMatchObject({
+    type: 'NotFoundFailure',
+    message: expect.stringContaining('resnet18-f37072fd.pth') as string,
+  })
+  expect(await client.pretrainedWeights()).toContainEqual({
+    name: 'RESNET18_IMAGENET1K_V1',
+    architecture: 'RESNET18',
+    classes: 1000,
+    file: 'resnet18-f37072fd.pth',
+    megabytes: 44.661,
+    accuracy: 0.69758,
+  })
   expect(imports()).toEqual(before)
   // The first two, for another try.
   expect(uploads()).toHaveLength(2)

@@ -54,6 +54,8 @@ beforeAll(async () => {
   server = await startRealServer(place.home)
   await using client = createClient({ url: server.url })
   runId = (await client.createRun(watched)).id
+  // The tabs about a checkpoint name the one there is when the page opens.
+  for await (const event of client.runEvents(runId)) if (event.__typename === 'CheckpointEvent') break
   profile = await mkdtemp(join(tmpdir(), 'trainql-profile-'))
   context = await chromium.launchPersistentContext(profile, {
     executablePath: browserPath,
