@@ -92,7 +92,7 @@ def forms(depth, names):
 
 def training(kind):
     """Five steps, a checkpoint in the form of the ImageNet example, and ten more steps with their losses."""
-    settings = {"SGD": {"lr": 0.01, "momentum": 0.9, "weight_decay": 1e-4}}.get(kind, {"lr": 1e-4, "weight_decay": 0.01})
+    settings = {"SGD": {"lr": 1e-4, "momentum": 0.9, "weight_decay": 1e-4}}.get(kind, {"lr": 1e-4, "weight_decay": 0.01})
     model = torchvision.models.resnet18(num_classes=10).train()
     optimizer = getattr(torch.optim, kind)(model.parameters(), **settings)
     images = torch.randn(15, 16, 3, 32, 32)

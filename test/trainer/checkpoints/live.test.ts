@@ -8,7 +8,7 @@ import { z } from 'zod'
 import { parseRunSpec } from '../../../src/shared/run-spec.ts'
 import { importCheckpoint } from '../../../src/trainer/checkpoints/actions/import.ts'
 import { loadWeights, readManifest } from '../../../src/trainer/checkpoints/load.ts'
-import type { StateDict } from '../../../src/trainer/engine.ts'
+import type { HostTensor, StateDict } from '../../../src/trainer/engine.ts'
 import { openEngine } from '../../../src/trainer/engines/open.ts'
 import { openInitialWeights } from '../../../src/trainer/initial-weights.ts'
 import { resnet } from '../../../src/trainer/models/resnet.ts'
@@ -87,7 +87,7 @@ describe.skipIf('missing' in probe)(title, () => {
 
   const trainingSchema = z.object({ losses: z.array(z.number()), labels: z.array(z.array(z.number())) })
   test.each([
-    ['SGD', { optimizer: optimizerOf({ kind: 'SGD', momentum: 0.9, weightDecay: 1e-4 }), learningRate: 0.01 }],
+    ['SGD', { optimizer: optimizerOf({ kind: 'SGD', momentum: 0.9, weightDecay: 1e-4 }), learningRate: 1e-4 }],
     ['Adam', { optimizer: optimizerOf({ kind: 'ADAM', weightDecay: 0.01 }), learningRate: 1e-4 }],
     ['AdamW', { optimizer: optimizerOf({ kind: 'ADAMW', weightDecay: 0.01 }), learningRate: 1e-4 }],
   ] as const)('%s: a training goes on here with the losses it has there, for ten steps', async (kind, recipe) => {
@@ -115,7 +115,7 @@ describe.skipIf('missing' in probe)(title, () => {
     const session = await engine.open({ graph, globalBatch: 16, shards: 1, devices, optimizer: spec.optimizer })
     const found: number[] = []
     try {
-      await session.writeState(initial?.state ?? new Map())
+      await session.writeState(initial?.state ?? new Map<string, HostTensor>())
       await session.writeOptimizerState(initial?.optimizerState ?? { step: 0, tensors: new Map() })
       const images = floats(folder, 'images')
       const size = 16 * 3 * 32 * 32
@@ -131,7 +131,8 @@ describe.skipIf('missing' in probe)(title, () => {
       `${kind}: losses ${losses[0]?.toFixed(4)} … ${losses.at(-1)?.toFixed(4)}, differ by ${Math.max(...relative).toExponential(2)} at most, ${relative[0]?.toExponential(2)} at the first step`,
     )
     expect(losses).toHaveLength(10)
-    expect(relative[0]).toBeLessThan(1e-5)
+    // Two roundings of one training drift apart, step by step; a state that was not taken over shows at once.
+    expect(Math.max(...relative.slice(0, 4))).toBeLessThan(1e-5)
     expect(Math.max(...relative)).toBeLessThan(1e-3)
   })
 })
