@@ -52,6 +52,12 @@ struct TapPixels {
   const std::int32_t* blockBegin;  // (blocks + 1)
 };
 
+// Memory that a kernel fetches into L2 while it computes, because what comes after it reads that.
+struct Ahead {
+  const void* at;
+  std::ptrdiff_t bytes;  // may be 0
+};
+
 // gradient[slot(t)] (depth, channels) (+)= sum over one block's pixels and all images of in^T (depth, 1) x dOut (1, channels).
 struct WeightGradient {
   const TapPixels* taps;
@@ -66,6 +72,7 @@ struct WeightGradient {
   float* gradient;
   std::ptrdiff_t slotStride, panelStride;
   bool add;  // add to what gradient holds
+  Ahead nextInput, nextOutputGradient;  // of the next block
 };
 
 // Rows of two images side by side, value by value: (r0[0], r1[0], r0[1], …). The last row of an odd batch has zeros.

@@ -186,9 +186,27 @@ struct PixelSpan {
   bool add;
 };
 
+// Walks over what is to be fetched in as many strides as there are steps of a computation.
+struct Fetch {
+  const char* at;
+  std::ptrdiff_t stride;
+  inline void next() {
+    __builtin_prefetch(at, 0, 2);  // may run past the end by less than a stride: it never faults
+    at += stride;
+  }
+};
+
+// What one of `parts` equal parts of a computation fetches, in `steps` steps.
+static inline Fetch fetchOf(const Ahead& first, const Ahead& second, int part, int parts, int steps) {
+  const std::ptrdiff_t each = (first.bytes + second.bytes) / parts, from = each * part;
+  const char* const at = from < first.bytes ? static_cast<const char*>(first.at) + from
+                                            : static_cast<const char*>(second.at) + (from - first.bytes);
+  return {at, each / std::max(1, steps)};
+}
+
 template <class Step, class Dy, int M, bool Gather>
 static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, PixelSpan span, int depthBegin, int n,
-                                float* out) {
+                                Fetch fetch, float* out) {
   Vec acc[M][2];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) acc[m][0] = acc[m][1] = Vec{};
@@ -203,6 +221,7 @@ static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, P
                    static_cast<std::ptrdiff_t>(tap.outPixel[p]) * a.batch * a.outRow + n * panel;
     if (!Gather) x += depthBegin;
     for (int image = 0; image < a.batch; image++) {
+      fetch.next();
       const auto b0 = rowValues(dy), b1 = rowValues(dy + V);
 #pragma GCC unroll 16
       for (int m = 0; m < M; m++) {
@@ -232,7 +251,7 @@ static int gradientTileBegin(int depth, int tile) { return partBegin(depth, grad
 
 template <class Step, class Dy>
 static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
-  const int tiles = gradientTiles(a.depth);
+  const int tiles = gradientTiles(a.depth), parts = (panelEnd - panelBegin) * a.tapCount;
   for (int n = panelBegin; n < panelEnd; n++) {
     for (int t = 0; t < a.tapCount; t++) {
       const TapPixels& tap = a.taps[t];
@@ -243,13 +262,16 @@ static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd
         const PixelSpan span{from + partBegin(to - from, spans, s), from + partBegin(to - from, spans, s + 1),
                              a.add || s > 0};
         for (int i = tileBegin; i < tileEnd; i++) {
+          const int part = (((n - panelBegin) * a.tapCount + t) * spans + s) * (tileEnd - tileBegin) + i - tileBegin;
+          const Fetch fetch = fetchOf(a.nextInput, a.nextOutputGradient, part, parts * spans * (tileEnd - tileBegin),
+                                      (span.end - span.begin) * a.batch);
           const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
           float* out = panelGradient + static_cast<std::ptrdiff_t>(begin) * panel;
           withRows<tileRows>(count, [&](auto m) {
             if (a.offsets == nullptr) {
-              gradientTile<Step, Dy, decltype(m)::value, false>(a, tap, span, begin, n, out);
+              gradientTile<Step, Dy, decltype(m)::value, false>(a, tap, span, begin, n, fetch, out);
             } else {
-              gradientTile<Step, Dy, decltype(m)::value, true>(a, tap, span, begin, n, out);
+              gradientTile<Step, Dy, decltype(m)::value, true>(a, tap, span, begin, n, fetch, out);
             }
           });
         }

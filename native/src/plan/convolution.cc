@@ -12,8 +12,14 @@ namespace trainql {
 
 namespace {
 
-// Bytes of input and output gradient that one block of a weight gradient may span: they stay in L2.
-constexpr std::ptrdiff_t blockBytes = 640 * 1024;
+// Bytes of input and output gradient that one block of a weight gradient may span: they stay in L2, together with the next
+// block's, which are fetched meanwhile. Each block adds to the whole gradient, so where that is large blocks are too, and
+// maps that fit in L2 are not cut.
+std::ptrdiff_t blockBytes(const WeightLayout& w, std::ptrdiff_t mapBytes) {
+  constexpr std::ptrdiff_t uncut = 640 * 1024, least = 160 * 1024, most = 1280 * 1024;
+  if (mapBytes <= uncut) return uncut;
+  return std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(w.slotStride() * sizeof(float)) / 2, least, most);
+}
 
 struct PixelRange {
   int first, count;
@@ -247,11 +253,30 @@ class Direct final : public ConvolutionAlgorithm {
       a.input = w.at(in_.kept);
       a.outputGradient = w.at(out_.gradient);
     }
-    const int panels = weight().panels, tiles = w.kernels.gradientTiles(a.depth);
+    const int panels = weight().panels, tiles = w.kernels.gradientTiles(a.depth), next = a.block + 1;
+    const Ahead input = next < blocks() ? ahead(w, in_, in_.activation, inRanges_[next]) : Ahead{};
+    const Ahead outputGradient = next < blocks() ? ahead(w, out_, out_.gradient, outRanges_[next]) : Ahead{};
+    a.nextInput = input;
+    a.nextOutputGradient = outputGradient;
     if (w.team.size() == 1) return kernel(a, 0, panels, 0, tiles);
     w.team.split(panels * tiles, [&](int begin, int end) {
-      for (int i = begin; i < end; i++) kernel(a, i / tiles, i / tiles + 1, i % tiles, i % tiles + 1);
+      for (int i = begin; i < end; i++) {
+        WeightGradient one = a;
+        one.nextInput = part(input, i, panels * tiles);
+        one.nextOutputGradient = part(outputGradient, i, panels * tiles);
+        kernel(one, i / tiles, i / tiles + 1, i % tiles, i % tiles + 1);
+      }
     });
+  }
+
+  Ahead ahead(const Workspace& w, const TensorLayout& t, int buffer, PixelRange pixels) const {
+    const std::ptrdiff_t pixelBytes =
+        plan_.batch() * t.row * (buffer == plan_.tensor(0).activation ? 4 : plan_.kernels().elementBytes);
+    return {reinterpret_cast<const char*>(w.at(buffer)) + pixels.first * pixelBytes, pixels.count * pixelBytes};
+  }
+
+  static Ahead part(const Ahead& a, int index, int parts) {
+    return {static_cast<const char*>(a.at) + a.bytes * index / parts, a.bytes / parts};
   }
 
   void biasGradient(const Workspace& w) const {
@@ -360,7 +385,7 @@ class Direct final : public ConvolutionAlgorithm {
   void sealTaps(const std::vector<int>& slots) {
     const std::ptrdiff_t pixelBytes =
         static_cast<std::ptrdiff_t>(plan_.batch()) * (in_.row + out_.row) * plan_.kernels().elementBytes;
-    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes / pixelBytes));
+    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes(weight(), pixelBytes * out_.pixels()) / pixelBytes));
     const int blocks = (out_.pixels() + perBlock - 1) / perBlock;
     for (std::size_t t = 0; t < slots.size(); t++) {
       blockBegin_.emplace_back();

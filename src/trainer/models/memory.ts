@@ -152,8 +152,13 @@ function copiedFloats(plan: TrainingPlan, layer: ConvLayer): number {
   return (tapValues(layer) * taps * elementBytes(plan)) / floatBytes
 }
 
-/** What a direct weight gradient reads at once, so that it stays in cache. */
-const blockBytes = 640 * 1024
+/** What a direct weight gradient reads at once: the larger, the more weights it adds to. As in native/src/plan/convolution.cc. */
+function blockBytesOf(layer: ConvLayer, mapBytes: number): number {
+  const uncutBytes = 640 * 1024
+  if (mapBytes <= uncutBytes) return uncutBytes
+  const tapBytes = floatBytes * tapValues(layer) * (layer.input === 0 ? layer.kernel ** 2 : 1)
+  return Math.min(Math.max(tapBytes / 2, 160 * 1024), 1280 * 1024)
+}
 /** Winograd's tiles in flight. */
 const tileBytes = 384 * 1024 * floatBytes
 /** Larger sums of Winograd's weight gradient are made slice by slice, of all tiles at once. */
@@ -171,6 +176,7 @@ function scratchOf(plan: TrainingPlan, layer: ConvLayer): number {
     return floatBytes * winogradPlanes * (tiles * (layer.inChannels + layer.outChannels) + sliceFloats)
   }
   const pixelBytes = (globalBatch / shards) * (layer.inChannels + layer.outChannels) * elementBytes(plan)
+  const blockBytes = blockBytesOf(layer, height * width * pixelBytes)
   const taps = layer.kernel ** 2 - idleTaps(graph, layer)
   const gradient = height * width * pixelBytes > blockBytes ? floatBytes * tapValues(layer) * taps : 0
   return gradient + (plan.precision === 'BF16' && layer.input !== 0 ? blockBytes : 0)
