@@ -10,7 +10,9 @@ export async function exercise(path: string): Promise<Outcome> {
   try {
     const file = await openTensorFile(path)
     try {
-      for (const value of eachValue(file.root)) if (isTensor(value)) await file.readFloats(value)
+      const tensors = [...eachValue(file.root)].filter(isTensor)
+      for (const tensor of tensors) await file.readFloats(tensor)
+      await file.readAll(tensors)
     } finally {
       await file.close()
     }

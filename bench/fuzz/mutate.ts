@@ -29,6 +29,7 @@ type Layer = 'container' | 'directory' | 'pickle' | 'header'
 function layersOf({ records, bytes }: Sound): readonly Layer[] {
   // The pickle's layer most often: it is the deepest.
   if (records !== null) return ['container', 'directory', 'pickle', 'pickle', 'pickle']
+  if (bytes.toString('latin1', 0, 2) === 'PK') return ['container', 'directory']
   return bytes[0] === 0x80 ? ['container', 'pickle', 'pickle'] : ['container', 'header', 'header']
 }
 

@@ -1,7 +1,7 @@
 // Puts mutants of checkpoint files through the readers, one after another, and watches time and memory of each.
 //
 // Answers {from, count} with what became of those mutants. Needs --expose-gc, so that one mutant's garbage is not another's.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,7 +10,7 @@ import type { FuzzAnswer } from '../fuzz/answer.ts'
 import { exercise } from '../fuzz/exercise.ts'
 import { mutant } from '../fuzz/mutate.ts'
 import { soundFiles } from '../fuzz/sound.ts'
-import { peakMemoryBytes } from '../machine.ts'
+import { forgetPeak, peakMemoryBytes } from '../machine.ts'
 
 const requestSchema = z.object({ from: z.number().int().min(0), count: z.number().int().positive() })
 
@@ -54,13 +54,6 @@ async function main(): Promise<void> {
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-}
-
-/** Resets the process's peak to what it has now, and says what that is. */
-function forgetPeak(): number {
-  writeFileSync('/proc/self/clear_refs', '5')
-  const resident = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]
-  return Number(resident ?? 0) * 1024
 }
 
 await main()

@@ -16,8 +16,8 @@ afterEach(async () => {
 })
 
 test.each([
-  { args: [], says: 'Expected one of the benches train, profile, accuracy, input, fuzz, tune.' },
-  { args: ['nonesuch'], says: 'Expected one of the benches train, profile, accuracy, input, fuzz, tune.' },
+  { args: [], says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fuzz, tune.' },
+  { args: ['nonesuch'], says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fuzz, tune.' },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },
@@ -56,6 +56,7 @@ test('lists its rows', async () => {
       ...besidePeer,
       'fashion-mnist-3-epochs-bf16',
       ...['decode-augment-224-cold', 'decode-augment-224-cache', 'idle-share-28x28x1', 'idle-share-224x224x3'],
+      ...['load-resnet152', 'save-resnet152', 'load-resnet152-folder', 'save-resnet152-folder'],
       'mutated-files',
     ].map((name) => `  ${name}`),
   )

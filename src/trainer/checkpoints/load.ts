@@ -1,5 +1,4 @@
 // Reads a checkpoint back, trusting nothing: every file's size and hash, every tensor's place.
-import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
@@ -10,12 +9,10 @@ import {
   optimizerFile,
   parseManifest,
   weightsFile,
-  type FileRecord,
   type Manifest,
   type ResumableManifest,
 } from './manifest.ts'
-import { decodeSafetensors } from './safetensors.ts'
-import { fromRawTensors } from './state-dict.ts'
+import { readVerifiedTensors } from './verified-tensors.ts'
 
 export interface LoadedWeights {
   manifest: Manifest
@@ -38,7 +35,7 @@ export async function loadCheckpoint(folder: string): Promise<LoadedCheckpoint> 
   const { manifest, state } = await loadWeights(folder)
   const record = manifest.files[optimizerFile]
   if (manifest.optimizer === null || record === undefined) return { manifest, state, optimizerState: null }
-  const tensors = await readTensors(join(folder, optimizerFile), record)
+  const tensors = await readVerifiedTensors(join(folder, optimizerFile), record)
   return { manifest, state, optimizerState: { step: manifest.optimizer.step, tensors } }
 }
 
@@ -59,12 +56,7 @@ export async function loadResumable(folder: string): Promise<ResumableCheckpoint
  */
 export async function loadWeights(folder: string): Promise<LoadedWeights> {
   const manifest = await readManifest(folder)
-  return { manifest, state: await readTensors(join(folder, weightsFile), manifest.files[weightsFile]) }
-}
-
-async function readTensors(file: string, record: FileRecord): Promise<StateDict> {
-  const bytes = await readVerified(file, record)
-  return fromRawTensors(decodeSafetensors(bytes, file).tensors, file)
+  return { manifest, state: await readVerifiedTensors(join(folder, weightsFile), manifest.files[weightsFile]) }
 }
 
 /** @throws TrainqlError `CHECKPOINT_INVALID` */
@@ -78,14 +70,6 @@ export async function readManifest(folder: string): Promise<Manifest> {
       throw invalid(file, 'a checkpoint manifest', error.message)
     throw error
   }
-}
-
-async function readVerified(file: string, { bytes, sha256 }: FileRecord): Promise<Buffer> {
-  const content = await readWhole(file)
-  if (content.length !== bytes) throw invalid(file, `${bytes} bytes`, `${content.length}`)
-  const found = createHash('sha256').update(content).digest('hex')
-  if (found !== sha256) throw invalid(file, `sha-256 ${sha256}`, found)
-  return content
 }
 
 async function readWhole(file: string): Promise<Buffer> {

@@ -1,12 +1,11 @@
 // Writes a checkpoint so that it is there whole or not at all, whenever the process or the machine stops.
-import { createHash } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { diskFullOr, syncFolder } from '../disk.ts'
 import { manifestFile, optimizerFile, weightsFile, type FileRecord, type Manifest } from './manifest.ts'
 import { safetensorsPieces, type TensorSource } from './state-dict.ts'
 import { markUnfinished } from './unfinished.ts'
-import type { Pieces } from './whole-file.ts'
+import { writeHashed, type Pieces } from './write-pieces.ts'
 
 export interface CheckpointContent {
   manifest: Omit<Manifest, 'files'>
@@ -40,12 +39,12 @@ export async function saveCheckpoint(
   const unmark = markUnfinished(temporary)
   try {
     await mkdir(temporary, { recursive: true })
-    const weights = await writePieces(join(temporary, weightsFile), safetensorsPieces(state))
+    const weights = await writeFile(join(temporary, weightsFile), safetensorsPieces(state))
     const optimizer =
-      optimizerState && (await writePieces(join(temporary, optimizerFile), safetensorsPieces(optimizerState.tensors)))
+      optimizerState && (await writeFile(join(temporary, optimizerFile), safetensorsPieces(optimizerState.tensors)))
     const files = { [weightsFile]: weights, ...(optimizer === null ? {} : { [optimizerFile]: optimizer }) }
     const complete: Manifest = { ...manifest, files }
-    const record = await writePieces(join(temporary, manifestFile), [
+    const record = await writeFile(join(temporary, manifestFile), [
       Buffer.from(`${JSON.stringify(complete, null, 2)}\n`),
     ])
     await syncFolder(temporary)
@@ -69,20 +68,10 @@ export async function removeUnfinished(folder: string, isOver: (attempt: number)
   }
 }
 
-async function writePieces(file: string, pieces: Pieces): Promise<FileRecord> {
-  const hash = createHash('sha256')
+async function writeFile(file: string, pieces: Pieces): Promise<FileRecord> {
   const handle = await open(file, 'w')
   try {
-    let bytes = 0
-    for await (const piece of pieces) {
-      // The disk and the hash take their time at once.
-      const writing = handle.writeFile(piece)
-      hash.update(piece)
-      await writing
-      bytes += piece.length
-    }
-    await handle.sync()
-    return { bytes, sha256: hash.digest('hex') }
+    return await writeHashed(handle, pieces)
   } finally {
     await handle.close()
   }

@@ -80,7 +80,8 @@ function toRawTensor(name: string, { shape, data }: HostTensor): RawTensor {
   return { dtype: 'F32', shape, bytes: littleEndianBytes(data) }
 }
 
-function fromRawTensor(name: string, { dtype, shape, bytes }: RawTensor, what: string): HostTensor {
+/** A copy of the bytes. @throws TrainqlError `CHECKPOINT_INVALID` for a dtype that is not ours. */
+export function fromRawTensor(name: string, { dtype, shape, bytes }: RawTensor, what: string): HostTensor {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   if (dtype === 'I64' && name.endsWith(countSuffix)) {
     const data = Float32Array.from({ length: view.length / 8 }, (_, index) => Number(view.readBigInt64LE(8 * index)))

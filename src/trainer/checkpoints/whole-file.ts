@@ -1,16 +1,11 @@
 // Writes a file so that it is there whole or not at all, piece by piece, and hashes it on the way.
-import { createHash } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { syncFolder } from '../disk.ts'
 import { markUnfinished } from './unfinished.ts'
+import { writeHashed, type Pieces, type WrittenFile } from './write-pieces.ts'
 
-export interface WrittenFile {
-  bytes: number
-  sha256: string
-}
-
-export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
+export type { Pieces } from './write-pieces.ts'
 
 /**
  * Into a temporary file beside `file`, flushed, renamed, the folder flushed. A file of that name is replaced then, and
@@ -37,20 +32,9 @@ export async function writeWholeFile(
 }
 
 async function write(file: string, pieces: Pieces, onWritten: (bytes: number) => void): Promise<WrittenFile> {
-  const hash = createHash('sha256')
   const handle = await open(file, 'w')
   try {
-    let bytes = 0
-    for await (const piece of pieces) {
-      // The disk and the hash take their time at once.
-      const writing = handle.writeFile(piece)
-      hash.update(piece)
-      await writing
-      bytes += piece.length
-      onWritten(bytes)
-    }
-    await handle.sync()
-    return { bytes, sha256: hash.digest('hex') }
+    return await writeHashed(handle, pieces, onWritten)
   } finally {
     await handle.close()
   }

@@ -17,6 +17,8 @@ export interface FileBytes {
   close(): Promise<void>
 }
 
+const aheadBytes = 32 * 1024
+
 /** @throws TrainqlError `CHECKPOINT_INVALID` where there is no such file, or it may not be read. */
 export async function openBytes(path: string): Promise<FileBytes> {
   const handle = await open(path, 'r').catch((error: unknown) => {
@@ -29,6 +31,16 @@ export async function openBytes(path: string): Promise<FileBytes> {
   }
   const bytes = stat.size
   const ended = (position: number) => invalidFile(path, `${bytes} bytes`, `the end of the file at ${position}`)
+  /** What small pieces are taken from: headers and small tensors lie close together. */
+  let ahead = Buffer.alloc(0)
+  let aheadAt = 0
+  const fillSync = (target: Uint8Array, position: number) => {
+    for (let done = 0; done < target.length;) {
+      const bytesRead = readSync(handle.fd, target, done, target.length - done, position + done)
+      if (bytesRead === 0) throw ended(position + done)
+      done += bytesRead
+    }
+  }
   return {
     what: path,
     bytes,
@@ -40,11 +52,19 @@ export async function openBytes(path: string): Promise<FileBytes> {
       }
     },
     readSync(target, position) {
-      for (let done = 0; done < target.length;) {
-        const bytesRead = readSync(handle.fd, target, done, target.length - done, position + done)
-        if (bytesRead === 0) throw ended(position + done)
-        done += bytesRead
+      if (target.length > aheadBytes) {
+        fillSync(target, position)
+        return
       }
+      const offset = position - aheadAt
+      if (offset < 0 || offset + target.length > ahead.length) {
+        const known = Math.min(aheadBytes, bytes - position)
+        if (known < target.length) throw ended(bytes)
+        ahead = Buffer.allocUnsafeSlow(known)
+        aheadAt = position
+        fillSync(ahead, position)
+      }
+      target.set(ahead.subarray(position - aheadAt, position - aheadAt + target.length))
     },
     close: () => handle.close(),
   }

@@ -4,7 +4,8 @@ import { storedRun } from './byte-run.ts'
 import type { FileBytes } from './file-bytes.ts'
 import { bytesPerElement } from './dtypes.ts'
 import type { FileStorage, FileTensor, FileValue, TensorFile } from './tensor-file.ts'
-import { createReadLimits, readTensorValues, rowMajorStrides } from './tensor-values.ts'
+import { tensorReaders } from './tensor-readers.ts'
+import { rowMajorStrides, type TensorPlace } from './tensor-values.ts'
 
 /** @throws TrainqlError `CHECKPOINT_INVALID` */
 export async function readSafetensors(file: FileBytes): Promise<TensorFile> {
@@ -23,18 +24,18 @@ export async function readSafetensors(file: FileBytes): Promise<TensorFile> {
     const tensor: FileTensor = { kind: 'tensor', dtype, shape, strides: rowMajorStrides(shape), offset: 0, storage }
     entries.set(key, tensor)
   }
-  const limits = createReadLimits(file.what, file.bytes)
   const run = storedRun(file, dataAt, { bytes: file.bytes - dataAt, crc32: null })
+  const placeOf = ({ storage }: FileTensor): TensorPlace => {
+    const byteOffset = begins.get(storage)
+    if (byteOffset === undefined) throw new Error(`tensor ${storage.key} is of another file`)
+    return { run, byteOffset, byteOrder: 'LE' }
+  }
   return {
     format: 'SAFETENSORS',
     root: { kind: 'dict', entries },
     metadata,
     bytes: file.bytes,
-    async readFloats(tensor) {
-      const byteOffset = begins.get(tensor.storage)
-      if (byteOffset === undefined) throw new Error(`tensor ${tensor.storage.key} is of another file`)
-      return readTensorValues(tensor, { run, byteOffset, byteOrder: 'LE' }, limits)
-    },
+    ...tensorReaders(file, placeOf),
     close: () => file.close(),
   }
 }

@@ -70,5 +70,10 @@ export interface TensorFile {
    * @throws TrainqlError `CHECKPOINT_INVALID` where the file has changed or ends early.
    */
   readFloats(tensor: FileTensor): Promise<Float32Array>
+  /**
+   * As `readFloats` of each, in their order, and several times as fast for a whole model: what lies together in the file
+   * is read together, and the values are views of memory that they share and that lives as long as any of them.
+   */
+  readAll(tensors: readonly FileTensor[]): Promise<Float32Array[]>
   close(): Promise<void>
 }

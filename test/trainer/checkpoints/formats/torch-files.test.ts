@@ -16,6 +16,9 @@ describe.each(Object.keys(expected.files))('%s', (name) => {
         found.map(async ([path, tensor]) => [path, asExpected(tensor, await file.readFloats(tensor))] as const),
       )
       expect(Object.fromEntries(read)).toEqual(expectedTensors(name))
+      const together = await file.readAll(found.map(([, tensor]) => tensor))
+      const again = found.map(([path, tensor], index) => [path, asExpected(tensor, together[index]!)])
+      expect(Object.fromEntries(again)).toEqual(expectedTensors(name))
     } finally {
       await file.close()
     }

@@ -7,8 +7,9 @@ import { createCursor, type PickleCursor } from '../pickle/cursor.ts'
 import { createBudget } from '../pickle/machine.ts'
 import { callPython } from '../pickle/python.ts'
 import { readPickle, type PickleMeaning } from '../pickle/read.ts'
-import type { FileDtype, FileValue, TensorFile } from '../tensor-file.ts'
-import { createReadLimits, readTensorValues } from '../tensor-values.ts'
+import type { FileDtype, FileTensor, FileValue, TensorFile } from '../tensor-file.ts'
+import { tensorReaders } from '../tensor-readers.ts'
+import type { TensorPlace } from '../tensor-values.ts'
 import { callTorch } from './rebuild.ts'
 import { createStorages, parseStorageReference } from './storages.ts'
 
@@ -52,16 +53,16 @@ export function readTorchLegacy(file: FileBytes): TensorFile {
   const keys = readPickle(cursor, plain)
   const runs = findStorages(file, { keys, declared, at: cursor.position() })
 
-  const limits = createReadLimits(what, bytes)
+  const placeOf = ({ storage }: FileTensor): TensorPlace => {
+    const { key, byteOffset } = storages.placeOf(storage)
+    return { run: runs.get(key) as ByteRun, byteOffset, byteOrder: 'LE' }
+  }
   return {
     format: 'TORCH_LEGACY',
     root,
     metadata: {},
     bytes,
-    async readFloats(tensor) {
-      const { key, byteOffset } = storages.placeOf(tensor.storage)
-      return readTensorValues(tensor, { run: runs.get(key) as ByteRun, byteOffset, byteOrder: 'LE' }, limits)
-    },
+    ...tensorReaders(file, placeOf),
     close: () => file.close(),
   }
 }

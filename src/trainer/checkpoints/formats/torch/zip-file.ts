@@ -5,8 +5,9 @@ import { invalidFile, type FileBytes } from '../file-bytes.ts'
 import { createCursor, type PickleCursor } from '../pickle/cursor.ts'
 import { createBudget } from '../pickle/machine.ts'
 import { readPickle } from '../pickle/read.ts'
-import type { TensorFile } from '../tensor-file.ts'
-import { createReadLimits, readTensorValues } from '../tensor-values.ts'
+import type { FileTensor, TensorFile } from '../tensor-file.ts'
+import { tensorReaders } from '../tensor-readers.ts'
+import type { TensorPlace } from '../tensor-values.ts'
 import { entryRun, readZipDirectory, shown, type ZipDirectory, type ZipEntry } from '../zip.ts'
 import { callTorch } from './rebuild.ts'
 import { createStorages, parseStorageReference, type StorageReference } from './storages.ts'
@@ -32,22 +33,22 @@ export async function readTorchZip(file: FileBytes): Promise<TensorFile> {
     call: (name, args) => callTorch(name, args, context),
   })
 
-  const limits = createReadLimits(file.what, file.bytes)
   const runs = new Map<string, ByteRun>()
   const runOf = (key: string) => {
     const run = runs.get(key) ?? entryRun(file, recordOf(key) as ZipEntry)
     runs.set(key, run)
     return run
   }
+  const placeOf = ({ storage }: FileTensor): TensorPlace => {
+    const { key, byteOffset } = storages.placeOf(storage)
+    return { run: runOf(key), byteOffset, byteOrder }
+  }
   return {
     format: 'TORCH_ZIP',
     root,
     metadata: {},
     bytes: file.bytes,
-    async readFloats(tensor) {
-      const { key, byteOffset } = storages.placeOf(tensor.storage)
-      return readTensorValues(tensor, { run: runOf(key), byteOffset, byteOrder }, limits)
-    },
+    ...tensorReaders(file, placeOf),
     close: () => file.close(),
   }
 }
