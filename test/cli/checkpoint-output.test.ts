@@ -197,7 +197,7 @@ test('a proof says what was compared, or the first difference in all its digits'
   const differs: CheckpointProof = {
     ...proof,
     checkpoint: null,
-    fromStep: 0,
+    fromStep: 7,
     matches: false,
     firstDifference: { what: 'loss', step: 6, expected: 2.3025850929940455, found: null },
     caveats: ['the run used avx512, this machine has avx2'],
@@ -206,7 +206,7 @@ test('a proof says what was compared, or the first difference in all its digits'
     'x not equal',
     '  first difference: loss at step 6',
     '  expected 2.3025850929940455, found no finite number',
-    '  steps 1 to 8, from the initial weights, on cpu:0, cpu:1',
+    '  step 8, from the initial weights, on cpu:0, cpu:1',
     '  note: the run used avx512, this machine has avx2',
   ])
 })

@@ -64,6 +64,7 @@ export function renderProof(proof: CheckpointProof, style: Style): string[] {
     firstDifference,
     caveats,
   } = proof
+  const steps = toStep === fromStep + 1 ? `step ${toStep}` : `steps ${fromStep + 1} to ${toStep}`
   const begin = checkpoint === null ? 'the initial weights' : `checkpoint ${checkpoint}`
   const compared = [
     counted(lossesCompared, 'loss', 'losses'),
@@ -80,7 +81,7 @@ export function renderProof(proof: CheckpointProof, style: Style): string[] {
             `first difference: ${firstDifference.what} at step ${firstDifference.step}`,
             `expected ${formatNumber(firstDifference.expected)}, found ${formatNumber(firstDifference.found)}`,
           ]),
-      `steps ${fromStep + 1} to ${toStep}, from ${begin}, on ${devices.join(', ')}`,
+      `${steps}, from ${begin}, on ${devices.join(', ')}`,
       ...caveats.map((caveat) => `note: ${caveat}`),
     ]),
   ]

@@ -165,8 +165,8 @@ describe('refuses, and leaves nothing', () => {
     ['not-finite.pth', {}, /^Expected finite weights; "fc\.bias" holds a NaN or an infinity\.$/, true],
     ['truncated.pth', {}, /^The file is cut short: its \d+ bytes are not all that it once had\.$/, false],
     ['damaged.pth', {}, /CRC-32/, false],
-    ['hostile.pth', {}, /expected tensors; found none/, false],
-    ['optimizer-alone.pth', {}, /expected tensors; found none/, false],
+    ['hostile.pth', {}, /expected tensors by name; found none/, false],
+    ['optimizer-alone.pth', {}, /expected tensors by name; found none/, false],
   ])('%s', async (name, change, message, hasReport) => {
     const parent = temporaryFolder()
     const error: unknown = await imported(name, { folder: join(parent, 'new', 'it'), ...change }).catch(
@@ -250,7 +250,12 @@ describe('a checkpoint folder of ours', () => {
     mkdirSync(empty)
     const { problems, format } = await inspect({ action: 'INSPECT', file: empty, target }, () => undefined)
     expect(format).toBeNull()
-    expect(problems).toMatchObject([{ code: 'DAMAGED', message: expect.stringMatching(/manifest\.json/) as string }])
+    expect(problems).toMatchObject([
+      {
+        code: 'NOT_A_CHECKPOINT',
+        message: `Expected a file, or the folder of a checkpoint; ${empty} is a folder without a manifest.json.`,
+      },
+    ])
   })
 })
 

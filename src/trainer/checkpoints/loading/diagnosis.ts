@@ -1,7 +1,10 @@
 // Why a file could not even be opened: cut short, damaged, or something else altogether.
+import { existsSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { CheckpointProblem } from '../../../shared/checkpoint-tool.ts'
 import type { TrainqlError } from '../../../shared/errors.ts'
+import { manifestFile } from '../manifest.ts'
 import { NoTensors } from './source.ts'
 
 const headBytes = 512
@@ -22,6 +25,14 @@ export async function diagnose(path: string, error: TrainqlError): Promise<Check
   const handle = await open(path, 'r')
   try {
     const stat = await handle.stat()
+    if (stat.isDirectory() && !existsSync(join(path, manifestFile))) {
+      return {
+        code: 'NOT_A_CHECKPOINT',
+        blocks: true,
+        message: `Expected a file, or the folder of a checkpoint; ${path} is a folder without a ${manifestFile}.`,
+        fix: 'Name a file, or the folder of one checkpoint, such as checkpoints/1-00000235 in that of a run.',
+      }
+    }
     // A checkpoint folder whose files disagree.
     if (!stat.isFile()) return { code: 'DAMAGED', ...problem }
     const bytes = stat.size

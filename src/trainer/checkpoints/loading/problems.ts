@@ -50,7 +50,7 @@ function modelProblems(
       code: 'NOT_A_RESNET',
       blocks: !allowPartial,
       message: `Expected a ${spell(body)} as torchvision has it; the file is ${description}.`,
-      fix: 'Use a checkpoint of such a ResNet, or allow a partial load and give fresh weights to what differs.',
+      fix: 'Use a checkpoint of such a ResNet, or allow a partial load (allowPartial, --partial) and give fresh weights to what differs.',
     })
   }
   const wrongClasses = differ(target.classes, recognition.classes)
@@ -90,7 +90,7 @@ function modelProblems(
       code: 'MISSING_TENSORS',
       blocks: !allowPartial,
       message: `Expected every tensor of the model; ${listed(report.missing)} not in the file.`,
-      fix: 'Allow a partial load, and give fresh weights to what is missing (reinitialise).',
+      fix: 'Allow a partial load (allowPartial, --partial), and give fresh weights to what is missing (reinitialise).',
     })
   }
   if (report.unexpected.length > 0) {
@@ -98,7 +98,7 @@ function modelProblems(
       code: 'UNEXPECTED_TENSORS',
       blocks: !allowPartial,
       message: `Expected no other tensors than the model's; the file also has ${listed(report.unexpected, null)}.`,
-      fix: 'Allow a partial load where they do not matter: they are left out.',
+      fix: 'Allow a partial load (allowPartial, --partial) where they do not matter: they are left out.',
     })
   }
   return problems

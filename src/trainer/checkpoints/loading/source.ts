@@ -84,8 +84,8 @@ export class NoTensors extends TrainqlError {
   constructor(path: string, format: CheckpointFormat) {
     super({
       code: 'CHECKPOINT_INVALID',
-      message: `${path}: expected tensors; found none in the file.`,
-      fix: 'Save the state_dict() of the model; an optimiser, numbers or a path are not enough.',
+      message: `${path}: expected tensors by name; found none in the file.`,
+      fix: 'Save the state_dict() of the model; an optimiser, numbers, a lone tensor or a path are not enough.',
     })
     this.format = format
   }
