@@ -1,10 +1,8 @@
 // The table of forms and outcomes in docs/checkpoints.md, row by row: what PyTorch says of a file, and what comes of it here.
-import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
 import type { CheckpointInspection } from '../../../src/shared/checkpoint-tool.ts'
-import { importCheckpoint } from '../../../src/trainer/checkpoints/actions/import.ts'
 import { inspect } from '../../../src/trainer/checkpoints/actions/inspect.ts'
 import { suiteFolder } from '../fixtures/temporary-folder.ts'
 import { readForms, type PyTorchOutcome } from './forms/forms.ts'
@@ -72,22 +70,4 @@ test('the table has a row for every form, and each row is what happens', async (
   for (const name of forms.keys()) rows.push(await rowOf(name))
   expect(documentedRows()).toEqual(rows)
   expect(existsSync(hostileTrace)).toBe(false)
-})
-
-test('one set of weights in different forms imports to the same bytes', async () => {
-  const hashes = new Map<string, string>()
-  for (const name of ['state-dict.pth', 'imagenet-example.pth.tar', 'whole-data-parallel.pth']) {
-    const out = join(folder, `of-${name}`)
-    const imported = await importCheckpoint(
-      { file: join(folder, name), folder: out, target, allowPartial: false, data: null },
-      silent,
-    )
-    hashes.set(name, imported.sha256)
-    expect(
-      createHash('sha256')
-        .update(readFileSync(join(out, 'model.safetensors')))
-        .digest('hex'),
-    ).toBe(imported.sha256)
-  }
-  expect(new Set(hashes.values()).size).toBe(1)
 })
