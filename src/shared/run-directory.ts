@@ -10,6 +10,8 @@ export const lockFile = (directory: string, attempt: number): string => join(dir
 export const heartbeatFile = (directory: string, attempt: number): string =>
   join(directory, `heartbeat.${attempt}.json`)
 export const exitFile = (directory: string, attempt: number): string => join(directory, `exit.${attempt}.json`)
+/** The checkpoint that the run is initialised from, kept for it; absent where it begins at random. */
+export const initialFolder = (directory: string): string => join(directory, 'initial')
 export const checkpointsFolder = (directory: string): string => join(directory, 'checkpoints')
 
 /** Name of a checkpoint's folder: the attempt and the global step that wrote it. */

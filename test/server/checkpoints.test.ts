@@ -329,9 +329,12 @@ test('a deleted checkpoint is gone from the disk and the lists, and stays what o
     loadReport: { missing: [] },
     checkpoints: { nodes: [{ parent: { reference: first().reference } }] },
   })
+  const { sha256 } = first()
   const deleted = await client.deleteCheckpoint(first().id)
   expect(deleted.deletedAt).not.toBeNull()
   expect(existsSync(first().path)).toBe(false)
+  // The run that began with it keeps it, to be resumed or proved by.
+  expect(hashOf(readFileSync(join(run.directory, 'initial', 'model.safetensors')))).toBe(sha256)
   expect((await client.checkpoints({ runId: first().runId })).nodes.map(({ name }) => name)).toEqual([second().name])
   await expect(client.deleteCheckpoint(first().id)).rejects.toMatchObject({
     code: 'NOT_FOUND',

@@ -1,11 +1,12 @@
 // What the server writes into run directories: the directory itself, attempts, and its own events. Everything is on
 // the disk before it counts.
 import { constants } from 'node:fs'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { TrainqlError } from '../../shared/errors.ts'
 import type { ServerEvent } from '../../shared/events.ts'
 import { type Attempt, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
-import { attemptFile, specFile } from '../../shared/run-directory.ts'
+import { attemptFile, initialFolder, specFile } from '../../shared/run-directory.ts'
 import { replaceDurably, syncFolder, writeDurably } from '../durable-files.ts'
 
 export const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
@@ -13,13 +14,21 @@ export const trainerOutputFile = (directory: string): string => join(directory, 
 
 const unfinishedPrefix = '.unfinished-'
 
+export interface RunBeginning {
+  spec: RunSpec
+  queued: ServerEvent
+  /** Folder of the checkpoint that it is initialised from; null: at random. */
+  initial: string | null
+}
+
 /** Makes a run's directory with its spec and its first event: whole under its name, or not at all. */
-export async function createRunDirectory(directory: string, spec: RunSpec, queued: ServerEvent): Promise<void> {
+export async function createRunDirectory(directory: string, { spec, queued, initial }: RunBeginning): Promise<void> {
   const unfinished = join(dirname(directory), `${unfinishedPrefix}${spec.runId}`)
   await mkdir(unfinished, { recursive: true })
   try {
     await writeDurably(specFile(unfinished), `${JSON.stringify(spec, null, 2)}\n`)
     await writeDurably(serverEventsFile(unfinished), `${JSON.stringify(queued)}\n`)
+    if (initial !== null) await keep(initial, initialFolder(unfinished)).catch(goneMeanwhile)
     await syncFolder(unfinished)
     await rename(unfinished, directory)
     await syncFolder(dirname(directory))
@@ -28,6 +37,37 @@ export async function createRunDirectory(directory: string, spec: RunSpec, queue
     throw error
   }
 }
+
+/**
+ * A checkpoint for a run's own: what becomes of the original, by its run's retention or by its owner, is nothing to the
+ * run that begins with it, today or when it is resumed. Its files never change, so a link is as good as a copy.
+ */
+async function keep(checkpoint: string, folder: string): Promise<void> {
+  await mkdir(folder)
+  for (const name of await readdir(checkpoint)) {
+    const [from, to] = [join(checkpoint, name), join(folder, name)]
+    await link(from, to).catch(async (error: unknown) => {
+      if (!linkless.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+      await copyFile(from, to)
+    })
+  }
+  await syncFolder(folder)
+}
+
+function goneMeanwhile(error: unknown): never {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  throw new TrainqlError(
+    {
+      code: 'NOT_FOUND',
+      message: 'The checkpoint to begin with was removed while the run was made.',
+      fix: 'Choose another checkpoint, and pin it where its run keeps only some.',
+    },
+    { cause: error },
+  )
+}
+
+/** Where the two are on different disks, or the file system has no links. */
+const linkless = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'])
 
 /** Names of the run directories, and removes those that a crash left unfinished. */
 export async function listRunDirectories(runsDirectory: string): Promise<string[]> {

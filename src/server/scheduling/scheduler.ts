@@ -10,6 +10,7 @@ import {
 import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
 import type { ServerEvent, Unidentified } from '../../shared/events.ts'
 import type { AssignedDevice, Attempt, RunSpec } from '../../shared/run-spec.ts'
+import { initialFolder } from '../../shared/run-directory.ts'
 import { canMove, isTerminal } from '../../shared/run-state.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { DeviceService } from '../devices/device.service.ts'
@@ -86,8 +87,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   let closing = false
   let scheduling: Promise<void> = Promise.resolve()
 
-  const findFolder = (key: string | null): string | null =>
-    key === null ? null : checkpointFolder(home, parseCheckpointReference(key))
+  const folderOf = (key: string): string => checkpointFolder(home, parseCheckpointReference(key))
   const directoryOf = (runId: string): string => join(runsDirectory, runId)
 
   function forget(runId: string): void {
@@ -149,7 +149,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
         datasetRoots: [...datasetRoots],
         cacheFolder,
         resumeFrom,
-        initialFrom: findFolder(own.run.initialFrom),
+        initialFrom: own.run.initialFrom === null ? null : initialFolder(runLog.directory),
       })
       await own.append({ type: 'leased', toAttempt: attempt, devices: leased.map(({ name }) => name) })
       await launch(runLog)
@@ -183,11 +183,12 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
   async function submit(spec: RunSpec, createdAt: Date): Promise<void> {
     if (closing) throw stopping()
-    const { runId } = spec
+    const { runId, initialise } = spec
     const at = createdAt.toISOString()
     const identity = { run: runId, attempt: 0, seq: 1, at, behind: { attempt: 0, seq: 0 } }
     try {
-      await createRunDirectory(directoryOf(runId), spec, { ...identity, type: 'queued' })
+      const initial = initialise.kind === 'CHECKPOINT' ? folderOf(initialise.checkpoint) : null
+      await createRunDirectory(directoryOf(runId), { spec, queued: { ...identity, type: 'queued' }, initial })
       await store.insert(spec, createdAt)
       await (await runLogs.open(runId)).takeOver()
     } catch (error) {

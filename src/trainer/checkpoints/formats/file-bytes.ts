@@ -1,5 +1,5 @@
 // A file of unknown origin, read by position: what lies beyond its end is an error that a user can act on.
-import { readSync } from 'node:fs'
+import { constants, readSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { TrainqlError } from '../../../shared/errors.ts'
 
@@ -21,7 +21,8 @@ const aheadBytes = 32 * 1024
 
 /** @throws TrainqlError `CHECKPOINT_INVALID` where there is no such file, or it may not be read. */
 export async function openBytes(path: string): Promise<FileBytes> {
-  const handle = await open(path, 'r').catch((error: unknown) => {
+  // Without waiting for the other end of a pipe.
+  const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((error: unknown) => {
     throw invalidFile(path, 'a readable file', error instanceof Error ? error.message : String(error))
   })
   const stat = await handle.stat()
