@@ -29,7 +29,9 @@ export interface WrittenPickle {
 }
 
 interface Writer {
-  pieces: Buffer[]
+  /** The first `used` bytes are written. One that grows, for joining tens of thousands of small ones takes long. */
+  room: Buffer
+  used: number
   storages: TorchTensor[]
   keys: Map<TorchTensor, string>
   /** Strings and names written before, by what they are, with the number they are remembered by. */
@@ -37,11 +39,12 @@ interface Writer {
 }
 
 export function writePickle(value: TorchValue): WrittenPickle {
-  const writer: Writer = { pieces: [], storages: [], keys: new Map(), memo: new Map() }
+  const room = Buffer.allocUnsafeSlow(64 * 1024)
+  const writer: Writer = { room, used: 0, storages: [], keys: new Map(), memo: new Map() }
   put(writer, Buffer.from([0x80, 2]))
   write(writer, value)
   op(writer, '.')
-  return { bytes: Buffer.concat(writer.pieces), storages: writer.storages }
+  return { bytes: writer.room.subarray(0, writer.used), storages: writer.storages }
 }
 
 function write(writer: Writer, value: TorchValue): void {
@@ -175,9 +178,19 @@ function memoOp(writer: Writer, { short, long }: { short: string; long: string }
 }
 
 function op(writer: Writer, codes: string): void {
-  put(writer, Buffer.from(codes, 'latin1'))
+  reserve(writer, codes.length)
+  writer.used += writer.room.write(codes, writer.used, 'latin1')
 }
 
-function put({ pieces }: Writer, bytes: Buffer): void {
-  pieces.push(bytes)
+function put(writer: Writer, bytes: Uint8Array): void {
+  reserve(writer, bytes.length)
+  writer.room.set(bytes, writer.used)
+  writer.used += bytes.length
+}
+
+function reserve(writer: Writer, count: number): void {
+  if (writer.used + count <= writer.room.length) return
+  const room = Buffer.allocUnsafeSlow(2 * (writer.used + count))
+  room.set(writer.room.subarray(0, writer.used))
+  writer.room = room
 }
