@@ -117,7 +117,7 @@ Logits Replica::evaluateLogits(const ImageBatch& batch, int begin, int end) {
   const Plan& plan = model_.plan;
   const Workspace w = workspace(Phase::evaluation);
   stage(batch, begin, end, w.at(plan.tensor(0).activation));
-  plan.forward(w);
+  plan.evaluate(w);
   return readLogits(w, end - begin);
 }
 

@@ -26,7 +26,8 @@ T treeSum(const T* values, int count) {
 
 Trainer::Trainer(const TrainerSpec& spec)
     : spec_(spec),
-      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision), nullptr, spec.keptBytes),
+      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision), nullptr, spec.keptBytes,
+            spec.joinedBytes),
       parameters_(plan_.parameters().size()),
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),

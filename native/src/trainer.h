@@ -31,6 +31,7 @@ struct TrainerSpec {
   double labelSmoothing = 0;
   double clipNorm = 0;  // largest norm of the whole gradient; 0: no limit
   std::size_t keptBytes = Plan::mostKeptBytes;
+  std::size_t joinedBytes = Plan::leastJoinedBytes;
   bool syncBatchNorm = false;  // batch-norm statistics over the global batch; every shard then has memory of its own
 };
 

@@ -93,6 +93,15 @@ export function bareConvolutions(): ModelGraph {
   return net.head(net.conv('conv6', x, 6, { kernel: 3, stride: 2, padding: 1 }))
 }
 
+/** Batch norms whose input comes from a sum, or from a convolution that another layer reads too. */
+export function sharedConvolutions(): ModelGraph {
+  const net = build('shared-convolutions', [3, 9, 11], 4)
+  const stem = net.conv('stem', 0, 8, { kernel: 3, stride: 2, padding: 1 })
+  const inner = net.norm('inner.bn', net.conv('inner', stem, 8, { kernel: 3, padding: 1 }))
+  const x = net.relu(net.norm('sum.bn', net.add(net.norm('stem.bn', stem), inner)))
+  return net.head(net.add(x, stem))
+}
+
 /** A ResNet of narrow basic blocks on 28x28x1: the last maps are 1x1, where most taps meet padding alone. */
 export function narrowResNet(): ModelGraph {
   const net = build('narrow-resnet', [1, 28, 28], 10)

@@ -26,6 +26,14 @@ struct RowGroup {
   int tapCount;
 };
 
+// What becomes of a value before it is stored: [relu](value * scale + shift [+ skip]). `skip` lies as the output does.
+struct Finish {
+  const float* scale;  // (channels), or null: the value is stored as it is
+  const float* shift;
+  const void* skip;  // null, or added before the ReLU
+  bool relu;
+};
+
 // out[row] (+)= sum over taps t of in[base(row) + delta(t)] (1, depth) x weights[slot(t)] (depth, channels).
 // Forward convolutions, their data gradients (with transposed weights) and linear layers are all this product.
 // What input, weights and output hold is the kernel's: see `Kernels`.
@@ -42,6 +50,7 @@ struct RowProduct {
   void* output;
   const float* bias;  // null, or (channels)
   bool accumulate;    // add to what output holds
+  Finish finish;      // where output holds elements
 };
 
 // Pixels (input, output) that one tap connects, in the order of their output pixels.
@@ -90,12 +99,9 @@ struct PairedRows {
 struct BatchNormForward {
   const void* input;
   void* output;
-  const void* skip;  // null, or added before the ReLU
-  const float* scale;
-  const float* shift;
+  Finish finish;
   std::ptrdiff_t row;
   int channels;  // padded
-  bool relu;
 };
 
 // Which gradients a ReLU let through: where output > 0, or, with nothing added before it, where scale * input + shift > 0,
@@ -227,10 +233,10 @@ struct Kernels {
   void (*pairTransposedBlock)(const float* from, std::uint32_t* to, int ins, int outs);
 
   // Winograd F(4x4, 3x3) for padding 1 and stride 1; transformed data is [36][rows][channels], begin and end count
-  // rows from firstRow. Output: map (+)= transformed; OutputGradient is its adjoint.
+  // rows from firstRow. Output: map (+)= transformed, finished; OutputGradient is its adjoint, not finished.
   void (*winogradInput)(const WinogradTiles&, const void* map, float* transformed, int begin, int end);
-  void (*winogradOutput)(const WinogradTiles&, const float* transformed, void* map, bool accumulate, int begin,
-                         int end);
+  void (*winogradOutput)(const WinogradTiles&, const float* transformed, void* map, bool accumulate,
+                         const Finish&, int begin, int end);
   void (*winogradOutputGradient)(const WinogradTiles&, const void* map, float* transformed, int begin, int end);
   // Weights of 9 taps to 36 planes over floats begin … end of a tap; the gradient goes the other way.
   void (*winogradWeights)(const float* const* taps, float* transformed, std::ptrdiff_t plane, std::size_t begin,

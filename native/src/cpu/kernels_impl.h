@@ -3,6 +3,7 @@
 
 #include "cpu/kernels.h"
 #include "cpu/simd.h"
+#include "cpu/finish_impl.h"
 #include "cpu/products_impl.h"
 #include "cpu/pairs_impl.h"
 #include "cpu/normalisation_impl.h"

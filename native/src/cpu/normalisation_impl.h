@@ -70,21 +70,15 @@ static void normaliseRows(const BatchNormForward& a, int rowBegin, int rowEnd) {
   for (int r = rowBegin; r < rowEnd; r++) {
     const Element* x = elements(a.input) + r * a.row;
     Element* y = elements(a.output) + r * a.row;
-    const Element* skip = Skip ? elements(a.skip) + r * a.row : nullptr;
-    for (int c = 0; c < a.channels; c += V) {
-      Vec v = load(x + c) * load(a.scale + c) + load(a.shift + c);
-      if (Skip) v += load(skip + c);
-      store(y + c, Relu ? relu(v) : v);
-    }
+    const Element* skip = Skip ? elements(a.finish.skip) + r * a.row : nullptr;
+    for (int c = 0; c < a.channels; c += V) store(y + c, finished<Skip, Relu>(a.finish, load(x + c), c, skip + c));
   }
 }
 
 static void batchNormForward(const BatchNormForward& a, int rowBegin, int rowEnd) {
-  if (a.skip != nullptr) {
-    a.relu ? normaliseRows<true, true>(a, rowBegin, rowEnd) : normaliseRows<true, false>(a, rowBegin, rowEnd);
-  } else {
-    a.relu ? normaliseRows<false, true>(a, rowBegin, rowEnd) : normaliseRows<false, false>(a, rowBegin, rowEnd);
-  }
+  withFinish(a.finish, [&](auto skip, auto relu) {
+    normaliseRows<decltype(skip)::value, decltype(relu)::value>(a, rowBegin, rowEnd);
+  });
 }
 
 // The gradient that passes the ReLU, of one vector at `at`, whose channels begin at c; x: the input there.

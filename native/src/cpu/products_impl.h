@@ -75,7 +75,31 @@ struct RowTile {
   Out* out[tileRows];
 };
 
-template <class Step, class Out, int M, bool Gather>
+// Finishes and stores the sums of a tile. Always inlined: else the sums would lie in memory throughout.
+template <class Out, int M>
+__attribute__((always_inline)) static inline void storeFinished(const RowProduct& a, Out* const* rows, Vec (*acc)[2], int n) {
+  const Finish& f = a.finish;
+#pragma GCC unroll 2
+  for (int h = 0; h < 2; h++) {
+    const int c = n * panel + h * V;
+    const Vec scale = load(f.scale + c), shift = load(f.shift + c), bias = a.bias != nullptr ? load(a.bias + c) : Vec{};
+#pragma GCC unroll 16
+    for (int m = 0; m < M; m++) acc[m][h] = (acc[m][h] + bias) * scale + shift;
+    if (f.skip != nullptr) {
+      const std::ptrdiff_t toSkip = elements(f.skip) - static_cast<const Out*>(a.output);
+#pragma GCC unroll 16
+      for (int m = 0; m < M; m++) acc[m][h] += load(rows[m] + toSkip + c);
+    }
+    if (f.relu) {
+#pragma GCC unroll 16
+      for (int m = 0; m < M; m++) acc[m][h] = relu(acc[m][h]);
+    }
+#pragma GCC unroll 16
+    for (int m = 0; m < M; m++) store(rows[m] + c, acc[m][h]);
+  }
+}
+
+template <class Step, class Out, int M, bool Gather, bool Finished>
 static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile<Step, Out>& tile, int n) {
   Vec acc[M][2];
 #pragma GCC unroll 16
@@ -83,6 +107,15 @@ static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile
   const typename Step::Value* row[M];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) row[m] = tile.in[m];
+  if constexpr (Finished) {
+    if (a.finish.skip != nullptr) {
+      const std::ptrdiff_t toSkip = elements(a.finish.skip) - static_cast<const Out*>(a.output);
+      for (int m = 0; m < M; m++) {
+        const auto* const skip = reinterpret_cast<const char*>(tile.out[m] + toSkip + n * panel);
+        for (std::size_t b = 0; b < panel * sizeof(Out); b += 64) __builtin_prefetch(skip + b);
+      }
+    }
+  }
 
   const std::ptrdiff_t pixelStride = a.batch * inputRow<Step>(a.inRow);
   for (int t = 0; t < g.tapCount; t++) {
@@ -102,6 +135,7 @@ static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile
     }
   }
 
+  if constexpr (Finished) return storeFinished<Out, M>(a, tile.out, acc, n);
   Vec bias0{}, bias1{};
   if (a.bias != nullptr) {
     bias0 = load(a.bias + n * panel);
@@ -131,7 +165,7 @@ static int rowTiles(const RowProduct& a) {
 // Bytes of input rows that are worked through panel by panel before the next ones: they stay in L2.
 constexpr std::ptrdiff_t rowBlockBytes = 256 * 1024;
 
-template <class Step, class Out>
+template <class Step, class Out, bool Finished>
 static void tileProduct(const RowProduct& a, const RowGroup& g, int index, int tiles, int n) {
   const auto* const input = static_cast<const typename Step::Value*>(a.input);
   Out* const output = static_cast<Out*>(a.output);
@@ -150,15 +184,15 @@ static void tileProduct(const RowProduct& a, const RowGroup& g, int index, int t
   }
   withRows<tileRows>(count, [&](auto m) {
     if (a.offsets == nullptr) {
-      rowTile<Step, Out, decltype(m)::value, false>(a, g, tile, n);
+      rowTile<Step, Out, decltype(m)::value, false, Finished>(a, g, tile, n);
     } else {
-      rowTile<Step, Out, decltype(m)::value, true>(a, g, tile, n);
+      rowTile<Step, Out, decltype(m)::value, true, Finished>(a, g, tile, n);
     }
   });
 }
 
-template <class Step, class Out>
-static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
+template <class Step, class Out, bool Finished>
+static void rowProductOf(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
   const std::ptrdiff_t tileBytes = tileRows * inputRow<Step>(a.inRow) * static_cast<std::ptrdiff_t>(sizeof(typename Step::Value));
   const int block = static_cast<int>(std::max<std::ptrdiff_t>(1, rowBlockBytes / tileBytes));
   int first = 0;
@@ -169,11 +203,19 @@ static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int ti
     for (int begin = from; begin < to; begin += block) {
       const int end = std::min(to, begin + block);
       for (int n = panelBegin; n < panelEnd; n++) {
-        for (int i = begin; i < end; i++) tileProduct<Step, Out>(a, g, i, tiles, n);
+        for (int i = begin; i < end; i++) tileProduct<Step, Out, Finished>(a, g, i, tiles, n);
       }
     }
     first += tiles;
   }
+}
+
+template <class Step, class Out>
+static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
+  if constexpr (std::is_same_v<Out, Element>) {
+    if (a.finish.scale != nullptr) return rowProductOf<Step, Out, true>(a, panelBegin, panelEnd, tileBegin, tileEnd);
+  }
+  rowProductOf<Step, Out, false>(a, panelBegin, panelEnd, tileBegin, tileEnd);
 }
 
 // Rows whose output gradients stay near while the depth is worked through.

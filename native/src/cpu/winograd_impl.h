@@ -137,8 +137,10 @@ static void winogradOutputGradient(const WinogradTiles& t, const void* map, floa
   tilesIn<4, 0, winograd::fromOutput>(t, elements(map), transformed, begin, end);
 }
 
-static void winogradOutput(const WinogradTiles& t, const float* transformed, void* map, bool accumulate, int begin,
-                           int end) {
+// `value(v, c, at)`: what is stored of the values v of channels from c on, `at` elements into the map.
+template <class F>
+static inline void tilesOut(const WinogradTiles& t, const float* transformed, Element* map, int begin, int end,
+                            F&& value) {
   const std::ptrdiff_t plane = t.plane;
   for (int r = begin; r < end; r++) {
     const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
@@ -149,12 +151,26 @@ static void winogradOutput(const WinogradTiles& t, const float* transformed, voi
           [&](int i, int j) { return load(in + (i * 6 + j) * plane); },
           [&](int i, int j, Vec v) {
             if (i >= high || j >= wide) return;
-            Element* const out =
-                elements(map) + (static_cast<std::ptrdiff_t>((at.y + i) * t.width + at.x + j) * t.batch + at.image) * t.row + c;
-            store(out, accumulate ? load(out) + v : v);
+            const std::ptrdiff_t to =
+                (static_cast<std::ptrdiff_t>((at.y + i) * t.width + at.x + j) * t.batch + at.image) * t.row + c;
+            store(map + to, value(v, c, to));
           });
     }
   }
+}
+
+static void winogradOutput(const WinogradTiles& t, const float* transformed, void* map, bool accumulate,
+                           const Finish& finish, int begin, int end) {
+  Element* const out = elements(map);
+  if (finish.scale == nullptr) {
+    return tilesOut(t, transformed, out, begin, end,
+                    [&](Vec v, int, std::ptrdiff_t at) { return accumulate ? load(out + at) + v : v; });
+  }
+  withFinish(finish, [&](auto skip, auto relu) {
+    tilesOut(t, transformed, out, begin, end, [&](Vec v, int c, std::ptrdiff_t at) {
+      return finished<decltype(skip)::value, decltype(relu)::value>(finish, v, c, elements(finish.skip) + at);
+    });
+  });
 }
 
 static void winogradWeights(const float* const* taps, float* transformed, std::ptrdiff_t plane, std::size_t begin,

@@ -120,6 +120,7 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
   spec.labelSmoothing = numberAt(o, "labelSmoothing", 0);
   spec.clipNorm = numberAt(o, "clipNorm", 0);
   spec.keptBytes = static_cast<std::size_t>(numberAt(o, "keptBytes", static_cast<double>(Plan::mostKeptBytes)));
+  spec.joinedBytes = static_cast<std::size_t>(numberAt(o, "joinedBytes", static_cast<double>(Plan::leastJoinedBytes)));
   spec.syncBatchNorm = flagAt(o, "syncBatchNorm", false);
   return spec;
 }

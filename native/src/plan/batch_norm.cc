@@ -59,7 +59,9 @@ class BatchNorm final : public BatchNormStep {
     });
   }
 
-  void normalise(const Workspace& w) const override {
+  void normalise(const Workspace& w) const override { apply(w, out_.activation, finish(w)); }
+
+  Finish finish(const Workspace& w) const override {
     const float* const moments = w.phase == Phase::training ? w.ofPopulation.moments : w.running;
     const float* const useMean = moments + parameters_.runningMean;
     const float* const useVariance = moments + parameters_.runningVariance;
@@ -71,11 +73,11 @@ class BatchNorm final : public BatchNormStep {
       scale[c] = gamma[c] * inverseDeviation(useVariance[c]);
       shift[c] = beta[c] - useMean[c] * scale[c];
     }
-    apply(w, out_.activation, skip_.activation);
+    return factors(w, skip_.activation);
   }
 
   // The factors are still those of the forward pass.
-  void normaliseAgain(const Workspace& w) const override { apply(w, out_.kept, skip_.kept); }
+  void normaliseAgain(const Workspace& w) const override { apply(w, out_.kept, factors(w, skip_.kept)); }
 
   std::vector<int> normaliseAgainBuffers() const override {
     std::vector<int> buffers{in_.activation, coefficients_, out_.kept};
@@ -139,16 +141,17 @@ class BatchNorm final : public BatchNormStep {
   }
 
  private:
-  void apply(const Workspace& w, int output, int skip) const {
+  Finish factors(const Workspace& w, int skip) const {
+    return {coefficient(w, 0), coefficient(w, 3), hasSkip_ ? w.at(skip) : nullptr, relu_};
+  }
+
+  void apply(const Workspace& w, int output, const Finish& finish) const {
     BatchNormForward a{};
     a.input = w.at(in_.activation);
     a.output = w.at(output);
-    a.skip = hasSkip_ ? w.at(skip) : nullptr;
-    a.scale = coefficient(w, 0);
-    a.shift = coefficient(w, 3);
+    a.finish = finish;
     a.row = in_.row;
     a.channels = in_.padded;
-    a.relu = relu_;
     splitRows(w, [&](int begin, int end) { w.kernels.batchNormForward(a, begin, end); });
   }
 

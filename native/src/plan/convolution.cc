@@ -115,12 +115,13 @@ class Direct final : public ConvolutionAlgorithm {
     });
   }
 
-  void forward(const Workspace& w) const override {
+  void forward(const Workspace& w, const ForwardOutput& output) const override {
     RowProduct a = product(forward_);
     a.inRow = in_.row;
     a.outRow = out_.row;
     a.input = w.at(in_.activation);
-    a.output = w.at(out_.activation);
+    a.output = output.map;
+    a.finish = output.finish;
     a.bias = hasBias() ? w.parameters + parameters_.shift : nullptr;
     a.accumulate = false;
     if (weight().flat) {

@@ -8,13 +8,19 @@
 
 namespace trainql {
 
+// Where an output goes, which lies as the layer's own, and what becomes of its values on the way.
+struct ForwardOutput {
+  void* map;
+  Finish finish;
+};
+
 class ConvolutionAlgorithm {
  public:
   virtual ~ConvolutionAlgorithm() = default;
   // Lay out what the direction reads of the weights in `Workspace::weights`, where that is not the parameters.
   virtual void prepareForward(const Workspace&) const = 0;
   virtual void prepareDataGradient(const Workspace&) const = 0;
-  virtual void forward(const Workspace&) const = 0;
+  virtual void forward(const Workspace&, const ForwardOutput&) const = 0;
   virtual void dataGradient(const Workspace&, bool accumulate) const = 0;
   virtual void weightGradient(const Workspace&) const = 0;
   // Multiply-adds of one of them.

@@ -6,7 +6,7 @@
 namespace trainql {
 
 ConvolutionStep::ConvolutionStep(Plan& plan, int layerIndex)
-    : chosen_(plan.algorithms(layerIndex)), readsImages_(plan.graph().layers[layerIndex].input == 0) {
+    : plan_(plan), chosen_(plan.algorithms(layerIndex)), readsImages_(plan.graph().layers[layerIndex].input == 0) {
   const Layer& l = plan.graph().layers[layerIndex];
   const TensorLayout &in = plan.tensor(l.input), &out = plan.tensor(l.output);
   for (const Algorithm a : {chosen_.forward, chosen_.dataGradient, chosen_.weightGradient}) {
@@ -39,7 +39,13 @@ void ConvolutionStep::prepareBackward(const Workspace& w) const {
   if (!readsImages_) by(chosen_.dataGradient).prepareDataGradient(w);
 }
 
-void ConvolutionStep::forward(const Workspace& w) const { by(chosen_.forward).forward(w); }
+void ConvolutionStep::forward(const Workspace& w) const {
+  by(chosen_.forward).forward(w, {w.at(plan_.tensor(plan_.graph().layers[layer].output).activation), {}});
+}
+
+void ConvolutionStep::forwardNormalised(const Workspace& w, const BatchNormStep& norm) const {
+  by(chosen_.forward).forward(w, {w.at(plan_.tensor(norm.output()).activation), norm.finish(w)});
+}
 
 void ConvolutionStep::backward(const Workspace& w) const {
   weightGradient(w);

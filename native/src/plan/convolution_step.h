@@ -16,6 +16,9 @@ class ConvolutionStep final : public Op {
   void prepareForward(const Workspace&) const override;
   void prepareBackward(const Workspace&) const override;
   void forward(const Workspace&) const override;
+  // Forward with what the batch norm behind it makes of it, by the running statistics, in one pass.
+  void forwardNormalised(const Workspace&, const BatchNormStep&) const;
+  const ConvolutionStep* convolution() const override { return this; }
   void backward(const Workspace&) const override;
   // The halves of backward. Nobody asks for the gradient of the images.
   void weightGradient(const Workspace&) const;
@@ -24,6 +27,7 @@ class ConvolutionStep final : public Op {
  private:
   const ConvolutionAlgorithm& by(Algorithm) const;
 
+  const Plan& plan_;
   const Algorithms chosen_;
   const bool readsImages_;
   std::unique_ptr<ConvolutionAlgorithm> direct_, winograd_;  // those that are used

@@ -55,6 +55,7 @@ struct TensorLayout {
 };
 
 class BatchNormStep;
+class ConvolutionStep;
 
 // Values from one row of `padded` values to the next. Rows whose stride is a multiple of 1 KiB fall into few cache sets;
 // one more line spreads them.
@@ -72,6 +73,8 @@ class Op {
   virtual void backward(const Workspace&) const = 0;
   // This step where it is a batch norm, else null.
   virtual const BatchNormStep* batchNorm() const { return nullptr; }
+  // This step where it is a convolution or linear layer, else null.
+  virtual const ConvolutionStep* convolution() const { return nullptr; }
 
   // What the step is, for people: its first layer's index and a word.
   int layer = 0;

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "plan/convolution_step.h"
 #include "plan/steps.h"
 
 namespace trainql {
@@ -25,13 +26,14 @@ std::vector<std::vector<int>> consumersOf(const Graph& graph) {
 }  // namespace
 
 Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorithms* forced,
-           std::size_t keptBytes)
+           std::size_t keptBytes, std::size_t joinedBytes)
     : graph_(graph), batch_(batch), kernels_(kernels), parameters_(graph, kernels) {
   layTensors();
   chooseAll(forced);
   compile();
   planGradients();
   planMemory(keptBytes);
+  planEvaluation(joinedBytes);
 }
 
 int Plan::addBuffer(std::size_t floats) {
@@ -236,13 +238,36 @@ void Plan::planMemory(std::size_t keptBytes) {
   } else {
     for (const auto& op : ops_) op->again.clear();
   }
-  std::vector<Lifetime> evaluation = buffers_;
-  const int steps = static_cast<int>(ops_.size());
-  for (int i = 0; i < steps; i++) {
-    for (int b : ops_[i]->forwardBuffers) evaluation[b].touch(i);
+}
+
+// Where a convolution's output goes into a batch norm alone, the two are one step, which stands where the batch norm did:
+// there what that adds is ready. The output of the convolution itself is nowhere in memory then.
+void Plan::planEvaluation(std::size_t joinedBytes) {
+  const auto consumers = consumersOf(graph_);
+  std::vector<const Op*> waiting(tensors_.size(), nullptr);
+  std::vector<Lifetime> lives = buffers_;
+  for (const auto& op : ops_) {
+    const Layer& layer = graph_.layers[op->layer];
+    const std::vector<int>& next = consumers[layer.output];
+    const std::size_t mapBytes = buffers_[tensors_[layer.output].activation].floats * sizeof(float);
+    if (mapBytes >= joinedBytes && op->convolution() != nullptr && layer.output != graph_.logits && next.size() == 1 &&
+        graph_.layers[next[0]].kind == LayerKind::batchNorm) {
+      waiting[layer.output] = op.get();
+      continue;
+    }
+    const int step = static_cast<int>(evaluationSteps_.size());
+    const Op* const before = op->batchNorm() == nullptr ? nullptr : waiting[layer.input];
+    const int between = before == nullptr ? -1 : tensors_[layer.input].activation;
+    for (const Op* one : {before, static_cast<const Op*>(op.get())}) {
+      if (one == nullptr) continue;
+      for (int b : one->forwardBuffers) {
+        if (b != between) lives[b].touch(step);
+      }
+    }
+    evaluationSteps_.push_back(before == nullptr ? EvaluationStep{op.get(), nullptr} : EvaluationStep{before, op->batchNorm()});
   }
-  evaluation[tensors_[graph_.logits].activation].touch(steps);
-  evaluation_ = planArena(evaluation);
+  lives[tensors_[graph_.logits].activation].touch(static_cast<int>(evaluationSteps_.size()));
+  evaluation_ = planArena(lives);
 }
 
 std::size_t Plan::arenaFloats() const { return std::max(training_.floats, evaluation_.floats); }
@@ -251,10 +276,14 @@ const std::size_t* Plan::offsets(Phase phase) const {
   return phase == Phase::training ? training_.offsets.data() : evaluation_.offsets.data();
 }
 
-void Plan::forward(const Workspace& w) const {
-  for (const auto& op : ops_) {
-    op->prepareForward(w);
-    op->forward(w);
+void Plan::evaluate(const Workspace& w) const {
+  for (const EvaluationStep& step : evaluationSteps_) {
+    step.op->prepareForward(w);
+    if (step.norm == nullptr) {
+      step.op->forward(w);
+    } else {
+      step.op->convolution()->forwardNormalised(w, *step.norm);
+    }
   }
 }
 

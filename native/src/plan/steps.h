@@ -27,6 +27,8 @@ class BatchNormStep : public Op {
   virtual const LayerParameters& parameters() const = 0;
   virtual void measure(const Workspace&) const = 0;    // fills ofShard.moments
   virtual void normalise(const Workspace&) const = 0;  // by ofPopulation.moments
+  // Works out the factors of `normalise`: what it makes of a value of its input.
+  virtual Finish finish(const Workspace&) const = 0;
   virtual void reduce(const Workspace&) const = 0;     // fills ofShard.sums
   virtual void propagate(const Workspace&) const = 0;  // by ofPopulation.sums
 

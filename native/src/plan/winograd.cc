@@ -66,12 +66,12 @@ class Winograd final : public ConvolutionAlgorithm {
     if (turned_.whole()) transformWeights(w, turned_, 0);
   }
 
-  void forward(const Workspace& w) const override {
-    convolve(w, {in_, out_, forward_, w.at(in_.activation), w.at(out_.activation), false});
+  void forward(const Workspace& w, const ForwardOutput& output) const override {
+    convolve(w, {in_, out_, forward_, w.at(in_.activation), output.map, false, output.finish});
   }
 
   void dataGradient(const Workspace& w, bool accumulate) const override {
-    convolve(w, {out_, in_, turned_, w.at(out_.gradient), w.at(in_.gradient), accumulate});
+    convolve(w, {out_, in_, turned_, w.at(out_.gradient), w.at(in_.gradient), accumulate, {}});
   }
 
  private:
@@ -139,6 +139,7 @@ class Winograd final : public ConvolutionAlgorithm {
     const void* input;
     void* output;
     bool accumulate;
+    Finish finish;
   };
 
   static std::ptrdiff_t plane(const TensorLayout& t, int rows) {
@@ -184,8 +185,9 @@ class Winograd final : public ConvolutionAlgorithm {
           }
         });
       }
-      w.team.split(to.rows,
-                   [&](int b, int e) { k.winogradOutput(to, products, pass.output, pass.accumulate, b, e); });
+      w.team.split(to.rows, [&](int b, int e) {
+        k.winogradOutput(to, products, pass.output, pass.accumulate, pass.finish, b, e);
+      });
     }
   }
 
