@@ -24,16 +24,16 @@ export async function replaceDurably(path: string, text: string, mode?: number):
     await rm(unfinished, { force: true })
     throw diskFullOr(error)
   }
-  await syncFolder(dirname(path))
+  await syncPath(dirname(path))
 }
 
-/** Makes the names in a folder durable. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r')
+/** Makes a file's bytes, or the names in a folder, durable. */
+export async function syncPath(path: string): Promise<void> {
+  const opened = await open(path, 'r')
   try {
-    await folder.sync()
+    await opened.sync()
   } finally {
-    await folder.close()
+    await opened.close()
   }
 }
 

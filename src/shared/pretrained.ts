@@ -14,9 +14,6 @@ export const pretrainedNames = [
 ] as const
 export type PretrainedName = (typeof pretrainedNames)[number]
 
-/** Where torchvision's own files lie; `url` of a request may name a mirror of it. */
-export const torchvisionUrl = 'https://download.pytorch.org/models/'
-
 /** Of a pixel / 255, per channel: what every one of these was trained on. */
 export const imageNetNormalisation = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] } as const
 

@@ -24,20 +24,8 @@ registerEnumType(ExportFormatEnum, {
 export const PretrainedNameEnum = enumOf(pretrainedNames)
 registerEnumType(PretrainedNameEnum, { name: 'PretrainedName', description: "torchvision's published weights." })
 
-@InputType('InspectCheckpointInput', { description: 'One of `path`, `uploadId` and `checkpoint`.' })
-export class InspectCheckpointInput {
-  @Field(() => String, { nullable: true, description: 'File or folder below one of TRAINQL_CHECKPOINT_ROOTS.' })
-  path?: string | null
-
-  @Field(() => ID, { nullable: true })
-  uploadId?: string | null
-
-  @Field(() => Boolean, { nullable: true, defaultValue: false, description: 'Remove the upload afterwards.' })
-  forgetUpload?: boolean | null
-
-  @Field(() => ID, { nullable: true, description: 'One that is known.' })
-  checkpoint?: string | null
-
+@InputType()
+abstract class TargetModelInput {
   @Field(() => ArchitectureEnum, {
     nullable: true,
     description: 'The model it is meant for. Default: what the file is.',
@@ -51,8 +39,23 @@ export class InspectCheckpointInput {
   inputChannels?: number | null
 }
 
+@InputType('InspectCheckpointInput', { description: 'One of `path`, `uploadId` and `checkpoint`.' })
+export class InspectCheckpointInput extends TargetModelInput {
+  @Field(() => String, { nullable: true, description: 'File or folder below one of TRAINQL_CHECKPOINT_ROOTS.' })
+  path?: string | null
+
+  @Field(() => ID, { nullable: true })
+  uploadId?: string | null
+
+  @Field(() => Boolean, { nullable: true, defaultValue: false, description: 'Remove the upload afterwards.' })
+  forgetUpload?: boolean | null
+
+  @Field(() => ID, { nullable: true, description: 'One that is known.' })
+  checkpoint?: string | null
+}
+
 @InputType('ImportCheckpointInput', { description: 'One of `path`, `uploadId` and `pretrained`.' })
-export class ImportCheckpointInput {
+export class ImportCheckpointInput extends TargetModelInput {
   @Field(() => String, { nullable: true, description: 'File or folder below one of TRAINQL_CHECKPOINT_ROOTS.' })
   path?: string | null
 
@@ -64,18 +67,6 @@ export class ImportCheckpointInput {
 
   @Field(() => String, { nullable: true, description: "Default: the file's base name." })
   name?: string | null
-
-  @Field(() => ArchitectureEnum, {
-    nullable: true,
-    description: 'The model it is meant for. Default: what the file is.',
-  })
-  architecture?: Architecture | null
-
-  @Field(() => Int, { nullable: true })
-  classes?: number | null
-
-  @Field(() => Int, { nullable: true })
-  inputChannels?: number | null
 
   @Field(() => Boolean, {
     nullable: true,

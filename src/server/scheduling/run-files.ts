@@ -7,7 +7,7 @@ import { TrainqlError } from '../../shared/errors.ts'
 import type { ServerEvent } from '../../shared/events.ts'
 import { type Attempt, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
 import { attemptFile, initialFolder, specFile } from '../../shared/run-directory.ts'
-import { replaceDurably, syncFolder, writeDurably } from '../durable-files.ts'
+import { replaceDurably, syncPath, writeDurably } from '../durable-files.ts'
 
 export const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
 export const trainerOutputFile = (directory: string): string => join(directory, 'log.txt')
@@ -29,9 +29,9 @@ export async function createRunDirectory(directory: string, { spec, queued, init
     await writeDurably(specFile(unfinished), `${JSON.stringify(spec, null, 2)}\n`)
     await writeDurably(serverEventsFile(unfinished), `${JSON.stringify(queued)}\n`)
     if (initial !== null) await keep(initial, initialFolder(unfinished)).catch(goneMeanwhile)
-    await syncFolder(unfinished)
+    await syncPath(unfinished)
     await rename(unfinished, directory)
-    await syncFolder(dirname(directory))
+    await syncPath(dirname(directory))
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true })
     throw error
@@ -49,9 +49,10 @@ async function keep(checkpoint: string, folder: string): Promise<void> {
     await link(from, to).catch(async (error: unknown) => {
       if (!linkless.has((error as NodeJS.ErrnoException).code ?? '')) throw error
       await copyFile(from, to)
+      await syncPath(to)
     })
   }
-  await syncFolder(folder)
+  await syncPath(folder)
 }
 
 function goneMeanwhile(error: unknown): never {

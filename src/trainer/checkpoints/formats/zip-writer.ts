@@ -1,7 +1,15 @@
 // Lays out a zip archive of stored entries as PyTorch reads it: each entry's bytes begin at a multiple of 64.
 // Format: APPNOTE.TXT of PKWARE, 4.3 and 4.5.3 (zip64).
 import { crc32 } from 'node:zlib'
-import { signatures } from './zip.ts'
+import {
+  centralHeaderBytes,
+  endBytes,
+  localHeaderBytes,
+  narrowMost,
+  signatures,
+  zip64EndBytes,
+  zip64LocatorBytes,
+} from './zip-format.ts'
 
 export interface ZipRecord {
   name: string
@@ -22,10 +30,7 @@ export interface ZipOptions {
 }
 
 const alignment = 64
-const localHeaderBytes = 30
-const centralHeaderBytes = 46
 const wideLocalBytes = 20
-const narrowMost = 0xffffffff
 /** 1 January 1980, the first day there is. */
 const date = 0x21
 const utf8Names = 0x800
@@ -146,7 +151,7 @@ function wideField(values: readonly number[]): Buffer {
 
 /** The end in 64 bits, where it is, and the end in 32 bits with what fits. */
 function endRecords({ entries, at, bytes }: { entries: number; at: number; bytes: number }): Buffer {
-  const wide = Buffer.alloc(56)
+  const wide = Buffer.alloc(zip64EndBytes)
   wide.writeUInt32LE(signatures.zip64End)
   wide.writeBigUInt64LE(44n, 4)
   wide.writeUInt16LE(45, 12)
@@ -155,11 +160,11 @@ function endRecords({ entries, at, bytes }: { entries: number; at: number; bytes
   wide.writeBigUInt64LE(BigInt(entries), 32)
   wide.writeBigUInt64LE(BigInt(bytes), 40)
   wide.writeBigUInt64LE(BigInt(at), 48)
-  const locator = Buffer.alloc(20)
+  const locator = Buffer.alloc(zip64LocatorBytes)
   locator.writeUInt32LE(signatures.zip64Locator)
   locator.writeBigUInt64LE(BigInt(at + bytes), 8)
   locator.writeUInt32LE(1, 16)
-  const end = Buffer.alloc(22)
+  const end = Buffer.alloc(endBytes)
   end.writeUInt32LE(signatures.end)
   end.writeUInt16LE(Math.min(entries, 0xffff), 8)
   end.writeUInt16LE(Math.min(entries, 0xffff), 10)

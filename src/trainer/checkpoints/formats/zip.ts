@@ -2,20 +2,16 @@
 // Format: APPNOTE.TXT of PKWARE, 4.3 and 4.5.3 (zip64).
 import { deflatedRun, storedRun, type ByteRun } from './byte-run.ts'
 import { invalidFile, type FileBytes } from './file-bytes.ts'
+import {
+  centralHeaderBytes,
+  endBytes,
+  localHeaderBytes,
+  narrowMost,
+  signatures,
+  zip64EndBytes,
+  zip64LocatorBytes,
+} from './zip-format.ts'
 
-export const signatures = {
-  localHeader: 0x04034b50,
-  centralHeader: 0x02014b50,
-  end: 0x06054b50,
-  zip64End: 0x06064b50,
-  zip64Locator: 0x07064b50,
-} as const
-
-const localHeaderBytes = 30
-const centralHeaderBytes = 46
-const endBytes = 22
-const zip64LocatorBytes = 20
-const zip64EndBytes = 56
 const longestComment = 0xffff
 /** A checkpoint has an entry for each tensor. */
 const mostEntries = 200_000
@@ -107,8 +103,8 @@ function findDirectory(file: FileBytes): DirectoryPlace {
   if (wide !== null) {
     const same =
       agrees(place.entries, wide.entries, 0xffff) &&
-      agrees(place.bytes, wide.bytes, 0xffffffff) &&
-      agrees(place.at, wide.at, 0xffffffff)
+      agrees(place.bytes, wide.bytes, narrowMost) &&
+      agrees(place.at, wide.at, narrowMost)
     if (!same) throw invalidFile(file.what, 'one zip directory', 'two ends that disagree')
   } else if (place.disks !== 0) throw invalidFile(file.what, 'a zip archive in one piece', 'one of several pieces')
   const { entries, at, bytes } = wide ?? place
@@ -158,7 +154,7 @@ function parseEntry(directory: Buffer, at: number, what: string): { entry: ZipEn
     throw invalidFile(what, `zip entry ${shown(name)} stored or deflated`, `method ${method}`)
 
   const extra = wideFields(directory.subarray(extraAt, commentAt))
-  const wide = (small: number) => (small === 0xffffffff ? (extra.shift() ?? Number.NaN) : small)
+  const wide = (small: number) => (small === narrowMost ? (extra.shift() ?? Number.NaN) : small)
   const bytes = wide(directory.readUInt32LE(at + 24))
   const compressedBytes = wide(directory.readUInt32LE(at + 20))
   const headerAt = wide(directory.readUInt32LE(at + 42))
