@@ -211,3 +211,22 @@ test('a checkpoint that is not its own, and devices it cannot have, are refused 
 function readRunKey({ directory }: CreatedRun): string {
   return (JSON.parse(readFileSync(join(directory, 'spec.json'), 'utf8')) as { runId: string }).runId
 }
+
+test('resumed at the very moment it ends, a run goes on, each time', async () => {
+  const run = await createRun(server.url)
+  const client = connect(server.url)
+  let cursor: string | null = null
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    instruct(run, 'fail')
+    for await (const event of subscribe(client, run.id, cursor)) {
+      cursor = event.cursor
+      if (event.__typename !== 'RunEndedEvent') continue
+      await rm(join(run.directory, 'script.txt'))
+      expect(await tryResume(run.id)).toMatchObject({ __typename: 'ResumeRunSuccess' })
+      break
+    }
+  }
+  instruct(run, 'started', 'finish')
+  expect((await collectEvents(server.url, run.id, cursor)).at(-1)).toMatchObject({ attempt: 0, state: 'SUCCEEDED' })
+  await client.dispose()
+})

@@ -107,9 +107,11 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
   function finish(runLog: RunLog, end: AttemptEnd): void {
     const { runId } = runLog
+    supervisions.delete(runId)
     const ending = endAttempt(deps, runLog, end)
       .then(() => {
-        forget(runId)
+        // Who saw it end may have had it resumed already.
+        if (isTerminal(runLog.run.state)) forget(runId)
         void schedule()
       })
       .catch((error: unknown) => log.error(`Ending run ${runId} failed; a restart of the server ends it.`, error))
@@ -218,16 +220,16 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
   async function resume(runId: string, { checkpoint, devices: asked }: ResumeRequest): Promise<void> {
     if (closing) throw stopping()
-    const runLog = await runLogs.open(runId)
-    await runLog.exclusively(async (own) => {
-      const { state } = own.run
-      if (canMove(state, 'QUEUED')) {
+    // In use all along: where the run is just ending, what ends it does not close the log under our hands.
+    await runLogs.use(runId, async (runLog) => {
+      await runLog.exclusively(async (own) => {
+        const { state } = own.run
+        if (!canMove(state, 'QUEUED')) throw notResumable(runId, state)
         // It may have been deleted since it was chosen.
         if (checkpoint !== null) await deps.checkpoints.get(keyOf(runId, checkpoint))
-        return own.append({ type: 'resumeRequested', checkpoint, devices: asked })
-      }
-      if (isTerminal(state)) forget(runId)
-      throw notResumable(runId, state)
+        await own.append({ type: 'resumeRequested', checkpoint, devices: asked })
+        await runLogs.open(runId)
+      })
     })
     await schedule()
   }
