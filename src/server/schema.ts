@@ -18,7 +18,9 @@ import {
   type EventCheckpointResolver,
   PinnedCheckpointResolver,
   ResumedCheckpointResolver,
+  RetriedCheckpointResolver,
   WrittenCheckpointResolver,
+  YieldedCheckpointResolver,
 } from './runs/run-event-checkpoint.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { RunResolver } from './runs/run.resolver.ts'
@@ -43,6 +45,8 @@ export interface Resolvers {
   pinnedCheckpoint: EventCheckpointResolver
   deletedCheckpoint: EventCheckpointResolver
   resumedCheckpoint: EventCheckpointResolver
+  retriedCheckpoint: EventCheckpointResolver
+  yieldedCheckpoint: EventCheckpointResolver
 }
 
 const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> = [
@@ -64,6 +68,8 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   PinnedCheckpointResolver,
   DeletedCheckpointResolver,
   ResumedCheckpointResolver,
+  RetriedCheckpointResolver,
+  YieldedCheckpointResolver,
 ]
 
 /** `resolvers` is left out where only the schema's shape is wanted. */

@@ -34,7 +34,9 @@ import {
   DeletedCheckpointResolver,
   PinnedCheckpointResolver,
   ResumedCheckpointResolver,
+  RetriedCheckpointResolver,
   WrittenCheckpointResolver,
+  YieldedCheckpointResolver,
 } from './runs/run-event-checkpoint.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { createRunEventService } from './runs/run-event.service.ts'
@@ -179,6 +181,8 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     pinnedCheckpoint: new PinnedCheckpointResolver(home),
     deletedCheckpoint: new DeletedCheckpointResolver(home),
     resumedCheckpoint: new ResumedCheckpointResolver(home),
+    retriedCheckpoint: new RetriedCheckpointResolver(home),
+    yieldedCheckpoint: new YieldedCheckpointResolver(home),
   })
   const sources = {
     runEvents,

@@ -4,6 +4,7 @@
 import { z } from 'zod'
 import { loadReportSchema } from './load-report.ts'
 import { precisions } from './recipe.ts'
+import { runPlanSchema } from './run-plan.ts'
 import { deviceRequestSchema, parseWith } from './run-spec.ts'
 
 const count = z.number().int().min(0)
@@ -153,8 +154,18 @@ export type EpochEvent = Extract<TrainerEvent, { type: 'epoch' }>
  */
 const serverIdentity = { ...identity, behind: z.object({ attempt: count, seq: count }) }
 
+/** Who has a run paused: a user, a server that is drained to be stopped, or the scheduler for a run that was before it. */
+export const pauseReasons = ['USER', 'DRAIN', 'YIELD'] as const
+export type PauseReason = (typeof pauseReasons)[number]
+const pauseReason = z.enum(pauseReasons)
+
 export const serverEventSchema = z.discriminatedUnion('type', [
-  z.object({ ...serverIdentity, type: z.literal('queued') }),
+  z.object({
+    ...serverIdentity,
+    type: z.literal('queued'),
+    /** What was expected of it then. Null where nobody could tell, and in lines of earlier versions. */
+    plan: runPlanSchema.nullable().default(null),
+  }),
   z.object({ ...serverIdentity, type: z.literal('leased'), toAttempt: count, devices: z.array(z.string()) }),
   z.object({ ...serverIdentity, type: z.literal('cancelRequested') }),
   z.object({ ...serverIdentity, type: z.literal('released'), toAttempt: count, devices: z.array(z.string()) }),
@@ -167,7 +178,42 @@ export const serverEventSchema = z.discriminatedUnion('type', [
     nonFinite: z.boolean(),
   }),
   z.object({ ...serverIdentity, type: z.literal('canceled') }),
-  /** A run that failed or was canceled is queued again. */
+  /** Of a run that holds devices; its trainer takes a checkpoint and leaves. */
+  z.object({ ...serverIdentity, type: z.literal('pauseRequested'), reason: pauseReason }),
+  /** It holds no devices and waits for whoever had it paused. A queued run is paused without a request. */
+  z.object({ ...serverIdentity, type: z.literal('paused'), reason: pauseReason }),
+  /** It gave its devices to a run that was before it, and is queued again in its own place. */
+  z.object({ ...serverIdentity, type: z.literal('yielded'), checkpoint: z.string().nullable() }),
+  /** An attempt ended by what may pass: the run is queued again, not to start before a time. */
+  z.object({
+    ...serverIdentity,
+    type: z.literal('retryScheduled'),
+    ...failureFields,
+    step: count.nullable(),
+    /** The run's own checkpoint that the next attempt goes on from; null: it has none and starts over. */
+    checkpoint: z.string().nullable(),
+    notBefore: z.iso.datetime(),
+  }),
+  /** Nothing has been heard of its trainer for so long. */
+  z.object({ ...serverIdentity, type: z.literal('unreachable'), toAttempt: count, silentSeconds: z.number() }),
+  /** It is heard of again. */
+  z.object({ ...serverIdentity, type: z.literal('reachable'), toAttempt: count }),
+  /** The trainer lives, and one of its replicas has not moved for so long. */
+  z.object({
+    ...serverIdentity,
+    type: z.literal('replicaStalled'),
+    toAttempt: count,
+    replica: count,
+    device: z.string(),
+    /** Global steps that the replica has done. */
+    step: count,
+    stalledSeconds: z.number(),
+  }),
+  z.object({ ...serverIdentity, type: z.literal('replicaMoved'), toAttempt: count, replica: count }),
+  z.object({ ...serverIdentity, type: z.literal('priorityChanged'), priority: z.number().int() }),
+  /** What a trainer left of a last line that it did not finish; the event was never whole and is none. */
+  z.object({ ...serverIdentity, type: z.literal('logTorn'), toAttempt: count, bytes: count }),
+  /** A run that was paused, failed or was canceled, or that is given up as unreachable, is queued again. */
   z.object({
     ...serverIdentity,
     type: z.literal('resumeRequested'),

@@ -63,9 +63,35 @@ export type InitialiseSpec = z.output<typeof initialiseSchema>
 /** Named devices, or a count of a kind. */
 export const deviceRequestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('NAMED'), names: z.array(z.string().min(1)).min(1) }),
-  z.strictObject({ kind: z.literal('COUNT'), count: positiveInt, deviceKind: z.enum(deviceKinds) }),
+  z.strictObject({
+    kind: z.literal('COUNT'),
+    /** The fewest it starts with. */
+    count: positiveInt,
+    /** The most it takes where they are free; null: `count` exactly. */
+    max: positiveInt.nullable().default(null),
+    deviceKind: z.enum(deviceKinds),
+  }),
 ])
 export type DeviceRequest = z.output<typeof deviceRequestSchema>
+
+export const priorityRange = { lowest: -1000, highest: 1000 } as const
+
+/** What is done about an attempt that ended by what may pass: a killed trainer, a full disk, a machine that went silent. */
+const retrySchema = z.strictObject({
+  /** Trainers started without a user's asking again, the first included. */
+  maxAttempts: positiveInt.max(100).default(1),
+  /** Before the first new attempt; twice as long before each next one. */
+  backoffSeconds: z.number().min(0).max(86_400).default(10),
+  /** A trainer that is silent for so long is given up. */
+  unreachableSeconds: z
+    .number()
+    .positive()
+    .max(7 * 86_400)
+    .default(600),
+  /** A replica that does not move for so long ends the attempt; null: it is only told of. */
+  stalledSeconds: z.number().positive().max(86_400).nullable().default(null),
+})
+export type RetryPolicy = z.output<typeof retrySchema>
 
 export const runSpecSchema = z.strictObject({
   formatVersion: z.literal(1).default(1),
@@ -102,6 +128,14 @@ export const runSpecSchema = z.strictObject({
   initialise: initialiseSchema.prefault({ kind: 'RANDOM' }),
   onNonFinite: z.enum(nonFinitePolicies).default('STOP'),
   checkpoints: checkpointPolicySchema.prefault({}),
+  /** Of two queued runs the one of higher priority is served first; of equal ones the older. */
+  priority: z.number().int().min(priorityRange.lowest).max(priorityRange.highest).default(0),
+  retry: retrySchema.prefault({}),
+  /** The run that this one was made from, and which of its checkpoints. */
+  forkedFrom: z
+    .strictObject({ runId: z.string().min(1), checkpoint: z.string().min(1).nullable() })
+    .nullable()
+    .default(null),
 })
 export type RunSpec = z.output<typeof runSpecSchema>
 
@@ -194,7 +228,7 @@ export function checkDeviceCount(count: number, shards: number): void {
 }
 
 function checkDevices(devices: DeviceRequest, shards: number): void {
-  if (devices.kind === 'COUNT') return checkDeviceCount(devices.count, shards)
+  if (devices.kind === 'COUNT') return checkDeviceRange(devices, shards)
   const { names } = devices
   const twice = names.find((name, index) => names.indexOf(name) !== index)
   if (twice !== undefined) {
@@ -205,6 +239,19 @@ function checkDevices(devices: DeviceRequest, shards: number): void {
     })
   }
   checkDeviceCount(names.length, shards)
+}
+
+function checkDeviceRange({ count, max }: { count: number; max: number | null }, shards: number): void {
+  checkDeviceCount(count, shards)
+  if (max === null) return
+  if (max < count) {
+    throw invalidInput({
+      field: 'devices',
+      message: `Expected a largest number of devices that is not below the smallest, ${count}; got ${max}.`,
+      fix: `Use a largest number of ${count} or more.`,
+    })
+  }
+  checkDeviceCount(max, shards)
 }
 
 function checkAccumulation({ globalBatch, shards, accumulationSteps, syncBatchNorm }: RunSpec): void {

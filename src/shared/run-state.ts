@@ -1,22 +1,49 @@
-// The states of a run and the legal moves between them, in one pure table.
+// The states of a run, the legal moves between them and what a user may ask for in each: pure tables.
 
-export const runStates = ['QUEUED', 'STARTING', 'RUNNING', 'CANCELING', 'CANCELED', 'SUCCEEDED', 'FAILED'] as const
+export const runStates = [
+  'QUEUED',
+  'STARTING',
+  'RUNNING',
+  'PAUSING',
+  'PAUSED',
+  'CANCELING',
+  'CANCELED',
+  'SUCCEEDED',
+  'FAILED',
+  'UNREACHABLE',
+] as const
 export type RunState = (typeof runStates)[number]
 
 const next: Record<RunState, readonly RunState[]> = {
-  QUEUED: ['STARTING', 'CANCELED', 'FAILED'],
-  STARTING: ['RUNNING', 'CANCELING', 'SUCCEEDED', 'FAILED', 'CANCELED'],
-  RUNNING: ['CANCELING', 'SUCCEEDED', 'FAILED', 'CANCELED'],
+  QUEUED: ['STARTING', 'PAUSED', 'CANCELED', 'FAILED'],
+  // QUEUED: the attempt died of what may pass, or gave its devices to a run that was before it.
+  STARTING: ['RUNNING', 'PAUSING', 'CANCELING', 'UNREACHABLE', 'QUEUED', 'SUCCEEDED', 'FAILED', 'CANCELED'],
+  RUNNING: ['PAUSING', 'CANCELING', 'UNREACHABLE', 'QUEUED', 'SUCCEEDED', 'FAILED', 'CANCELED'],
+  // It may have come to its end before it was told.
+  PAUSING: ['PAUSED', 'CANCELING', 'QUEUED', 'SUCCEEDED', 'FAILED'],
+  PAUSED: ['QUEUED', 'CANCELED'],
   CANCELING: ['CANCELED', 'SUCCEEDED', 'FAILED'],
+  // Its trainer is silent. It comes back, is found to have ended, or is given up for a next attempt.
+  UNREACHABLE: ['STARTING', 'RUNNING', 'CANCELING', 'QUEUED', 'SUCCEEDED', 'FAILED', 'CANCELED'],
   // Resumed.
   CANCELED: ['QUEUED'],
   SUCCEEDED: [],
   FAILED: ['QUEUED'],
 }
 
-/** States of a run that waits, trains or is about to stop. */
-export const liveRunStates = ['QUEUED', 'STARTING', 'RUNNING', 'CANCELING'] as const satisfies readonly RunState[]
-const live: ReadonlySet<RunState> = new Set(liveRunStates)
+const terminal: ReadonlySet<RunState> = new Set(['CANCELED', 'SUCCEEDED', 'FAILED'])
+
+/** States of a run that something may still happen to by itself, or that a user holds back. */
+export const liveRunStates: readonly RunState[] = runStates.filter((state) => !terminal.has(state))
+
+/** States in which an attempt holds devices. */
+export const holdingRunStates = [
+  'STARTING',
+  'RUNNING',
+  'PAUSING',
+  'CANCELING',
+  'UNREACHABLE',
+] as const satisfies readonly RunState[]
 
 export function canMove(from: RunState, to: RunState): boolean {
   return next[from].includes(to)
@@ -24,5 +51,26 @@ export function canMove(from: RunState, to: RunState): boolean {
 
 /** It has ended: nothing happens to it any more unless it is resumed. */
 export function isTerminal(state: RunState): boolean {
-  return !live.has(state)
+  return terminal.has(state)
+}
+
+export const runActions = ['PAUSE', 'RESUME', 'CANCEL', 'FORK', 'SET_PRIORITY'] as const
+export type RunAction = (typeof runActions)[number]
+
+const actions: Record<RunState, readonly RunAction[]> = {
+  QUEUED: ['PAUSE', 'CANCEL', 'FORK', 'SET_PRIORITY'],
+  STARTING: ['PAUSE', 'CANCEL', 'FORK', 'SET_PRIORITY'],
+  RUNNING: ['PAUSE', 'CANCEL', 'FORK', 'SET_PRIORITY'],
+  PAUSING: ['CANCEL', 'FORK', 'SET_PRIORITY'],
+  PAUSED: ['RESUME', 'CANCEL', 'FORK', 'SET_PRIORITY'],
+  CANCELING: ['FORK'],
+  CANCELED: ['RESUME', 'FORK'],
+  SUCCEEDED: ['FORK'],
+  FAILED: ['RESUME', 'FORK'],
+  UNREACHABLE: ['RESUME', 'CANCEL', 'FORK', 'SET_PRIORITY'],
+}
+
+/** What a user may ask for. */
+export function allowedActions(state: RunState): readonly RunAction[] {
+  return actions[state]
 }

@@ -109,7 +109,8 @@ test('a process that died while it took over a lock is taken over too', async ()
 test('the embedded database keeps its rows over a restart, and says what fails as PostgreSQL does', async () => {
   const folder = join(home, 'db')
   const device = { name: 'cpu:0', kind: 'CPU', ordinal: 0, model: 'm', cores: [0, 3], uuid: null }
-  const row = { ...device, memoryBytes: 2n ** 62n, present: true }
+  const inUse = { availability: 'ACTIVE' as const, availabilityReason: null, availabilitySince: null }
+  const row = { ...device, memoryBytes: 2n ** 62n, present: true, ...inUse }
   const first = await openDatabase({ folder, url: null, log: silentLog })
   await first.prisma.device.create({ data: row })
   await expect(first.prisma.device.create({ data: row })).rejects.toMatchObject({ code: 'P2002' })

@@ -12,6 +12,7 @@ const events = (from: number, to: number): StoredEvent[] =>
       seq: from + index,
       at: '2025-01-01T00:00:00.000Z',
       type: 'queued',
+      plan: null,
       behind: { attempt: 0, seq: 0 },
     },
   }))

@@ -20,7 +20,7 @@ const device = (name: string, runId: string | null = null, present = true): Devi
 const named = (runId: string, ...names: string[]): QueuedRequest => ({ runId, request: { kind: 'NAMED', names } })
 const counted = (runId: string, count: number, deviceKind: 'CPU' | 'CUDA' = 'CPU'): QueuedRequest => ({
   runId,
-  request: { kind: 'COUNT', count, deviceKind },
+  request: { kind: 'COUNT', count, max: null, deviceKind },
 })
 
 function plan(queue: QueuedRequest[], devices: DeviceRecord[]) {
@@ -154,5 +154,5 @@ test('a run that is being canceled stays so when its trainer only now says that 
   ])
   expect(run).toMatchObject({ state: 'CANCELING', attempt: 1, engine: 'native', parameters: 7n, lastCursor: 4 })
   expect(attemptsLeased).toEqual([{ number: 1, deviceNames: ['cpu:0'], leasedAt: new Date(at) }])
-  expect(attemptsStarted).toEqual([{ number: 1, at: new Date(at) }])
+  expect(attemptsStarted).toEqual([{ number: 1, at: new Date(at), startStep: 0 }])
 })

@@ -32,7 +32,7 @@ describe('defaults', () => {
       epochs: 1,
       globalBatch: 64,
       shards: 4,
-      devices: { kind: 'COUNT', count: 1, deviceKind: 'CPU' },
+      devices: { kind: 'COUNT', count: 1, max: null, deviceKind: 'CPU' },
       engine: 'AUTO',
       optimizer: { kind: 'SGD', momentum: 0.9, nesterov: false, weightDecay: 0, decayVectors: true },
       learningRate: 0.1,
@@ -49,6 +49,9 @@ describe('defaults', () => {
       initialise: { kind: 'RANDOM' },
       onNonFinite: 'STOP',
       checkpoints: { everySteps: null, keepLast: null, keepBest: null, keepEvery: null, onDiskFull: 'FAIL' },
+      priority: 0,
+      retry: { maxAttempts: 1, backoffSeconds: 10, unreachableSeconds: 600, stalledSeconds: null },
+      forkedFrom: null,
     })
   })
 

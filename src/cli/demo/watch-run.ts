@@ -120,6 +120,15 @@ export async function watchRun(client: Client, run: Run, screen: Screen, signal:
       case 'CheckpointDamagedEvent':
         screen.line(`checkpoint ${event.name} is damaged: ${event.message} Going on from ${event.resumedFrom}.`)
         return
+      case 'UnreachableEvent':
+        screen.line(`nothing was heard of the trainer for ${event.silentSeconds.toFixed(0)} s; waiting for it`)
+        return
+      case 'ReplicaStalledEvent':
+        screen.line(`${event.device} has not moved for ${event.stalledSeconds.toFixed(0)} s, at step ${event.step}`)
+        return
+      case 'RetryScheduledEvent':
+        screen.line(`${event.attemptFailure.message} The run is queued again.`)
+        return
       case 'CheckpointsRemovedEvent':
       case 'InitialisedEvent':
       case 'FinishedEvent':
@@ -131,6 +140,13 @@ export async function watchRun(client: Client, run: Run, screen: Screen, signal:
       case 'ResumeRequestedEvent':
       case 'CheckpointPinnedEvent':
       case 'CheckpointDeletedEvent':
+      case 'PauseRequestedEvent':
+      case 'PausedEvent':
+      case 'YieldedEvent':
+      case 'ReachableEvent':
+      case 'ReplicaMovedEvent':
+      case 'PriorityChangedEvent':
+      case 'LogTornEvent':
         return
       default:
         return event satisfies never

@@ -854,6 +854,20 @@ export type LoadReport = {
   unexpected: Array<Scalars['String']['output']>;
 };
 
+/** A trainer that died left part of a line, which was no event yet. */
+export type LogTornEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  bytes: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+  toAttempt: Scalars['Int']['output'];
+};
+
 /** Bytes that the native engine takes, within 10 %. Images, dataset and process come on top. */
 export type MemoryEstimate = {
   /** Of each replica: activations of the shards at work at once and the gradients alive beside them, at their peak. */
@@ -1040,6 +1054,37 @@ export type PageInfo = {
   startCursor?: Maybe<Scalars['String']['output']>;
 };
 
+export type PauseReason =
+  | 'DRAIN'
+  | 'USER'
+  | 'YIELD';
+
+/** Its trainer takes a checkpoint and leaves. */
+export type PauseRequestedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  reason: PauseReason;
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
+/** It holds no devices and waits until it is resumed. */
+export type PausedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  reason: PauseReason;
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};
+
 /** What the engine computes in. BF16 keeps weights, sums and updates in fp32. */
 export type Precision =
   | 'BF16'
@@ -1067,6 +1112,19 @@ export type PretrainedWeights = {
   /** About, as published. */
   megabytes: Scalars['Float']['output'];
   name: PretrainedName;
+};
+
+/** Its place in the queue is another one. */
+export type PriorityChangedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  priority: Scalars['Int']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
 };
 
 export type Query = {
@@ -1215,6 +1273,19 @@ export type RandomResizedCropInput = {
   minScale?: InputMaybe<Scalars['Float']['input']>;
 };
 
+/** Its trainer is heard of again. */
+export type ReachableEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+  toAttempt: Scalars['Int']['output'];
+};
+
 /** Which ResNet tensors are, told by their names and shapes alone. */
 export type RecognisedModel = {
   architecture: Architecture;
@@ -1237,7 +1308,39 @@ export type ReleasedEvent = RunEvent & {
   toAttempt: Scalars['Int']['output'];
 };
 
-/** A run that had failed or been canceled is queued again. */
+/** The replica that had stalled moves again. */
+export type ReplicaMovedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  replica: Scalars['Int']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+  toAttempt: Scalars['Int']['output'];
+};
+
+/** The trainer lives, and one of its replicas does not move. */
+export type ReplicaStalledEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  device: Scalars['String']['output'];
+  replica: Scalars['Int']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+  stalledSeconds: Scalars['Float']['output'];
+  /** Global steps that the replica has done. */
+  step: Scalars['Int']['output'];
+  toAttempt: Scalars['Int']['output'];
+};
+
+/** A run that was paused, had failed or been canceled, or was given up as unreachable, is queued again. */
 export type ResumeRequestedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
@@ -1255,6 +1358,23 @@ export type ResumeRunResult = ConflictFailure | InvalidInputFailure | NotFoundFa
 
 export type ResumeRunSuccess = {
   run: Run;
+};
+
+/** An attempt ended by what may pass; the run is queued again. */
+export type RetryScheduledEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** That it goes on from; null: it has none, and starts over. */
+  checkpoint?: Maybe<Checkpoint>;
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  failure: RunFailure;
+  /** The next attempt does not start before. */
+  notBefore: Scalars['DateTime']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
 };
 
 export type Run = Node & {
@@ -1377,7 +1497,7 @@ export type RunEventEdge = {
   node: RunEvent;
 };
 
-export type RunEventsItem = CancelRequestedEvent | CheckpointDamagedEvent | CheckpointDeletedEvent | CheckpointEvent | CheckpointFailedEvent | CheckpointPinnedEvent | CheckpointsRemovedEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InitialisedEvent | InvalidInputFailure | LeasedEvent | NotFoundFailure | QueuedEvent | ReleasedEvent | ResumeRequestedEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent;
+export type RunEventsItem = CancelRequestedEvent | CheckpointDamagedEvent | CheckpointDeletedEvent | CheckpointEvent | CheckpointFailedEvent | CheckpointPinnedEvent | CheckpointsRemovedEvent | DecodingEvent | EpochEvent | FailedEvent | FinishedEvent | InitialisedEvent | InvalidInputFailure | LeasedEvent | LogTornEvent | NotFoundFailure | PauseRequestedEvent | PausedEvent | PriorityChangedEvent | QueuedEvent | ReachableEvent | ReleasedEvent | ReplicaMovedEvent | ReplicaStalledEvent | ResumeRequestedEvent | RetryScheduledEvent | RunEndedEvent | StartedEvent | StepEvent | StoppedEvent | UnreachableEvent | YieldedEvent;
 
 export type RunFailure = {
   code: Scalars['String']['output'];
@@ -1401,10 +1521,13 @@ export type RunState =
   | 'CANCELED'
   | 'CANCELING'
   | 'FAILED'
+  | 'PAUSED'
+  | 'PAUSING'
   | 'QUEUED'
   | 'RUNNING'
   | 'STARTING'
-  | 'SUCCEEDED';
+  | 'SUCCEEDED'
+  | 'UNREACHABLE';
 
 /** Of the learning rate. Settings that its kind does not have are null. */
 export type Schedule = {
@@ -1532,4 +1655,32 @@ export type SubscriptionRunEventsArgs = {
   runId: Scalars['ID']['input'];
 };
 
+/** Nothing is heard of its trainer. It may come back. */
+export type UnreachableEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+  silentSeconds: Scalars['Float']['output'];
+  toAttempt: Scalars['Int']['output'];
+};
+
 export type VerifyCheckpointResult = CheckpointVerification | ConflictFailure | InvalidInputFailure | NotFoundFailure;
+
+/** It gave its devices to a run that was before it, and is queued again in its own place. */
+export type YieldedEvent = RunEvent & {
+  at: Scalars['DateTime']['output'];
+  /** Attempt that wrote it; 0 for the server. */
+  attempt: Scalars['Int']['output'];
+  /** That it goes on from; null: it has none, and starts over. */
+  checkpoint?: Maybe<Checkpoint>;
+  /** Position in the run's event stream; give it as `after` to continue behind this event. */
+  cursor: Scalars['String']['output'];
+  runId: Scalars['ID']['output'];
+  /** Without gaps from 1 within an attempt. */
+  seq: Scalars['BigInt']['output'];
+};

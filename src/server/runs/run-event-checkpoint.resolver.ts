@@ -8,6 +8,8 @@ import {
   CheckpointEvent,
   CheckpointPinnedEvent,
   ResumeRequestedEvent,
+  RetryScheduledEvent,
+  YieldedEvent,
 } from './run-event.type.ts'
 
 interface AboutCheckpoint {
@@ -39,7 +41,7 @@ function resolverOf(
 export const WrittenCheckpointResolver = resolverOf(CheckpointEvent)
 export const PinnedCheckpointResolver = resolverOf(CheckpointPinnedEvent)
 export const DeletedCheckpointResolver = resolverOf(CheckpointDeletedEvent)
-export const ResumedCheckpointResolver = resolverOf(ResumeRequestedEvent, {
-  nullable: true,
-  description: 'That it goes on from; null: it has none, and starts over.',
-})
+const goesOnFrom = { nullable: true, description: 'That it goes on from; null: it has none, and starts over.' }
+export const ResumedCheckpointResolver = resolverOf(ResumeRequestedEvent, goesOnFrom)
+export const RetriedCheckpointResolver = resolverOf(RetryScheduledEvent, goesOnFrom)
+export const YieldedCheckpointResolver = resolverOf(YieldedEvent, goesOnFrom)

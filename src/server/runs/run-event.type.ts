@@ -1,14 +1,19 @@
 // The events of a run as GraphQL shows them: one type each, all with the event's identity and its cursor.
-import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType } from 'type-graphql'
+import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType, registerEnumType } from 'type-graphql'
 import type { Precision } from '../../shared/recipe.ts'
+import { type PauseReason, pauseReasons } from '../../shared/events.ts'
 import type { RunState } from '../../shared/run-state.ts'
 import { LoadReport } from '../checkpoints/load-report.type.ts'
 import { connectionType } from '../connection.type.ts'
+import { enumOf } from '../enum.ts'
 import { InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
 import { EpochMetrics } from '../metrics/epoch-metrics.type.ts'
 import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
 import { PrecisionEnum } from './recipe.type.ts'
 import { RunFailure, RunStateEnum } from './run.type.ts'
+
+export const PauseReasonEnum = enumOf(pauseReasons)
+registerEnumType(PauseReasonEnum, { name: 'PauseReason' })
 
 @InterfaceType('RunEvent', {
   autoRegisterImplementations: true,
@@ -291,7 +296,7 @@ export class RunEndedEvent extends RunEvent {
 
 @ObjectType('ResumeRequestedEvent', {
   implements: RunEvent,
-  description: 'A run that had failed or been canceled is queued again.',
+  description: 'A run that was paused, had failed or been canceled, or was given up as unreachable, is queued again.',
 })
 export class ResumeRequestedEvent extends RunEvent {
   __typename!: 'ResumeRequestedEvent'
@@ -312,6 +317,141 @@ export class CheckpointPinnedEvent extends RunEvent {
 export class CheckpointDeletedEvent extends RunEvent {
   __typename!: 'CheckpointDeletedEvent'
   checkpointKey!: string
+}
+
+@ObjectType('PauseRequestedEvent', {
+  implements: RunEvent,
+  description: 'Its trainer takes a checkpoint and leaves.',
+})
+export class PauseRequestedEvent extends RunEvent {
+  __typename!: 'PauseRequestedEvent'
+
+  @Field(() => PauseReasonEnum)
+  reason!: PauseReason
+}
+
+@ObjectType('PausedEvent', {
+  implements: RunEvent,
+  description: 'It holds no devices and waits until it is resumed.',
+})
+export class PausedEvent extends RunEvent {
+  __typename!: 'PausedEvent'
+
+  @Field(() => PauseReasonEnum)
+  reason!: PauseReason
+}
+
+@ObjectType('YieldedEvent', {
+  implements: RunEvent,
+  description: 'It gave its devices to a run that was before it, and is queued again in its own place.',
+})
+export class YieldedEvent extends RunEvent {
+  __typename!: 'YieldedEvent'
+  /** For the field `checkpoint`; null where it has none and starts over. */
+  checkpointKey!: string | null
+}
+
+@ObjectType('RetryScheduledEvent', {
+  implements: RunEvent,
+  description: 'An attempt ended by what may pass; the run is queued again.',
+})
+export class RetryScheduledEvent extends RunEvent {
+  __typename!: 'RetryScheduledEvent'
+  /** For the field `checkpoint`; null where it has none and starts over. */
+  checkpointKey!: string | null
+
+  @Field(() => RunFailure)
+  failure!: RunFailure
+
+  @Field(() => DateTimeScalar, { description: 'The next attempt does not start before.' })
+  notBefore!: Date
+}
+
+@ObjectType('UnreachableEvent', {
+  implements: RunEvent,
+  description: 'Nothing is heard of its trainer. It may come back.',
+})
+export class UnreachableEvent extends RunEvent {
+  __typename!: 'UnreachableEvent'
+
+  @Field(() => Int)
+  toAttempt!: number
+
+  @Field(() => Float)
+  silentSeconds!: number
+}
+
+@ObjectType('ReachableEvent', {
+  implements: RunEvent,
+  description: 'Its trainer is heard of again.',
+})
+export class ReachableEvent extends RunEvent {
+  __typename!: 'ReachableEvent'
+
+  @Field(() => Int)
+  toAttempt!: number
+}
+
+@ObjectType('ReplicaStalledEvent', {
+  implements: RunEvent,
+  description: 'The trainer lives, and one of its replicas does not move.',
+})
+export class ReplicaStalledEvent extends RunEvent {
+  __typename!: 'ReplicaStalledEvent'
+
+  @Field(() => Int)
+  toAttempt!: number
+
+  @Field(() => Int)
+  replica!: number
+
+  @Field(() => String)
+  device!: string
+
+  @Field(() => Int, { description: 'Global steps that the replica has done.' })
+  step!: number
+
+  @Field(() => Float)
+  stalledSeconds!: number
+}
+
+@ObjectType('ReplicaMovedEvent', {
+  implements: RunEvent,
+  description: 'The replica that had stalled moves again.',
+})
+export class ReplicaMovedEvent extends RunEvent {
+  __typename!: 'ReplicaMovedEvent'
+
+  @Field(() => Int)
+  toAttempt!: number
+
+  @Field(() => Int)
+  replica!: number
+}
+
+@ObjectType('PriorityChangedEvent', {
+  implements: RunEvent,
+  description: 'Its place in the queue is another one.',
+})
+export class PriorityChangedEvent extends RunEvent {
+  __typename!: 'PriorityChangedEvent'
+
+  @Field(() => Int)
+  priority!: number
+}
+
+@ObjectType('LogTornEvent', {
+  implements: RunEvent,
+  description: 'A trainer that died left part of a line, which was no event yet.',
+})
+export class LogTornEvent extends RunEvent {
+  __typename!: 'LogTornEvent'
+
+  @Field(() => Int)
+  toAttempt!: number
+
+  @Field(() => Int)
+  bytes!: number
 }
 
 export type AnyRunEvent =
@@ -335,6 +475,16 @@ export type AnyRunEvent =
   | ResumeRequestedEvent
   | CheckpointPinnedEvent
   | CheckpointDeletedEvent
+  | PauseRequestedEvent
+  | PausedEvent
+  | YieldedEvent
+  | RetryScheduledEvent
+  | UnreachableEvent
+  | ReachableEvent
+  | ReplicaStalledEvent
+  | ReplicaMovedEvent
+  | PriorityChangedEvent
+  | LogTornEvent
 
 export const RunEventConnection = connectionType<AnyRunEvent>('RunEvent', () => RunEvent)
 
@@ -364,6 +514,16 @@ export const RunEventsItemUnion = createUnionType({
       ResumeRequestedEvent,
       CheckpointPinnedEvent,
       CheckpointDeletedEvent,
+      PauseRequestedEvent,
+      PausedEvent,
+      YieldedEvent,
+      RetryScheduledEvent,
+      UnreachableEvent,
+      ReachableEvent,
+      ReplicaStalledEvent,
+      ReplicaMovedEvent,
+      PriorityChangedEvent,
+      LogTornEvent,
       NotFoundFailure,
       InvalidInputFailure,
     ] as const,

@@ -69,6 +69,7 @@ export function eventCursor(cursor: number): string {
 
 export function runEventPayload({ cursor, event }: StoredEvent): AnyRunEvent {
   const checkpointKey = (name: string): string => checkpointReferenceText({ kind: 'RUN', runId: event.run, name })
+  const keyOrNull = (name: string | null): string | null => (name === null ? null : checkpointKey(name))
   const identity = {
     cursor: eventCursor(cursor),
     runId: globalId('Run', event.run),
@@ -139,9 +140,7 @@ export function runEventPayload({ cursor, event }: StoredEvent): AnyRunEvent {
     case 'canceled':
       return { __typename: 'RunEndedEvent', ...identity, state: 'CANCELED', failure: null }
     case 'resumeRequested': {
-      const { checkpoint } = event
-      const from = checkpoint === null ? null : checkpointKey(checkpoint)
-      return { __typename: 'ResumeRequestedEvent', ...identity, checkpointKey: from }
+      return { __typename: 'ResumeRequestedEvent', ...identity, checkpointKey: keyOrNull(event.checkpoint) }
     }
     case 'checkpointPinned': {
       const { name, pinned } = event
@@ -149,6 +148,42 @@ export function runEventPayload({ cursor, event }: StoredEvent): AnyRunEvent {
     }
     case 'checkpointDeleted':
       return { __typename: 'CheckpointDeletedEvent', ...identity, checkpointKey: checkpointKey(event.name) }
+    case 'pauseRequested':
+      return { __typename: 'PauseRequestedEvent', ...identity, reason: event.reason }
+    case 'paused':
+      return { __typename: 'PausedEvent', ...identity, reason: event.reason }
+    case 'yielded':
+      return { __typename: 'YieldedEvent', ...identity, checkpointKey: keyOrNull(event.checkpoint) }
+    case 'retryScheduled': {
+      const { code, message, fix, step, checkpoint } = event
+      const failure = { code, message, fix, step, nonFinite: false }
+      const notBefore = new Date(event.notBefore)
+      return {
+        __typename: 'RetryScheduledEvent',
+        ...identity,
+        failure,
+        checkpointKey: keyOrNull(checkpoint),
+        notBefore,
+      }
+    }
+    case 'unreachable': {
+      const { toAttempt, silentSeconds } = event
+      return { __typename: 'UnreachableEvent', ...identity, toAttempt, silentSeconds }
+    }
+    case 'reachable':
+      return { __typename: 'ReachableEvent', ...identity, toAttempt: event.toAttempt }
+    case 'replicaStalled': {
+      const { toAttempt, replica, device, step, stalledSeconds } = event
+      return { __typename: 'ReplicaStalledEvent', ...identity, toAttempt, replica, device, step, stalledSeconds }
+    }
+    case 'replicaMoved': {
+      const { toAttempt, replica } = event
+      return { __typename: 'ReplicaMovedEvent', ...identity, toAttempt, replica }
+    }
+    case 'priorityChanged':
+      return { __typename: 'PriorityChangedEvent', ...identity, priority: event.priority }
+    case 'logTorn':
+      return { __typename: 'LogTornEvent', ...identity, toAttempt: event.toAttempt, bytes: event.bytes }
     default:
       return event satisfies never
   }

@@ -1,14 +1,16 @@
 // What an event changes in the index: the run's row, its attempts, metrics, checkpoints and leases. Pure, so that
 // following a log and rebuilding from it give the same rows.
-import type { RunEvent } from '../../shared/events.ts'
+import type { PauseReason, RunEvent } from '../../shared/events.ts'
 import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import type { LoadReport } from '../../shared/load-report.ts'
 import type { Architecture, DeviceRequest } from '../../shared/run-spec.ts'
+import { findCheckpointNameParts } from '../../shared/run-directory.ts'
+import type { RunPlan } from '../../shared/run-plan.ts'
 import { canMove, type RunState } from '../../shared/run-state.ts'
 import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
 import type { EpochClassesRecord } from '../metrics/epoch-classes.payload.ts'
 import type { EpochMetricsRecord } from '../metrics/epoch-metrics.payload.ts'
-import type { RunFailureRecord, StoredEvent } from './run.record.ts'
+import type { ReplicaStall, RunFailureRecord, StoredEvent } from './run.record.ts'
 
 /** The part of a run's row that events change, with what of its spec they are read by. */
 export interface RunProjection {
@@ -35,6 +37,23 @@ export interface RunProjection {
   loss: number | null
   imagesPerSecond: number | null
   failure: RunFailureRecord | null
+  priority: number
+  /** Another one after each event that a decision about the run may rest on: all but steps, epochs and checkpoints. */
+  version: number
+  /** When the state was last another one. */
+  stateSince: Date | null
+  /** Why it is pausing or paused. */
+  pauseReason: PauseReason | null
+  /** Attempts since a user last asked for it. */
+  tries: number
+  /** The latest attempt that came to start training; 0 before. */
+  startedAttempt: number
+  /** A queued run does not start before; null: at any time. */
+  notBefore: Date | null
+  /** A replica that does not move. */
+  stall: ReplicaStall | null
+  /** What was expected of it when it was queued. */
+  plan: RunPlan | null
   lastCursor: number
   startedAt: Date | null
   finishedAt: Date | null
@@ -60,6 +79,15 @@ export const emptyProjection: RunProjection = {
   loss: null,
   imagesPerSecond: null,
   failure: null,
+  priority: 0,
+  version: 0,
+  stateSince: null,
+  pauseReason: null,
+  tries: 0,
+  startedAttempt: 0,
+  notBefore: null,
+  stall: null,
+  plan: null,
   lastCursor: 0,
   startedAt: null,
   finishedAt: null,
@@ -84,7 +112,8 @@ export interface ProjectedBatch {
   /** In order; behind `checkpoints`. */
   checkpointChanges: CheckpointChange[]
   attemptsLeased: AttemptChange[]
-  attemptsStarted: { number: number; at: Date }[]
+  /** `startStep`: global steps that were done before it. Metrics of earlier attempts behind that are superseded. */
+  attemptsStarted: { number: number; at: Date; startStep: number }[]
   attemptsReleased: { number: number; at: Date }[]
 }
 
@@ -103,18 +132,36 @@ export function projectEvents(before: RunProjection, events: readonly RunEvent[]
   for (const event of events) {
     batch.run.lastCursor += 1
     batch.events.push({ cursor: batch.run.lastCursor, event })
+    const { state } = batch.run
     applyEvent(batch, event)
+    if (batch.run.state !== state) batch.run.stateSince = new Date(event.at)
+    if (!unversioned.has(event.type)) batch.run.version += 1
   }
   return batch
 }
+
+const unversioned: ReadonlySet<RunEvent['type']> = new Set([
+  'decoding',
+  'step',
+  'epoch',
+  'checkpoint',
+  'checkpointFailed',
+  'checkpointsRemoved',
+  'checkpointPinned',
+  'checkpointDeleted',
+])
 
 function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
   const { run } = batch
   const at = new Date(event.at)
   switch (event.type) {
     case 'queued':
+      run.plan = event.plan
+      run.stateSince = at
+      return
     case 'decoding':
     case 'checkpointFailed':
+    case 'logTorn':
       return
     case 'initialised':
       run.loadReport = event.report
@@ -129,6 +176,8 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       move(run, 'STARTING')
       run.attempt = event.toAttempt
       run.deviceNames = event.devices
+      run.tries += 1
+      run.notBefore = null
       batch.attemptsLeased.push({ number: event.toAttempt, deviceNames: event.devices, leasedAt: at })
       return
     case 'started':
@@ -140,7 +189,8 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.inputChannels = event.channels
       run.stepsPerEpoch = event.stepsPerEpoch
       run.startedAt ??= at
-      batch.attemptsStarted.push({ number: event.attempt, at })
+      run.startedAttempt = event.attempt
+      batch.attemptsStarted.push({ number: event.attempt, at, startStep: startStepOf(run) })
       return
     case 'step':
       run.epoch = event.epoch
@@ -165,8 +215,49 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     case 'cancelRequested':
       move(run, 'CANCELING')
       return
+    case 'pauseRequested':
+      move(run, 'PAUSING')
+      run.pauseReason = event.reason
+      return
+    case 'paused':
+      move(run, 'PAUSED')
+      run.pauseReason = event.reason
+      return
+    case 'yielded':
+      move(run, 'QUEUED')
+      run.pauseReason = null
+      run.resumeFrom = event.checkpoint
+      // It did nothing wrong.
+      run.tries -= 1
+      return
+    case 'retryScheduled':
+      move(run, 'QUEUED')
+      run.pauseReason = null
+      run.resumeFrom = event.checkpoint
+      run.notBefore = new Date(event.notBefore)
+      return
+    case 'unreachable':
+      move(run, 'UNREACHABLE')
+      return
+    case 'reachable':
+      move(run, run.startedAttempt === run.attempt ? 'RUNNING' : 'STARTING')
+      return
+    case 'replicaStalled': {
+      const { replica, device, step } = event
+      run.stall = { replica, device, step, since: event.at }
+      return
+    }
+    case 'replicaMoved':
+      run.stall = null
+      return
+    case 'priorityChanged':
+      run.priority = event.priority
+      return
     case 'resumeRequested':
       move(run, 'QUEUED')
+      run.pauseReason = null
+      run.notBefore = null
+      run.tries = 0
       run.resumeFrom = event.checkpoint
       run.resumeDevices = event.devices
       run.failure = null
@@ -179,6 +270,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       batch.checkpointChanges.push({ kind: 'DELETED', name: event.name, at })
       return
     case 'released':
+      run.stall = null
       batch.attemptsReleased.push({ number: event.toAttempt, at })
       return
     case 'succeeded':
@@ -196,6 +288,11 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     default:
       return event satisfies never
   }
+}
+
+/** Global steps that were done before the attempt that starts. */
+function startStepOf({ resumeFrom }: RunProjection): number {
+  return resumeFrom === null ? 0 : (findCheckpointNameParts(resumeFrom)?.step ?? 0)
 }
 
 function checkpointOf(event: Extract<RunEvent, { type: 'checkpoint' }>, run: RunProjection): CheckpointRecord {

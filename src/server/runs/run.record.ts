@@ -1,6 +1,8 @@
 // Plain records of the runs room: what the store keeps and the service reasons about.
-import type { RunEvent } from '../../shared/events.ts'
+import { z } from 'zod'
+import type { PauseReason, RunEvent } from '../../shared/events.ts'
 import type { LoadReport } from '../../shared/load-report.ts'
+import type { RunPlan } from '../../shared/run-plan.ts'
 import type { Architecture, DeviceRequest, EngineChoice, RunSpec } from '../../shared/run-spec.ts'
 import type { RunState } from '../../shared/run-state.ts'
 
@@ -11,6 +13,16 @@ export interface RunFailureRecord {
   step: number | null
   nonFinite: boolean
 }
+
+export const replicaStallSchema = z.object({
+  replica: z.number(),
+  device: z.string(),
+  /** Global steps that the replica has done. */
+  step: z.number(),
+  since: z.iso.datetime(),
+})
+/** A replica that does not move. */
+export type ReplicaStall = z.output<typeof replicaStallSchema>
 
 export interface RunRecord {
   id: string
@@ -49,6 +61,17 @@ export interface RunRecord {
   loss: number | null
   imagesPerSecond: number | null
   failure: RunFailureRecord | null
+  priority: number
+  version: number
+  stateSince: Date | null
+  pauseReason: PauseReason | null
+  tries: number
+  startedAttempt: number
+  notBefore: Date | null
+  stall: ReplicaStall | null
+  plan: RunPlan | null
+  /** Id of the run that this one was made from. */
+  forkedFrom: string | null
   /** Position of its newest event; 0 before the first. */
   lastCursor: number
   createdAt: Date

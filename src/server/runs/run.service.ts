@@ -1,6 +1,7 @@
 // Rules of runs: what may be asked for, and who is asked to carry it out.
 import { invalidInput, TrainqlError } from '../../shared/errors.ts'
 import { checkAugmentationSize, type ImageSize } from '../../shared/augmentation.ts'
+import type { RunPlan } from '../../shared/run-plan.ts'
 import { checkWarmUp } from '../../shared/recipe.ts'
 import { type DeviceRequest, parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
 import { isTerminal, type RunState } from '../../shared/run-state.ts'
@@ -25,7 +26,7 @@ import type { RunStore } from './run.store.ts'
 /** Carries runs out; the scheduling room implements it. */
 export interface RunCarrier {
   /** Makes the run's directory and row and queues it; on return both are durable. */
-  submit(spec: RunSpec, createdAt: Date): Promise<void>
+  submit(spec: RunSpec, submission: Submission): Promise<void>
   /** Ends a queued run at once; asks a running trainer to leave and returns. */
   cancel(runId: string): Promise<void>
   /**
@@ -35,6 +36,12 @@ export interface RunCarrier {
   resume(runId: string, request: ResumeRequest): Promise<void>
   /** Why a queued run still waits, in words. */
   waitingFor(runId: string): string | null
+}
+
+export interface Submission {
+  createdAt: Date
+  /** What is expected of it; null where nobody can tell. */
+  plan: RunPlan | null
 }
 
 export interface ResumeRequest {
@@ -126,12 +133,13 @@ export function createRunService(deps: RunServiceDeps): RunService {
       const initial = pretrained === null ? draft : await imports.getPretrained(pretrained)
       const createdAt = now()
       const spec = parseRunSpec(specOf(request, createSortableId(createdAt), initial))
-      if (initial === null) await carrier.submit(spec, createdAt)
+      const submission = { createdAt, plan: null }
+      if (initial === null) await carrier.submit(spec, submission)
       else {
         await guard(async () => {
           // It may have been deleted meanwhile; once the run is queued it is safe.
           await checkpoints.get(initial.key)
-          await carrier.submit(spec, createdAt)
+          await carrier.submit(spec, submission)
         })
       }
       return get(spec.runId)

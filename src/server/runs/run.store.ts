@@ -1,6 +1,7 @@
 // Runs in the database: reading them, and writing what their events change.
 import { loadReportSchema } from '../../shared/load-report.ts'
 import { deviceRequestSchema, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
+import { runPlanSchema } from '../../shared/run-plan.ts'
 import { liveRunStates, type RunState } from '../../shared/run-state.ts'
 import type { PageRequest } from '../page.ts'
 import { checkpointColumns } from '../checkpoints/checkpoint.store.ts'
@@ -8,7 +9,7 @@ import type { Database } from '../database/database.ts'
 import { parseNullable } from '../database/json-column.ts'
 import { Prisma, type Run as RunRow } from '../prisma-client/client.ts'
 import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
-import type { RunRecord } from './run.record.ts'
+import { replicaStallSchema, type RunRecord } from './run.record.ts'
 
 /** How far an event file has been taken over. */
 export interface LogPosition {
@@ -95,6 +96,9 @@ export function createRunStore({ prisma }: Database): RunStore {
           learningRate: spec.learningRate,
           seed: BigInt(spec.seed),
           spec,
+          priority: spec.priority,
+          forkedFrom: spec.forkedFrom?.runId ?? null,
+          stateSince: createdAt,
           initialFrom: spec.initialise.kind === 'CHECKPOINT' ? spec.initialise.checkpoint : null,
           createdAt,
         },
@@ -126,7 +130,7 @@ function writesOf(
   { runId, batch, positions }: { runId: string; batch: ProjectedBatch; positions: readonly LogPosition[] },
 ): Prisma.PrismaPromise<unknown>[] {
   const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
-  const { failure, resumeDevices, loadReport, ...columns } = run
+  const { failure, resumeDevices, loadReport, stall, plan, ...columns } = run
   const held = attemptsLeased.filter(({ number }) => !attemptsReleased.some((released) => released.number === number))
   const writes: Prisma.PrismaPromise<unknown>[] = [
     prisma.run.update({
@@ -135,6 +139,8 @@ function writesOf(
         ...columns,
         resumeDevices: resumeDevices ?? Prisma.DbNull,
         loadReport: loadReport ?? Prisma.DbNull,
+        stall: stall === null ? Prisma.DbNull : { ...stall },
+        plan: plan ?? Prisma.DbNull,
         failureCode: failure?.code ?? null,
         failureMessage: failure?.message ?? null,
         failureFix: failure?.fix ?? null,
@@ -161,8 +167,8 @@ function writesOf(
       }),
     ),
     ...attemptsLeased.map((attempt) => prisma.attempt.create({ data: { runId, ...attempt } })),
-    ...attemptsStarted.map(({ number, at }) =>
-      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { startedAt: at } }),
+    ...attemptsStarted.map(({ number, at, startStep }) =>
+      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { startedAt: at, startStep } }),
     ),
     ...attemptsReleased.map(({ number, at }) =>
       prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { releasedAt: at } }),
@@ -176,6 +182,11 @@ function writesOf(
   }
   if (checkpoints.length > 0) writes.push(prisma.checkpoint.createMany({ data: checkpoints.map(checkpointColumns) }))
   writes.push(...batch.checkpointChanges.map((change) => checkpointChange(prisma, runId, change)))
+  // What an attempt starts anew supersedes what was measured of those steps before.
+  for (const { number, startStep } of attemptsStarted) {
+    const where = { runId, attempt: { lt: number }, step: { gt: startStep } }
+    writes.push(prisma.epochMetrics.updateMany({ where, data: { superseded: true } }))
+  }
   if (leases.length > 0) writes.push(prisma.lease.createMany({ data: leases }))
   for (const { number } of attemptsReleased) {
     writes.push(prisma.lease.deleteMany({ where: { runId, attempt: number } }))
@@ -217,6 +228,8 @@ function recordOf(row: RunRow): RunRecord {
   return {
     ...columns,
     loadReport: parseNullable(loadReportSchema, row.loadReport, 'load report'),
+    stall: parseNullable(replicaStallSchema, row.stall, 'replica stall'),
+    plan: parseNullable(runPlanSchema, row.plan, 'run plan'),
     resumeDevices: parseNullable(deviceRequestSchema, row.resumeDevices, 'device request'),
     architecture: spec.model.architecture,
     engineChoice: spec.engine,

@@ -187,10 +187,12 @@ function projectionOf(record: RunProjection): RunProjection {
   const { architecture, initialFrom, state, attempt, deviceNames, engine, engineDetail, parameters } = record
   const { classNames, inputChannels, loadReport, resumeFrom, resumeDevices, stepsPerEpoch, epoch, step } = record
   const { loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt } = record
+  const { priority, version, stateSince, pauseReason, tries, startedAttempt, notBefore, stall, plan } = record
+  const course = { priority, version, stateSince, pauseReason, tries, startedAttempt, notBefore, stall, plan }
   const origin = { architecture, initialFrom, resumeFrom, resumeDevices }
   const place = { state, attempt, deviceNames, engine, engineDetail, parameters, stepsPerEpoch, epoch, step }
   const data = { classNames, inputChannels, loadReport }
-  return { ...origin, ...place, ...data, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt }
+  return { ...origin, ...place, ...data, ...course, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt }
 }
 
 function parseEvent<E extends RunEvent>(

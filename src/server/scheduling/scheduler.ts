@@ -11,13 +11,13 @@ import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
 import type { ServerEvent, Unidentified } from '../../shared/events.ts'
 import type { AssignedDevice, Attempt, RunSpec } from '../../shared/run-spec.ts'
 import { initialFolder } from '../../shared/run-directory.ts'
-import { canMove, isTerminal } from '../../shared/run-state.ts'
+import { allowedActions, isTerminal } from '../../shared/run-state.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import { diskFullOr } from '../durable-files.ts'
 import type { Log } from '../log.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
-import type { ResumeRequest, RunCarrier } from '../runs/run.service.ts'
+import type { ResumeRequest, RunCarrier, Submission } from '../runs/run.service.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
 import { planLeases } from './plan-leases.ts'
@@ -183,14 +183,14 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     return scheduling
   }
 
-  async function submit(spec: RunSpec, createdAt: Date): Promise<void> {
+  async function submit(spec: RunSpec, { createdAt, plan }: Submission): Promise<void> {
     if (closing) throw stopping()
     const { runId, initialise } = spec
     const at = createdAt.toISOString()
     const identity = { run: runId, attempt: 0, seq: 1, at, behind: { attempt: 0, seq: 0 } }
     try {
       const initial = initialise.kind === 'CHECKPOINT' ? folderOf(initialise.checkpoint) : null
-      await createRunDirectory(directoryOf(runId), { spec, queued: { ...identity, type: 'queued' }, initial })
+      await createRunDirectory(directoryOf(runId), { spec, queued: { ...identity, type: 'queued', plan }, initial })
       await store.insert(spec, createdAt)
       await (await runLogs.open(runId)).takeOver()
     } catch (error) {
@@ -224,7 +224,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     await runLogs.use(runId, async (runLog) => {
       await runLog.exclusively(async (own) => {
         const { state } = own.run
-        if (!canMove(state, 'QUEUED')) throw notResumable(runId, state)
+        if (!allowedActions(state).includes('RESUME')) throw notResumable(runId, state)
         // It may have been deleted since it was chosen.
         if (checkpoint !== null) await deps.checkpoints.get(keyOf(runId, checkpoint))
         await own.append({ type: 'resumeRequested', checkpoint, devices: asked })
