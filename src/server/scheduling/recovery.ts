@@ -36,12 +36,12 @@ export async function recoverRuns(deps: RecoveryDeps): Promise<void> {
       continue
     }
     try {
-      await recoverRun(deps, await scheduler.open(id))
+      await scheduler.runLogs.use(id, (runLog) => recoverRun(deps, runLog))
     } catch (error) {
       log.error(`Run ${id} could not be taken up again; its directory is left as it is.`, error)
     }
   }
-  await scheduler.schedule()
+  await scheduler.queue.schedule()
 }
 
 /** Directories without a row: the database is younger than they are, or the server died between the two. */
@@ -76,31 +76,26 @@ async function listUnread({ store, runsDirectory }: RecoveryDeps): Promise<strin
 
 async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<void> {
   const { runId, directory } = runLog
+  const { attempts } = deps.scheduler
   const invalid = await takeOver(runLog)
   const { state, attempt } = runLog.run
-  if (isTerminal(state)) {
-    deps.scheduler.forget(runId)
-    return
-  }
+  if (isTerminal(state) || state === 'PAUSED') return
   const lastOwn = (await deps.events.findLast(runId, 0))?.event.type
   if (state === 'QUEUED') {
     // Died between the wish to cancel and its fulfilment.
-    if (lastOwn !== 'cancelRequested') return
-    await runLog.append({ type: 'canceled' })
-    deps.scheduler.forget(runId)
+    if (lastOwn === 'cancelRequested') await runLog.append({ type: 'canceled' })
     return
   }
   const holder = lastOwn === 'released' ? null : await deps.launcher.findHolder(directory, attempt)
   if (holder !== null) {
-    deps.scheduler.supervise(runLog, holder)
+    attempts.supervise(runLog, holder)
     return
   }
   // Leased and, as far as the directory says, never started. Should a process be about to take the attempt after
   // all, it or ours finds the attempt taken and leaves.
   const neverStarted = state === 'STARTING' && lastOwn !== 'released' && !existsSync(exitFile(directory, attempt))
-  if (neverStarted && invalid === null) return deps.scheduler.launch(runLog)
+  if (neverStarted && invalid === null) return attempts.launch(runId)
   await endAttempt(deps, runLog, { exit: null, invalid })
-  deps.scheduler.forget(runId)
 }
 
 /** Takes over what the files hold; an error where they hold what no trainer writes. */

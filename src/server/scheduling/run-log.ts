@@ -29,8 +29,11 @@ export interface RunLog {
    * Runs an action in this run's one queue, between its other actions: a decision and the events it leads to are one.
    * Inside, use the methods of the log it is given, which do not queue.
    */
-  exclusively<T>(action: (log: Pick<RunLog, 'takeOver' | 'append' | 'run'>) => Promise<T>): Promise<T>
+  exclusively<T>(action: (log: OwnLog) => Promise<T>): Promise<T>
 }
+
+/** A run's log as an action in its queue sees it: nothing happens to the run but what the action does. */
+export type OwnLog = Pick<RunLog, 'runId' | 'directory' | 'takeOver' | 'append' | 'run'>
 
 export interface RunLogDeps {
   store: RunStore
@@ -157,8 +160,10 @@ export async function openRunLog(
     await takeOver()
   }
 
-  function exclusively<T>(action: (log: Pick<RunLog, 'takeOver' | 'append' | 'run'>) => Promise<T>): Promise<T> {
+  function exclusively<T>(action: (log: OwnLog) => Promise<T>): Promise<T> {
     const inside = {
+      runId,
+      directory,
       takeOver,
       append,
       get run() {

@@ -1,24 +1,24 @@
-// The open logs of runs, one a run at most: two would number the server's events twice. Those of live runs stay open;
-// a run that has ended is opened for as long as something is done to it.
-import type { RunLog } from './run-log.ts'
+// The open logs of runs, one a run at most: two would number the server's events twice. Nobody opens or closes one: it is
+// open while somebody uses it, and for as long as its run has not ended, which only a use can change. So whatever meets
+// the end of a run, or its resumption, finds the log open.
+import { isTerminal } from '../../shared/run-state.ts'
+import type { OwnLog, RunLog } from './run-log.ts'
 
 export interface RunLogs {
-  /** Null where it is not open. */
-  find(runId: string): RunLog | null
-  /** Opens it, unless it is open already, and keeps it so until `close`. */
-  open(runId: string): Promise<RunLog>
-  /** Closes it once nobody uses it any more. */
-  close(runId: string): void
-  /** Opens it for an action. It stays open behind that where `open` was called. */
+  /** A log is not to be touched once `action` is over: by then it may be another's. */
   use<T>(runId: string, action: (runLog: RunLog) => Promise<T>): Promise<T>
-  /** Runs whose logs are kept open. */
-  list(): string[]
+  /** An action in the run's one queue; see `RunLog.exclusively`. */
+  exclusively<T>(runId: string, action: (log: OwnLog) => Promise<T>): Promise<T>
+  /** Open runs that have not ended. */
+  listLive(): string[]
+  /** Lets go of a run that is no more. */
+  drop(runId: string): void
 }
 
 interface Entry {
   opening: Promise<RunLog>
+  /** Null until it is open. */
   runLog: RunLog | null
-  kept: boolean
   users: number
 }
 
@@ -29,23 +29,23 @@ export function createRunLogs(openLog: (runId: string) => Promise<RunLog>, onClo
   function entryOf(runId: string): Entry {
     const known = entries.get(runId)
     if (known !== undefined) return known
-    const entry: Entry = { opening: openLog(runId), runLog: null, kept: false, users: 0 }
+    const entry: Entry = { opening: openLog(runId), runLog: null, users: 0 }
     entries.set(runId, entry)
     return entry
   }
 
   function settle(runId: string, entry: Entry): void {
-    if (entry.kept || entry.users > 0 || entries.get(runId) !== entry) return
+    if (entry.users > 0 || isLive(entry) || entries.get(runId) !== entry) return
     entries.delete(runId)
     onClose(runId)
   }
 
-  async function use<T>(runId: string, action: (runLog: RunLog, entry: Entry) => Promise<T>): Promise<T> {
+  async function use<T>(runId: string, action: (runLog: RunLog) => Promise<T>): Promise<T> {
     const entry = entryOf(runId)
     entry.users += 1
     try {
       entry.runLog = await entry.opening
-      return await action(entry.runLog, entry)
+      return await action(entry.runLog)
     } finally {
       entry.users -= 1
       settle(runId, entry)
@@ -53,22 +53,16 @@ export function createRunLogs(openLog: (runId: string) => Promise<RunLog>, onClo
   }
 
   return {
-    find(runId) {
-      const entry = entries.get(runId)
-      return entry?.kept === true ? entry.runLog : null
-    },
-    open: (runId) =>
-      use(runId, (runLog, entry) => {
-        entry.kept = true
-        return Promise.resolve(runLog)
-      }),
-    close(runId) {
-      const entry = entries.get(runId)
-      if (entry === undefined) return
-      entry.kept = false
-      settle(runId, entry)
-    },
     use,
-    list: () => [...entries].flatMap(([runId, { kept }]) => (kept ? [runId] : [])),
+    exclusively: (runId, action) => use(runId, (runLog) => runLog.exclusively(action)),
+    listLive: () => [...entries].flatMap(([runId, entry]) => (isLive(entry) ? [runId] : [])),
+    drop(runId) {
+      entries.delete(runId)
+      onClose(runId)
+    },
   }
+}
+
+function isLive({ runLog }: Entry): boolean {
+  return runLog !== null && !isTerminal(runLog.run.state)
 }

@@ -1,0 +1,91 @@
+// The attempts under way: starts their trainers, has them looked after, tells them to leave, and ends what has ended.
+import { TrainqlError } from '../../shared/errors.ts'
+import type { Log } from '../log.ts'
+import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
+import type { RunLog } from './run-log.ts'
+import type { RunLogs } from './run-logs.ts'
+import { type AttemptEnd, superviseAttempt, type Supervision } from './supervision.ts'
+import type { Launcher, TrainerProcess } from './trainer-process.ts'
+
+export interface Attempts {
+  /** Starts the process of the run's latest attempt. */
+  launch(runId: string): Promise<void>
+  /** Takes a trainer process that runs, or has just ended, into care; it is told to leave where the run is to. */
+  supervise(runLog: RunLog, process: TrainerProcess): void
+  /** SIGTERM now, SIGKILL after the grace time; nothing where no trainer runs. */
+  stop(runId: string, graceMs?: number): void
+  /** Waits for every trainer to leave, and for what ends its attempt. */
+  settle(): Promise<void>
+  /** Lets go of every trainer, which runs on. */
+  detach(): Promise<void>
+}
+
+export interface AttemptsDeps extends AttemptEndDeps {
+  runLogs: RunLogs
+  launcher: Launcher
+  /** From SIGTERM to SIGKILL. */
+  graceMs: number
+  log: Log
+  /** Its devices are free, or it has ended. */
+  onEnded: () => void
+}
+
+export function createAttempts(deps: AttemptsDeps): Attempts {
+  const { runLogs, launcher, graceMs, log, onEnded } = deps
+  const supervisions = new Map<string, Supervision>()
+  /** From a trainer's start until its end is written; the run's log is in use all along. */
+  const cares = new Set<Promise<void>>()
+
+  /** The log is in use from now until the end is written. */
+  function endWith(runId: string, ended: Promise<AttemptEnd | null>): void {
+    const care = runLogs
+      .use(runId, async (runLog) => {
+        const end = await ended
+        if (end === null) return
+        await endAttempt(deps, runLog, end)
+        onEnded()
+      })
+      .catch((error: unknown) => log.error(`Ending run ${runId} failed; a restart of the server ends it.`, error))
+      .finally(() => cares.delete(care))
+    cares.add(care)
+  }
+
+  function supervise(runLog: RunLog, process: TrainerProcess): void {
+    const { runId, run } = runLog
+    const supervision = superviseAttempt({ runLog, attempt: run.attempt, process, log })
+    supervisions.set(runId, supervision)
+    if (run.state === 'CANCELING' || run.state === 'PAUSING') supervision.stop(graceMs)
+    const forget = (): void => {
+      if (supervisions.get(runId) === supervision) supervisions.delete(runId)
+    }
+    endWith(runId, supervision.ended.finally(forget))
+  }
+
+  return {
+    async launch(runId) {
+      await runLogs.use(runId, async (runLog) => {
+        try {
+          supervise(runLog, await launcher.launch(runLog.directory, runLog.run.attempt))
+        } catch (error) {
+          log.error(`The trainer of run ${runId} could not be started.`, error)
+          const why = error instanceof Error ? error.message : String(error)
+          const invalid = new TrainqlError({
+            code: 'TRAINER_DIED',
+            message: `The trainer process could not be started: ${why}.`,
+            fix: 'Free processes or memory on this machine, then create the run again.',
+          })
+          endWith(runId, Promise.resolve({ exit: null, invalid }))
+        }
+      })
+    },
+    supervise,
+    stop: (runId, ms = graceMs) => supervisions.get(runId)?.stop(ms),
+    async settle() {
+      await Promise.all(cares)
+    },
+    async detach() {
+      for (const supervision of supervisions.values()) supervision.detach()
+      await Promise.all(cares)
+    },
+  }
+}
