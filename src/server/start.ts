@@ -136,8 +136,8 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
   const { dataRoots: datasetRoots, cacheFolder } = options
   const { cancelGraceMs } = options
-  const carrying = { store, events, checkpoints, launcher, runsDirectory, log }
-  const scheduler = createScheduler({ ...carrying, home, feed, devices, datasetRoots, cacheFolder, cancelGraceMs, now })
+  const carrying = { store, events, checkpoints, launcher, runsDirectory, log, now }
+  const scheduler = createScheduler({ ...carrying, home, feed, devices, datasetRoots, cacheFolder, cancelGraceMs })
   const room = await createCheckpointRoom({
     config: options,
     checkpoints,

@@ -181,7 +181,13 @@ export const serverEventSchema = z.discriminatedUnion('type', [
   /** Of a run that holds devices; its trainer takes a checkpoint and leaves. */
   z.object({ ...serverIdentity, type: z.literal('pauseRequested'), reason: pauseReason }),
   /** It holds no devices and waits for whoever had it paused. A queued run is paused without a request. */
-  z.object({ ...serverIdentity, type: z.literal('paused'), reason: pauseReason }),
+  z.object({
+    ...serverIdentity,
+    type: z.literal('paused'),
+    reason: pauseReason,
+    /** The run's own checkpoint that it goes on from when it is resumed; null: it has none and starts over. */
+    checkpoint: z.string().nullable(),
+  }),
   /** It gave its devices to a run that was before it, and is queued again in its own place. */
   z.object({ ...serverIdentity, type: z.literal('yielded'), checkpoint: z.string().nullable() }),
   /** An attempt ended by what may pass: the run is queued again, not to start before a time. */

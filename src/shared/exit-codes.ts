@@ -44,6 +44,8 @@ export function exitCodeOf(code: ErrorCode): ExitCode {
     case 'OUT_OF_MEMORY':
       return exitCodes.outOfMemory
     case 'TRAINER_DIED':
+    case 'TRAINER_UNREACHABLE':
+    case 'TRAINER_STALLED':
     case 'DATABASE_LOCKED':
     case 'NETWORK':
     case 'INTERNAL':

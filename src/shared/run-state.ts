@@ -45,6 +45,10 @@ export const holdingRunStates = [
   'UNREACHABLE',
 ] as const satisfies readonly RunState[]
 
+export function isHolding(state: RunState): boolean {
+  return holdingRunStates.some((holding) => holding === state)
+}
+
 export function canMove(from: RunState, to: RunState): boolean {
   return next[from].includes(to)
 }

@@ -1,7 +1,6 @@
-// The decisions of scheduling, which are pure: who gets which devices, and how a run has ended.
+// The decisions of scheduling, which are pure: who gets which devices.
 import { expect, test } from 'vitest'
 import type { DeviceRecord } from '../../src/server/devices/device.record.ts'
-import { judgeOutcome, type TrainerEnd } from '../../src/server/scheduling/outcome.ts'
 import { planLeases, type QueuedRequest } from '../../src/server/scheduling/plan-leases.ts'
 import { emptyProjection, projectEvents } from '../../src/server/runs/run.projection.ts'
 import type { RunEvent, TrainerEvent } from '../../src/shared/events.ts'
@@ -81,67 +80,6 @@ test.each<[what: string, queue: QueuedRequest[], devices: DeviceRecord[], expect
 
 const event = (fields: Record<string, unknown>): TrainerEvent =>
   ({ run: 'r', attempt: 1, seq: 9, at: '2025-01-01T00:00:00.000Z', ...fields }) as TrainerEvent
-const killed: TrainerEnd = {
-  lastEvent: event({ type: 'step' }),
-  step: 12,
-  lastCheckpoint: '1-00000010',
-  exitRecord: null,
-  exit: { code: null, signal: 'SIGKILL' },
-  output: '',
-  cancelRequested: false,
-}
-
-test.each<[what: string, end: Partial<TrainerEnd>, expected: Record<string, unknown>]>([
-  ['finished', { lastEvent: event({ type: 'finished' }) }, { type: 'succeeded' }],
-  [
-    'finished before the wish to cancel reached it',
-    { lastEvent: event({ type: 'finished' }), cancelRequested: true },
-    { type: 'succeeded' },
-  ],
-  [
-    'stopped because it was told to',
-    { lastEvent: event({ type: 'stopped' }), cancelRequested: true },
-    { type: 'canceled' },
-  ],
-  ['killed because it did not listen', { cancelRequested: true }, { type: 'canceled' }],
-  [
-    'failed by its own word',
-    { lastEvent: event({ type: 'failed', code: 'DISK_FULL', message: 'm', fix: 'f', step: 3, nonFinite: false }) },
-    { type: 'runFailed', code: 'DISK_FULL', message: 'm', fix: 'f', step: 3, nonFinite: false },
-  ],
-  [
-    'killed',
-    {},
-    {
-      type: 'runFailed',
-      code: 'TRAINER_DIED',
-      message: 'The trainer process was killed by SIGKILL after step 12, with the checkpoint 1-00000010.',
-      step: 12,
-    },
-  ],
-  [
-    'stopped by someone else',
-    { lastEvent: event({ type: 'stopped' }), exit: { code: 143, signal: null } },
-    { code: 'TRAINER_DIED', message: expect.stringContaining('told to stop by someone other than the server') },
-  ],
-  [
-    'gone before its first event, seen by a restarted server',
-    { lastEvent: null, step: 0, lastCheckpoint: null, exit: null, output: 'boom' },
-    {
-      message:
-        'The trainer process died without an exit record (killed, or the machine restarted) before its first step, with no checkpoint. Its last output: boom',
-      step: null,
-    },
-  ],
-  [
-    'gone with an exit record, seen by a restarted server',
-    { exit: null, exitRecord: { code: 70, at: '2025-01-01T00:00:00.000Z' } },
-    { message: expect.stringContaining('exited with code 70'), fix: expect.stringContaining('report what it says') },
-  ],
-])('a trainer that %s', (_what, end, expected) => {
-  expect(judgeOutcome({ ...killed, ...end })).toMatchObject(expected)
-})
-
 test('a run that is being canceled stays so when its trainer only now says that it started', () => {
   const at = '2025-01-01T00:00:00.000Z'
   const server = (seq: number, fields: Record<string, unknown>): RunEvent =>

@@ -83,6 +83,8 @@ function failureTypeOf(code: ErrorCode): Exclude<FailureTypeName, 'LoadRefusedFa
       return 'ConflictFailure'
     case 'NON_FINITE_LOSS':
     case 'TRAINER_DIED':
+    case 'TRAINER_UNREACHABLE':
+    case 'TRAINER_STALLED':
     case 'RUN_DIRECTORY_INVALID':
     case 'DATABASE_LOCKED':
     case 'CONFIG_INVALID':

@@ -222,6 +222,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     case 'paused':
       move(run, 'PAUSED')
       run.pauseReason = event.reason
+      run.resumeFrom = event.checkpoint
       return
     case 'yielded':
       move(run, 'QUEUED')

@@ -1,49 +1,60 @@
-// Ends a run whose trainer is gone: gathers what it left, judges, gives the devices back and says so.
+// Ends an attempt whose trainer is gone: gathers what it left, judges, gives the devices back and says so.
 import { open, readFile, stat } from 'node:fs/promises'
 import { isTrainerEvent } from '../../shared/events.ts'
 import { type ExitRecord, exitFile, parseExitRecord } from '../../shared/run-directory.ts'
+import { isHolding } from '../../shared/run-state.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import type { RunEventStore } from '../runs/run-event.store.ts'
-import { type Outcome, judgeOutcome } from './outcome.ts'
+import { judgeOutcome, type Outcome, type TrainerEnd } from './outcome.ts'
+import { findResumePoint } from './resume-point.ts'
 import { trainerOutputFile } from './run-files.ts'
-import type { RunLog } from './run-log.ts'
+import type { OwnLog } from './run-log.ts'
 import type { AttemptEnd } from './supervision.ts'
 
 export interface AttemptEndDeps {
   events: RunEventStore
   checkpoints: CheckpointService
+  now: () => Date
 }
 
-/** Everything the trainer wrote has been taken over. Safe to call again where a crash came in between. */
-export async function endAttempt(deps: AttemptEndDeps, runLog: RunLog, end: AttemptEnd): Promise<void> {
-  await runLog.exclusively(async (log) => {
-    const { attempt, deviceNames } = log.run
-    const outcome = end.invalid === null ? await judge(deps, runLog, end) : failureOf(end.invalid)
-    const lastOwn = await deps.events.findLast(runLog.runId, 0)
-    if (lastOwn?.event.type !== 'released') {
-      await log.append({ type: 'released', toAttempt: attempt, devices: deviceNames })
-    }
-    await log.append(outcome)
-  })
+/**
+ * Everything the trainer wrote has been taken over. Safe to call again where a crash came in between, and for an attempt
+ * that is over already: what has become of the run since is none of its business.
+ */
+export async function endAttempt(deps: AttemptEndDeps, log: OwnLog, end: AttemptEnd): Promise<void> {
+  const { attempt, state } = log.run
+  if (attempt !== end.attempt || !isHolding(state)) return
+  const outcome = await judge(deps, log, end)
+  await release(log)
+  await log.append(outcome)
 }
 
-function failureOf({ code, message, fix }: { code: string; message: string; fix: string }): Outcome {
-  return { type: 'runFailed', code, message, fix, step: null, nonFinite: false }
+/** Gives the devices of the latest attempt back, once. */
+export async function release(log: OwnLog): Promise<void> {
+  if (log.isReleased()) return
+  await log.append({ type: 'released', toAttempt: log.run.attempt, devices: log.run.deviceNames })
 }
 
-async function judge(deps: AttemptEndDeps, runLog: RunLog, { exit }: AttemptEnd): Promise<Outcome> {
-  const { runId, directory, run } = runLog
+async function judge(deps: AttemptEndDeps, log: OwnLog, { exit, invalid, givenUp }: AttemptEnd): Promise<Outcome> {
+  const { runId, directory, run } = log
   const last = await deps.events.findLast(runId, run.attempt)
-  const checkpoint = await deps.checkpoints.findLast(runId)
   return judgeOutcome({
     lastEvent: last === null || !isTrainerEvent(last.event) ? null : last.event,
     step: run.step,
-    lastCheckpoint: checkpoint?.name ?? null,
+    checkpoint: await findResumePoint(deps.checkpoints, log),
     exitRecord: await readExitRecord(directory, run.attempt),
     exit,
     output: await readOutputEnd(directory),
-    cancelRequested: run.state === 'CANCELING',
+    refusal: refusalOf({ invalid, givenUp }),
+    asked: run.state === 'CANCELING' ? 'CANCEL' : run.state === 'PAUSING' ? (run.pauseReason ?? 'USER') : null,
+    retry: { policy: log.retry, tries: run.tries, now: deps.now() },
   })
+}
+
+function refusalOf({ invalid, givenUp }: Pick<AttemptEnd, 'invalid' | 'givenUp'>): TrainerEnd['refusal'] {
+  if (invalid !== null) return { cause: 'INVALID_LOG', error: invalid }
+  if (givenUp === null) return null
+  return { cause: givenUp.code === 'TRAINER_DIED' ? 'NOT_STARTED' : 'GIVEN_UP', error: givenUp }
 }
 
 async function readExitRecord(directory: string, attempt: number): Promise<ExitRecord | null> {

@@ -42,7 +42,7 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       .use(runId, async (runLog) => {
         const end = await ended
         if (end === null) return
-        await endAttempt(deps, runLog, end)
+        await runLog.exclusively((own) => endAttempt(deps, own, end))
         onEnded()
       })
       .catch((error: unknown) => log.error(`Ending run ${runId} failed; a restart of the server ends it.`, error))
@@ -64,17 +64,18 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
   return {
     async launch(runId) {
       await runLogs.use(runId, async (runLog) => {
+        const { attempt } = runLog.run
         try {
-          supervise(runLog, await launcher.launch(runLog.directory, runLog.run.attempt))
+          supervise(runLog, await launcher.launch(runLog.directory, attempt))
         } catch (error) {
           log.error(`The trainer of run ${runId} could not be started.`, error)
           const why = error instanceof Error ? error.message : String(error)
-          const invalid = new TrainqlError({
+          const givenUp = new TrainqlError({
             code: 'TRAINER_DIED',
             message: `The trainer process could not be started: ${why}.`,
-            fix: 'Free processes or memory on this machine, then create the run again.',
+            fix: 'Free processes or memory on this machine, then resume the run.',
           })
-          endWith(runId, Promise.resolve({ exit: null, invalid }))
+          endWith(runId, Promise.resolve({ attempt, exit: null, invalid: null, givenUp }))
         }
       })
     },

@@ -86,16 +86,17 @@ async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<void> {
     if (lastOwn === 'cancelRequested') await runLog.append({ type: 'canceled' })
     return
   }
-  const holder = lastOwn === 'released' ? null : await deps.launcher.findHolder(directory, attempt)
+  const holder = runLog.isReleased() ? null : await deps.launcher.findHolder(directory, attempt)
   if (holder !== null) {
     attempts.supervise(runLog, holder)
     return
   }
   // Leased and, as far as the directory says, never started. Should a process be about to take the attempt after
   // all, it or ours finds the attempt taken and leaves.
-  const neverStarted = state === 'STARTING' && lastOwn !== 'released' && !existsSync(exitFile(directory, attempt))
+  const neverStarted = state === 'STARTING' && !runLog.isReleased() && !existsSync(exitFile(directory, attempt))
   if (neverStarted && invalid === null) return attempts.launch(runId)
-  await endAttempt(deps, runLog, { exit: null, invalid })
+  const end = { attempt, exit: null, invalid, givenUp: null }
+  await runLog.exclusively((own) => endAttempt(deps, own, end))
 }
 
 /** Takes over what the files hold; an error where they hold what no trainer writes. */

@@ -10,6 +10,7 @@ import {
   type Unidentified,
 } from '../../shared/events.ts'
 import { eventsFile } from '../../shared/run-directory.ts'
+import type { RetryPolicy } from '../../shared/run-spec.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
 import { projectEvents, type RunProjection } from '../runs/run.projection.ts'
 import type { LogPosition, RunStore } from '../runs/run.store.ts'
@@ -19,8 +20,12 @@ import { appendServerEvent, serverEventsFile } from './run-files.ts'
 export interface RunLog {
   readonly runId: string
   readonly directory: string
+  /** Of its spec. */
+  readonly retry: RetryPolicy
   /** The run as its stored events make it. */
   readonly run: Readonly<RunProjection>
+  /** Whether the devices of its latest attempt have been given back. */
+  isReleased(): boolean
   /** Stores everything the files hold, and returns the events that were new. */
   takeOver(): Promise<RunEvent[]>
   /** Writes an event of the server's to the disk, behind everything stored so far, and stores it. */
@@ -33,7 +38,7 @@ export interface RunLog {
 }
 
 /** A run's log as an action in its queue sees it: nothing happens to the run but what the action does. */
-export type OwnLog = Pick<RunLog, 'runId' | 'directory' | 'takeOver' | 'append' | 'run'>
+export type OwnLog = Pick<RunLog, 'runId' | 'directory' | 'retry' | 'takeOver' | 'append' | 'run' | 'isReleased'>
 
 export interface RunLogDeps {
   store: RunStore
@@ -68,7 +73,9 @@ export async function openRunLog(
   const positions = new Map<number, Cursor>(
     (await store.listLogPositions(runId)).map(({ attempt, seq, offset }) => [attempt, { seq, offset }]),
   )
+  const { retry } = record.spec
   const released = new Set(await store.listReleasedAttempts(runId))
+  const isReleased = (): boolean => released.has(run.attempt)
   /** Server events read from the file whose turn has not come. */
   const pending: { event: ServerEvent; end: number }[] = []
   let turn: Promise<unknown> = Promise.resolve()
@@ -164,6 +171,8 @@ export async function openRunLog(
     const inside = {
       runId,
       directory,
+      retry,
+      isReleased,
       takeOver,
       append,
       get run() {
@@ -178,6 +187,8 @@ export async function openRunLog(
   return {
     runId,
     directory,
+    retry,
+    isReleased,
     get run() {
       return run
     },

@@ -9,17 +9,26 @@ import type { TrainerExit, TrainerProcess } from './trainer-process.ts'
 /** How long a trainer may take from its last event to its exit. */
 const exitPatienceMs = 15_000
 
-/** A trainer that is gone, and what its log was found to hold that no trainer writes. */
+/** From SIGKILL until a process that is still there counts as out of reach: on a host that is away, or stuck in a driver. */
+const killPatienceMs = 5_000
+
+/** A trainer that is gone, or out of reach. */
 export interface AttemptEnd {
+  attempt: number
   exit: TrainerExit | null
+  /** Its log was found to hold what no trainer writes. */
   invalid: TrainqlError | null
+  /** It was given up, and why. */
+  givenUp: TrainqlError | null
 }
 
 export interface Supervision {
   /** Resolves when the process is gone and its log taken over; null where the server let go of it before. */
   readonly ended: Promise<AttemptEnd | null>
-  /** SIGTERM now, SIGKILL after the grace time. */
+  /** SIGTERM now, SIGKILL after the grace time. What is out of reach of both counts as gone a moment later. */
   stop(graceMs: number): void
+  /** SIGKILL; the attempt ends whether the process can be reached or not. Resolves when it has gone, or counts as gone. */
+  giveUp(why: TrainqlError): Promise<void>
   /** Lets go of the process, which runs on. */
   detach(): void
 }
@@ -35,14 +44,25 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
   const { runLog, attempt, process, log } = options
   let killTimer: NodeJS.Timeout | undefined
   let invalid: TrainqlError | null = null
+  let givenUp: TrainqlError | null = null
+  let lose: () => void = () => undefined
+  const lost = new Promise<null>((resolve) => {
+    lose = () => resolve(null)
+  })
+  const gone = Promise.race([process.exited, lost])
   let letGo: () => void = () => undefined
   const detached = new Promise<'detached'>((resolve) => {
     letGo = () => resolve('detached')
   })
 
+  const kill = (): void => {
+    clearTimeout(killTimer)
+    process.signal('SIGKILL')
+    killTimer = setTimeout(lose, killPatienceMs).unref()
+  }
   const killAfter = (ms: number): void => {
     clearTimeout(killTimer)
-    killTimer = setTimeout(() => process.signal('SIGKILL'), ms).unref()
+    killTimer = setTimeout(kill, ms).unref()
   }
 
   async function takeOver(): Promise<void> {
@@ -54,7 +74,7 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
       if (!isTrainqlError(error) || error.code !== 'RUN_DIRECTORY_INVALID') throw error
       // Nothing it writes can be believed any more.
       invalid = error
-      process.signal('SIGKILL')
+      kill()
     }
   }
 
@@ -67,14 +87,14 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
   pump.run()
 
   async function watchToEnd(): Promise<AttemptEnd | null> {
-    const exit = await Promise.race([process.exited, detached])
+    const exit = await Promise.race([gone, detached])
     follower.stop()
     clearTimeout(killTimer)
     process.unwatch()
     await pump.settled()
     if (exit === 'detached') return null
     await takeOver()
-    return { exit, invalid }
+    return { attempt, exit, invalid, givenUp }
   }
 
   return {
@@ -82,6 +102,11 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
     stop(graceMs) {
       process.signal('SIGTERM')
       killAfter(graceMs)
+    },
+    async giveUp(why) {
+      givenUp ??= why
+      kill()
+      await gone
     },
     detach: letGo,
   }
