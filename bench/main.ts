@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import { BenchError, type Bench } from './bench.ts'
 import { accuracy } from './benches/accuracy.ts'
 import { checkpoint } from './benches/checkpoint.ts'
+import { fanout } from './benches/fanout.ts'
 import { fuzz } from './benches/fuzz.ts'
 import { input } from './benches/input.ts'
 import { profile } from './benches/profile.ts'
@@ -13,7 +14,7 @@ import { markdown } from './markdown.ts'
 import { footnotes, heading, partTables, table } from './report.ts'
 import { readResult, saveResult, type Result } from './result.ts'
 
-const benches: readonly Bench[] = [train, profile, accuracy, input, checkpoint, fuzz, tune]
+const benches: readonly Bench[] = [train, profile, accuracy, input, checkpoint, fanout, fuzz, tune]
 
 const usage = `Usage: npm run bench -- NAME [options]
        npm run bench -- --from FILE [--markdown]

@@ -16,8 +16,11 @@ afterEach(async () => {
 })
 
 test.each([
-  { args: [], says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fuzz, tune.' },
-  { args: ['nonesuch'], says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fuzz, tune.' },
+  { args: [], says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, tune.' },
+  {
+    args: ['nonesuch'],
+    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, tune.',
+  },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },
@@ -57,6 +60,7 @@ test('lists its rows', async () => {
       'fashion-mnist-3-epochs-bf16',
       ...['decode-augment-224-cold', 'decode-augment-224-cache', 'idle-share-28x28x1', 'idle-share-224x224x3'],
       ...['load-resnet152', 'save-resnet152', 'load-resnet152-folder', 'save-resnet152-folder'],
+      ...['p99Ms-1run', 'p99Ms-20runs', 'subscribers', 'lostEvents'],
       'mutated-files',
     ].map((name) => `  ${name}`),
   )
