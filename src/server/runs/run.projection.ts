@@ -106,6 +106,8 @@ export type CheckpointChange =
 /** Everything that a batch of consecutive events of one run writes. */
 export interface ProjectedBatch {
   run: RunProjection
+  /** What is another one than before. */
+  changed: (keyof RunProjection)[]
   events: StoredEvent[]
   epochMetrics: (EpochMetricsRecord & EpochClassesRecord)[]
   checkpoints: CheckpointRecord[]
@@ -121,6 +123,7 @@ export interface ProjectedBatch {
 export function projectEvents(before: RunProjection, events: readonly RunEvent[]): ProjectedBatch {
   const batch: ProjectedBatch = {
     run: { ...before },
+    changed: [],
     events: [],
     epochMetrics: [],
     checkpoints: [],
@@ -137,8 +140,11 @@ export function projectEvents(before: RunProjection, events: readonly RunEvent[]
     if (batch.run.state !== state) batch.run.stateSince = new Date(event.at)
     if (!unversioned.has(event.type)) batch.run.version += 1
   }
+  batch.changed = columnsOf(before).filter((column) => batch.run[column] !== before[column])
   return batch
 }
+
+const columnsOf = (run: RunProjection): (keyof RunProjection)[] => Object.keys(run) as (keyof RunProjection)[]
 
 const unversioned: ReadonlySet<RunEvent['type']> = new Set([
   'decoding',

@@ -8,6 +8,8 @@ import { checkpointColumns } from '../checkpoints/checkpoint.store.ts'
 import type { Database } from '../database/database.ts'
 import { parseNullable } from '../database/json-column.ts'
 import { Prisma, type Run as RunRow } from '../prisma-client/client.ts'
+import { createGroupCommit } from './group-commit.ts'
+import { isOfSteps, storeSteps } from './run-steps.store.ts'
 import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
 import { replicaStallSchema, type RunRecord } from './run.record.ts'
 
@@ -18,6 +20,13 @@ export interface LogPosition {
   seq: number
   /** Bytes. */
   offset: number
+}
+
+/** A batch of a run's events, and the log positions behind it. */
+export interface RunChange {
+  runId: string
+  batch: ProjectedBatch
+  positions: readonly LogPosition[]
 }
 
 export interface RunStore {
@@ -40,13 +49,21 @@ export interface RunStore {
   /** Attempts whose devices have been given back. */
   listReleasedAttempts(runId: string): Promise<number[]>
   /**
-   * Writes a batch of events with all they change and the log positions behind them, whole or not at all.
+   * Writes a batch of events with all they change and the log positions behind them, whole or not at all; in one
+   * transaction with those of other runs that come at the time.
    * Rejects where the run's newest event is not the one before the batch.
    */
   apply(runId: string, batch: ProjectedBatch, positions: readonly LogPosition[]): Promise<void>
 }
 
 export function createRunStore({ prisma }: Database): RunStore {
+  const commit = createGroupCommit<RunChange>(async (changes) => {
+    const steps = changes.filter(({ batch }) => isOfSteps(batch))
+    const others = changes.filter(({ batch }) => !isOfSteps(batch))
+    const writes = steps.length === 0 ? [] : [storeSteps(prisma, steps)]
+    if (others.length === 0) await Promise.all(writes)
+    else await prisma.$transaction([...writes, ...others.flatMap((change) => writesOf(prisma, change))])
+  })
   const inStates = (states: readonly RunState[] | null) => (states === null ? {} : { state: { in: [...states] } })
 
   return {
@@ -119,16 +136,11 @@ export function createRunStore({ prisma }: Database): RunStore {
       const rows = await prisma.attempt.findMany({ where: { runId, releasedAt: { not: null } } })
       return rows.map(({ number }) => number)
     },
-    async apply(runId, batch, positions) {
-      await prisma.$transaction(writesOf(prisma, { runId, batch, positions }))
-    },
+    apply: (runId, batch, positions) => commit({ runId, batch, positions }),
   }
 }
 
-function writesOf(
-  prisma: Database['prisma'],
-  { runId, batch, positions }: { runId: string; batch: ProjectedBatch; positions: readonly LogPosition[] },
-): Prisma.PrismaPromise<unknown>[] {
+function writesOf(prisma: Database['prisma'], { runId, batch, positions }: RunChange): Prisma.PrismaPromise<unknown>[] {
   const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
   const { failure, resumeDevices, loadReport, stall, plan, ...columns } = run
   const held = attemptsLeased.filter(({ number }) => !attemptsReleased.some((released) => released.number === number))

@@ -1,0 +1,57 @@
+// Commits what many runs want stored at once as one transaction: whatever arrives while a commit is under way goes with
+// the next one. So a transaction's cost is paid once for all runs that log at the time, and the fuller the database's
+// hands are, the more a transaction carries.
+
+/** More would make the first of them wait for the last. */
+const largestGroup = 64
+
+interface Waiting<T> {
+  item: T
+  resolve: () => void
+  reject: (error: unknown) => void
+}
+
+/**
+ * `commit` stores all of the items or none. Where a group is refused, each of its items is tried alone, so that what is
+ * wrong with one is that one's failure. An item is committed behind all that were given before it.
+ */
+export function createGroupCommit<T>(commit: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
+  const waiting: Waiting<T>[] = []
+  let running = false
+
+  async function commitOne({ item, resolve, reject }: Waiting<T>): Promise<void> {
+    try {
+      await commit([item])
+      resolve()
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  async function commitGroup(group: readonly Waiting<T>[]): Promise<void> {
+    try {
+      await commit(group.map(({ item }) => item))
+    } catch {
+      for (const each of group) await commitOne(each)
+      return
+    }
+    for (const { resolve } of group) resolve()
+  }
+
+  async function run(): Promise<void> {
+    running = true
+    while (waiting.length > 0) {
+      const group = waiting.splice(0, largestGroup)
+      const [first] = group
+      if (group.length === 1 && first !== undefined) await commitOne(first)
+      else await commitGroup(group)
+    }
+    running = false
+  }
+
+  return (item) =>
+    new Promise((resolve, reject) => {
+      waiting.push({ item, resolve, reject })
+      if (!running) void run()
+    })
+}

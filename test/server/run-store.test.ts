@@ -1,0 +1,119 @@
+// What the store writes of a run's events: steps go a quicker way than the rest, to the same rows, and a group of runs is
+// one transaction in which each run's part is whole or absent.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type OpenDatabase, openDatabase } from '../../src/server/database/database.ts'
+import { silentLog } from '../../src/server/log.ts'
+import { emptyProjection, projectEvents, type RunProjection } from '../../src/server/runs/run.projection.ts'
+import { isOfSteps } from '../../src/server/runs/run-steps.store.ts'
+import { createRunStore, type RunStore } from '../../src/server/runs/run.store.ts'
+import type { RunEvent } from '../../src/shared/events.ts'
+import { parseRunSpec } from '../../src/shared/run-spec.ts'
+import { makeFolder, removeFolder } from './server.ts'
+
+let home: string
+let database: OpenDatabase
+let store: RunStore
+
+beforeAll(async () => {
+  home = await makeFolder()
+  database = await openDatabase({ folder: home, url: null, log: silentLog })
+  store = createRunStore(database)
+})
+afterAll(async () => {
+  await database.close()
+  await removeFolder(home)
+})
+
+const at = '2026-01-01T00:00:00.123Z'
+
+async function insertRun(runId: string): Promise<RunProjection> {
+  const spec = parseRunSpec({
+    runId,
+    model: { architecture: 'RESNET18' },
+    dataset: 'shapes',
+    epochs: 1,
+    globalBatch: 64,
+    devices: { kind: 'COUNT', count: 1, deviceKind: 'CPU' },
+    optimizer: { kind: 'SGD' },
+    learningRate: 0.1,
+  })
+  await store.insert(spec, new Date(at))
+  return { ...emptyProjection, stateSince: new Date(at) }
+}
+
+const stepEvent = (run: string, seq: number, loss: number | null): RunEvent => ({
+  ...{ run, attempt: 1, seq, at, type: 'step', epoch: 1, step: seq, loss, nonFinite: loss === null },
+  ...{ learningRate: 0.1, imagesPerSecond: 1 / 3 },
+})
+const epochsEnd = (run: string, seq: number): RunEvent => ({
+  ...{ run, attempt: 1, seq, at, type: 'finished', epochs: 1, step: seq, wallSeconds: 1 },
+})
+
+function change(before: RunProjection, events: readonly RunEvent[]) {
+  const batch = projectEvents(before, events)
+  const seq = events.at(-1)?.seq ?? 0
+  return { batch, positions: [{ attempt: 1, seq, offset: 2 ** 40 + seq }] }
+}
+
+async function rowsOf(runId: string): Promise<unknown> {
+  const { prisma } = database
+  const { id: _, spec: __, ...run } = await prisma.run.findUniqueOrThrow({ where: { id: runId } })
+  const events = await prisma.event.findMany({ where: { runId }, orderBy: { cursor: 'asc' } })
+  const logs = await prisma.eventLog.findMany({ where: { runId } })
+  const anonymous = (value: unknown): unknown =>
+    JSON.parse(
+      JSON.stringify(value, (_key, inner: unknown) => (typeof inner === 'bigint' ? String(inner) : inner)).replaceAll(
+        runId,
+        'RUN',
+      ),
+    )
+  return anonymous({ run, events, logs })
+}
+
+test('steps take the quick way, and only they', () => {
+  const before = { ...emptyProjection, attempt: 1 }
+  expect(isOfSteps(projectEvents(before, [stepEvent('r', 1, 0.5), stepEvent('r', 2, null)]))).toBe(true)
+  expect(isOfSteps(projectEvents(before, [stepEvent('r', 1, 0.5), epochsEnd('r', 2)]))).toBe(false)
+  // What changes something else than a step does goes the long way, whatever it is called.
+  const batch = projectEvents(before, [stepEvent('r', 1, 0.5)])
+  expect(isOfSteps({ ...batch, changed: [...batch.changed, 'state'] })).toBe(false)
+})
+
+test('both ways lead to the same rows, for many runs at once', async () => {
+  const names = ['r-quick', 'r-other', 'r-long']
+  const runs = await Promise.all(names.map(insertRun))
+  const losses = [2.302585092994046, null, 1e-300]
+  await Promise.all(
+    names.map((name, index) => {
+      const events = losses.map((loss, place) => stepEvent(name, place + 1, loss))
+      const { batch, positions } = change(runs[index] ?? emptyProjection, events)
+      // A change that is none sends the third the long way.
+      return store.apply(name, name === 'r-long' ? { ...batch, changed: ['state'] } : batch, positions)
+    }),
+  )
+  const [quick, alsoQuick, long] = await Promise.all(names.map(rowsOf))
+  expect(long).toMatchObject({
+    run: { lastCursor: 3, step: 3, loss: 1e-300, imagesPerSecond: 1 / 3 },
+    events: [{ cursor: 1, type: 'step', at, payload: { loss: losses[0] } }, { payload: { loss: null } }, { cursor: 3 }],
+    logs: [{ attempt: 1, seq: 3, offset: String(2 ** 40 + 3) }],
+  })
+  expect(quick).toEqual(long)
+  expect(alsoQuick).toEqual(long)
+})
+
+test('a batch that does not follow the newest event writes nothing, and the rest of its group stands', async () => {
+  const names = ['r-before', 'r-stale', 'r-after']
+  const runs = await Promise.all(names.map(insertRun))
+  const stale = { ...(runs[1] ?? emptyProjection), lastCursor: 7 }
+  const results = await Promise.allSettled(
+    [runs[0], stale, runs[2]].map((before, index) => {
+      const name = names[index] ?? ''
+      const { batch, positions } = change(before ?? emptyProjection, [stepEvent(name, 1, 0.5)])
+      return store.apply(name, batch, positions)
+    }),
+  )
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(String((results[1] as PromiseRejectedResult).reason)).toContain('a run has other events by now')
+  expect(await rowsOf('r-stale')).toMatchObject({ run: { lastCursor: 0, step: 0 }, events: [], logs: [] })
+  expect(await rowsOf('r-after')).toMatchObject({ run: { lastCursor: 1, step: 1 }, events: [{ cursor: 1 }] })
+})
