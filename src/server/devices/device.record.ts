@@ -14,9 +14,18 @@ export interface FoundDevice {
   memoryBytes: bigint
 }
 
+/** DRAINING and DISABLED are a user's wish, QUARANTINED is the scheduler's. */
+export const deviceAvailabilities = ['ACTIVE', 'DRAINING', 'DISABLED', 'QUARANTINED'] as const
+export type DeviceAvailability = (typeof deviceAvailabilities)[number]
+
 export interface DeviceRecord extends FoundDevice {
   /** Found when the server started. */
   present: boolean
   /** The run that holds it. */
   runId: string | null
+  availability: DeviceAvailability
+  /** Why, in words. */
+  availabilityReason: string | null
+  /** Null: since it was first found. */
+  availabilitySince: Date | null
 }

@@ -1,72 +1,120 @@
-// Decides which queued run gets which devices. Pure: the queue by age, and no young run takes what an older one waits for.
-import type { DeviceRequest } from '../../shared/run-spec.ts'
-import type { DeviceRecord } from '../devices/device.record.ts'
+// Decides which queued run gets which devices, and which run gives its own back. Pure. Each run that cannot start has
+// devices kept for it; a run behind it has them meanwhile only where it is expected to give them back in time, and gives
+// them back where it does not end as expected.
+import { type Choice, chooseDevices } from './backfill.ts'
+import { expectedFree, fewestOf, isInService, isWanted, type Slot, slotsOf } from './device-slots.ts'
+import type { Grant, LeasePlan, QueuedRun, QueueSituation, Waiting, Yield } from './lease-plan.ts'
+import { compareInQueue } from './queue-order.ts'
+import { type Reservation, reserve } from './reservations.ts'
+import { blockedWords, earlyWords, unservedWords } from './waiting-words.ts'
 
-export interface QueuedRequest {
-  runId: string
-  request: DeviceRequest
-}
+/** Estimates come and change as runs go on: so often an idle device is looked at again that a run might have for a while. */
+const idleLookMs = 30_000
 
-export interface LeasePlan {
-  grants: { runId: string; devices: DeviceRecord[] }[]
-  /** Why each run that got nothing waits, in words, by run. */
-  waiting: Map<string, string>
-}
-
-/**
- * `queue` is oldest first. A run that cannot be served keeps the free devices it could use for itself: without that, a
- * stream of small runs would let one that needs several devices wait for ever.
- */
-export function planLeases(queue: readonly QueuedRequest[], devices: readonly DeviceRecord[]): LeasePlan {
-  const plan: LeasePlan = { grants: [], waiting: new Map() }
-  /** Run that has, or is to have, each device that is taken. */
-  const holders = new Map<string, string>()
-  for (const { name, runId } of devices) if (runId !== null) holders.set(name, runId)
-  for (const { runId, request } of queue) {
-    const wanted = devices.filter((device) => isWanted(device, request))
-    const free = wanted.filter(({ name, present }) => present && !holders.has(name))
-    const count = request.kind === 'NAMED' ? request.names.length : request.count
-    const granted = free.length >= count
-    if (granted) plan.grants.push({ runId, devices: inOrderOf(request, free).slice(0, count) })
-    else plan.waiting.set(runId, explain({ request, wanted, free, holders }))
-    const kept = granted ? (plan.grants.at(-1)?.devices ?? []) : free
-    for (const { name } of kept) holders.set(name, runId)
+export function planLeases({ queue, holding, devices, now: date }: QueueSituation): LeasePlan {
+  const now = date.getTime()
+  const slots = slotsOf(devices, holding)
+  const yields = yieldDisabled(slots)
+  const grants: Grant[] = []
+  const waiting = new Map<string, Waiting>()
+  const { due, early } = sortQueue(queue, now)
+  for (const run of early) waiting.set(run.runId, waitingOf(earlyWords(run.notBefore ?? date, now)))
+  let blocked = 0
+  for (const run of due) {
+    const wanted = slots.filter(({ device }) => isWanted(device, run.request))
+    const fitting = wanted.filter(({ device }) => isInService(device))
+    if (fitting.length < fewestOf(run.request)) {
+      // It keeps nothing: what it lacks may never come back.
+      const words = unservedWords(
+        run.request,
+        wanted.map(({ device }) => device),
+      )
+      waiting.set(run.runId, waitingOf(words))
+      continue
+    }
+    const choice = chooseDevices(run, fitting, now)
+    if (choice !== null) {
+      grants.push(grant(run, choice, now))
+      continue
+    }
+    blocked += 1
+    // Said of the devices as they are before this run's own are kept.
+    const ends = fitting.map((slot) => ({ slot: { ...slot }, at: expectedFree(slot, run, now) }))
+    const reservation = reserve(run, fitting, now)
+    for (const { holder } of reservation.overdue) {
+      if (holder === null || holder.course === 'LEAVING') continue
+      holder.course = 'LEAVING'
+      yields.push({ runId: holder.runId, to: run.runId })
+    }
+    waiting.set(run.runId, blockedOf({ run, ends, reservation, position: blocked, now }))
   }
-  return plan
+  return { grants, yields, waiting, lookAgainAt: nextLook({ slots, early, blocked, now }) }
 }
 
-function isWanted({ name, kind }: DeviceRecord, request: DeviceRequest): boolean {
-  return request.kind === 'NAMED' ? request.names.includes(name) : kind === request.deviceKind
+function sortQueue(queue: readonly QueuedRun[], now: number): { due: QueuedRun[]; early: QueuedRun[] } {
+  const isEarly = ({ notBefore }: QueuedRun): boolean => notBefore !== null && notBefore.getTime() > now
+  const sorted = [...queue].sort(compareInQueue)
+  return { due: sorted.filter((run) => !isEarly(run)), early: sorted.filter(isEarly) }
 }
 
-/** The order of named devices is the run's: its first device computes the first shards. */
-function inOrderOf(request: DeviceRequest, devices: readonly DeviceRecord[]): DeviceRecord[] {
-  if (request.kind === 'COUNT') return [...devices]
-  return [...devices].sort((a, b) => request.names.indexOf(a.name) - request.names.indexOf(b.name))
+/** Runs on a device that is disabled go on elsewhere. */
+function yieldDisabled(slots: readonly Slot[]): Yield[] {
+  const yields: Yield[] = []
+  for (const { device, holder } of slots) {
+    if (device.availability !== 'DISABLED' || holder?.course !== 'RUNNING') continue
+    holder.course = 'LEAVING'
+    yields.push({ runId: holder.runId, to: null })
+  }
+  return yields
 }
 
-interface Shortage {
-  request: DeviceRequest
-  wanted: readonly DeviceRecord[]
-  free: readonly DeviceRecord[]
-  holders: ReadonlyMap<string, string>
+function grant(run: QueuedRun, { slots, backfilledUntil }: Choice, now: number): Grant {
+  const { runId, priority, waitingSince } = run
+  const until = backfilledUntil === null ? null : new Date(backfilledUntil)
+  const seconds = run.expectedSeconds(slots.length)
+  const expectedEnd = seconds === null ? null : new Date(now + seconds * 1000)
+  for (const slot of slots) {
+    slot.holder = { runId, priority, waitingSince, course: 'RUNNING', expectedEnd, backfilledUntil: until }
+  }
+  return { runId, devices: slots.map(({ device }) => device), backfilledUntil: until }
 }
 
-function explain({ request, wanted, free, holders }: Shortage): string {
-  const absent = missingOf(request, wanted)
-  if (absent.length > 0) return `${absent.join(', ')} ${absent.length === 1 ? 'is' : 'are'} not there any more`
-  const held = wanted.flatMap(({ name }) => {
-    const holder = holders.get(name)
-    return holder === undefined ? [] : [`${name}, held by run ${holder}`]
-  })
-  if (request.kind === 'NAMED') return held.join('; ')
-  const { count, deviceKind } = request
-  const present = wanted.filter((device) => device.present).length
-  if (present < count) return `${count} ${deviceKind} devices; the machine has ${present}`
-  return `${count} ${deviceKind} ${count === 1 ? 'device' : 'devices'}, ${free.length} free: ${held.join('; ')}`
+function waitingOf(words: string): Waiting {
+  return { words, position: null, expectedStart: null, deviceNames: [] }
 }
 
-function missingOf(request: DeviceRequest, wanted: readonly DeviceRecord[]): string[] {
-  if (request.kind === 'COUNT') return []
-  return request.names.filter((name) => !wanted.some((device) => device.name === name && device.present))
+interface Blocked {
+  run: QueuedRun
+  ends: { slot: Slot; at: number }[]
+  reservation: Reservation
+  position: number
+  now: number
+}
+
+function blockedOf({ run, ends, reservation, position, now }: Blocked): Waiting {
+  const { at, slots } = reservation
+  const fitting = ends.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
+  return {
+    words: blockedWords({ request: run.request, fitting, position, at, now }),
+    position,
+    expectedStart: at === Infinity ? null : new Date(at),
+    deviceNames: at === Infinity ? [] : slots.map(({ device }) => device.name),
+  }
+}
+
+interface Outlook {
+  slots: readonly Slot[]
+  early: readonly QueuedRun[]
+  blocked: number
+  now: number
+}
+
+/** The next time at which this plan would be another one though nothing has happened. */
+function nextLook({ slots, early, blocked, now }: Outlook): Date | null {
+  const times = early.flatMap(({ notBefore }) => notBefore?.getTime() ?? [])
+  if (blocked > 0) {
+    times.push(...slots.flatMap(({ holder }) => holder?.backfilledUntil?.getTime() ?? []).filter((at) => at > now))
+    if (slots.some(({ holder, claim }) => holder === null && claim !== null)) times.push(now + idleLookMs)
+  }
+  return times.length === 0 ? null : new Date(Math.min(...times))
 }
