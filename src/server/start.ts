@@ -18,7 +18,9 @@ import { createDatasetService } from './datasets/dataset.service.ts'
 import { DeviceResolver } from './devices/device.resolver.ts'
 import { createDeviceService } from './devices/device.service.ts'
 import { createDeviceStore } from './devices/device.store.ts'
+import { createDeviceAvailabilityService } from './devices/device-availability.service.ts'
 import { discoverDevices } from './devices/discovery.ts'
+import { createQuarantineService } from './devices/quarantine.service.ts'
 import { ServerResolver } from './engines/engine.resolver.ts'
 import { createEngineService } from './engines/engine.service.ts'
 import { createLimit } from './limit.ts'
@@ -46,6 +48,7 @@ import { RunResolver } from './runs/run.resolver.ts'
 import { createRunService } from './runs/run.service.ts'
 import { createRunStore } from './runs/run.store.ts'
 import { recoverRuns } from './scheduling/recovery.ts'
+import { noEstimates } from './scheduling/estimates.ts'
 import { createScheduler } from './scheduling/scheduler.ts'
 import { createLocalLauncher } from './scheduling/trainer-process.ts'
 import { createSchema } from './schema.ts'
@@ -136,8 +139,16 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
   const { dataRoots: datasetRoots, cacheFolder } = options
   const { cancelGraceMs } = options
-  const carrying = { store, events, checkpoints, launcher, runsDirectory, log, now }
-  const scheduler = createScheduler({ ...carrying, home, feed, devices, datasetRoots, cacheFolder, cancelGraceMs })
+  const quarantine = createQuarantineService({ store: deviceStore, log, now })
+  const carrying = { store, events, checkpoints, quarantine, launcher, runsDirectory, log, now }
+  const estimates = noEstimates
+  const scheduling = { ...carrying, home, feed, devices, estimates, datasetRoots, cacheFolder, cancelGraceMs }
+  const scheduler = createScheduler(scheduling)
+  const availability = createDeviceAvailabilityService({
+    store: deviceStore,
+    onChange: () => scheduler.queue.schedule(),
+    now,
+  })
   const room = await createCheckpointRoom({
     config: options,
     checkpoints,
@@ -165,7 +176,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const schema = createSchema({
     node: new NodeResolver({ devices, datasets, runs, metrics, checkpoints, home, runsDirectory }),
     server: new ServerResolver(engines, facts),
-    devices: new DeviceResolver(devices, runsDirectory),
+    devices: new DeviceResolver(devices, availability, runsDirectory),
     datasets: new DatasetResolver(datasets),
     models: new ModelSummaryResolver(createModelSummaryService()),
     runs: new RunResolver(runs, runsDirectory),

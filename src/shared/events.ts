@@ -166,9 +166,23 @@ export const serverEventSchema = z.discriminatedUnion('type', [
     /** What was expected of it then. Null where nobody could tell, and in lines of earlier versions. */
     plan: runPlanSchema.nullable().default(null),
   }),
-  z.object({ ...serverIdentity, type: z.literal('leased'), toAttempt: count, devices: z.array(z.string()) }),
+  z.object({
+    ...serverIdentity,
+    type: z.literal('leased'),
+    toAttempt: count,
+    devices: z.array(z.string()),
+    /** They are kept for a run before it, which may have them back from then on. Null: they are not. */
+    backfilledUntil: z.iso.datetime().nullable().default(null),
+  }),
   z.object({ ...serverIdentity, type: z.literal('cancelRequested') }),
-  z.object({ ...serverIdentity, type: z.literal('released'), toAttempt: count, devices: z.array(z.string()) }),
+  z.object({
+    ...serverIdentity,
+    type: z.literal('released'),
+    toAttempt: count,
+    devices: z.array(z.string()),
+    /** Of the engine or a device, by which the trainer died: a signal or an error code. */
+    fault: z.string().nullable().default(null),
+  }),
   z.object({ ...serverIdentity, type: z.literal('succeeded') }),
   z.object({
     ...serverIdentity,

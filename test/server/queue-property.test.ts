@@ -2,6 +2,7 @@
 // machine, and streams of runs that would keep one from starting for ever.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { DeviceAvailability } from '../../src/server/devices/device.record.ts'
 import { compareInQueue, pointOfPriorityMs } from '../../src/server/scheduling/queue-order.ts'
 import type { DeviceRequest } from '../../src/shared/run-spec.ts'
 import { type Deed, longestPauseSeconds, simulate, type SimulatedRun } from './queue-simulation.ts'
@@ -20,7 +21,12 @@ function requestArbitrary(kinds: readonly ('CPU' | 'CUDA')[]): fc.Arbitrary<Devi
     const counts = [1, 2, 4].filter((count) => count <= all)
     return fc
       .tuple(fc.constantFrom(...counts), fc.constantFrom(null, 1, 2, 4, 8))
-      .map(([count, max]) => ({ kind: 'COUNT' as const, count, max: max === null || max < count ? null : max, deviceKind }))
+      .map(([count, max]) => ({
+        kind: 'COUNT' as const,
+        count,
+        max: max === null || max < count ? null : max,
+        deviceKind,
+      }))
   })
   const cpus = kinds.filter((kind) => kind === 'CPU').map((_, index) => `cpu:${index}`)
   const named = fc
@@ -51,7 +57,7 @@ function deedArbitrary(kinds: readonly ('CPU' | 'CUDA')[]): fc.Arbitrary<Deed> {
       arbitrary: fc.record({
         kind: fc.constant('SET_DEVICE'),
         device: fc.nat(20),
-        availability: fc.constantFrom('ACTIVE', 'ACTIVE', 'DRAINING', 'DISABLED', 'QUARANTINED'),
+        availability: fc.constantFrom<DeviceAvailability>('ACTIVE', 'ACTIVE', 'DRAINING', 'DISABLED', 'QUARANTINED'),
       }),
     },
     {
@@ -62,7 +68,10 @@ function deedArbitrary(kinds: readonly ('CPU' | 'CUDA')[]): fc.Arbitrary<Deed> {
         priority: fc.integer({ min: -10, max: 10 }),
       }),
     },
-    { weight: 1, arbitrary: fc.record({ kind: fc.constant('RESTART'), blindSeconds: fc.integer({ min: 0, max: 300 }) }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({ kind: fc.constant('RESTART'), blindSeconds: fc.integer({ min: 0, max: 300 }) }),
+    },
   ]
   return fc.oneof(...deeds)
 }
@@ -82,7 +91,8 @@ test('no device is leased twice or out of service, nothing is delayed by backfil
       const simulation = simulate(kinds, pauses)
       for (const deed of deeds) simulation.perform(deed)
       simulation.finish()
-      for (const name of ['plans', 'grants', 'backfills', 'yields', 'moves'] as const) counts[name] += simulation.counts[name]
+      for (const name of ['plans', 'grants', 'backfills', 'yields', 'moves'] as const)
+        counts[name] += simulation.counts[name]
     }),
     { seed: Number(process.env['QUEUE_SEED'] ?? seed), numRuns: Number(process.env['QUEUE_COURSES'] ?? courses) },
   )
@@ -102,26 +112,29 @@ test.each<[what: string, estimate: number | null, priority: number]>([
   ['that take ten times as long as expected', 0.1, 0],
   ['of a higher priority', 1, 1],
   ['of a higher priority that take ten times as long as expected', 0.1, 1],
-])('a run that needs every device starts in its turn in an endless stream of small runs %s', (_what, estimate, priority) => {
-  const simulation = simulate(['CPU', 'CPU', 'CPU', 'CPU'], [longestPauseSeconds])
-  const [shortest, longest] = [100, 400]
-  const submitSmall = (turn: number): void => {
-    const work = shortest + ((turn * 61) % (longest - shortest))
-    simulation.perform({ kind: 'SUBMIT', run: { request: one, priority, work, estimate, deaths: [] } })
-  }
-  for (let turn = 0; turn < 6; turn++) submitSmall(turn)
-  const asked = simulation.seconds
-  simulation.perform({ kind: 'SUBMIT', run: { request: four, priority: 0, work: 400, estimate: 1, deaths: [] } })
-  const large = simulation.runs.at(-1)
-  if (large === undefined) throw new Error('it was submitted')
-  // More than four devices can do.
-  for (let turn = 0; large.firstStart === null && turn < 300; turn++) {
-    submitSmall(turn)
-    simulation.perform({ kind: 'WAIT', seconds: 40 })
-  }
-  const before = simulation.runs.filter((run) => compareInQueue(run, large) < 0)
-  const work = before.reduce((sum, run) => sum + run.work, 0)
-  expect(before.length).toBe(6 + (priority * pointOfPriorityMs) / 40_000)
-  expect(large.firstStart).not.toBeNull()
-  expect(simulation.seconds - asked).toBeLessThan(work / 4 + longest + longestPauseSeconds + 40)
-})
+])(
+  'a run that needs every device starts in its turn in an endless stream of small runs %s',
+  (_what, estimate, priority) => {
+    const simulation = simulate(['CPU', 'CPU', 'CPU', 'CPU'], [longestPauseSeconds])
+    const [shortest, longest] = [100, 400]
+    const submitSmall = (turn: number): void => {
+      const work = shortest + ((turn * 61) % (longest - shortest))
+      simulation.perform({ kind: 'SUBMIT', run: { request: one, priority, work, estimate, deaths: [] } })
+    }
+    for (let turn = 0; turn < 6; turn++) submitSmall(turn)
+    const asked = simulation.seconds
+    simulation.perform({ kind: 'SUBMIT', run: { request: four, priority: 0, work: 400, estimate: 1, deaths: [] } })
+    const large = simulation.runs.at(-1)
+    if (large === undefined) throw new Error('it was submitted')
+    // More than four devices can do.
+    for (let turn = 0; large.firstStart === null && turn < 300; turn++) {
+      submitSmall(turn)
+      simulation.perform({ kind: 'WAIT', seconds: 40 })
+    }
+    const before = simulation.runs.filter((run) => compareInQueue(run, large) < 0)
+    const work = before.reduce((sum, run) => sum + run.work, 0)
+    expect(before.length).toBe(6 + (priority * pointOfPriorityMs) / 40_000)
+    expect(large.firstStart).not.toBeNull()
+    expect(simulation.seconds - asked).toBeLessThan(work / 4 + longest + longestPauseSeconds + 40)
+  },
+)

@@ -104,7 +104,10 @@ export function simulate(kinds: readonly ('CPU' | 'CUDA')[], pauses: readonly nu
     const before = situation()
     const plan = planLeases(before)
     counts.plans += 1
-    checkSame(plan, planLeases({ ...before, queue: [...before.queue].reverse(), holding: [...before.holding].reverse() }))
+    checkSame(
+      plan,
+      planLeases({ ...before, queue: [...before.queue].reverse(), holding: [...before.holding].reverse() }),
+    )
     const first = before.queue.filter((run) => plan.waiting.get(run.runId)?.position === 1)[0] ?? null
     breakPromise(plan, first)
     for (const { runId, devices: given, backfilledUntil } of plan.grants) {

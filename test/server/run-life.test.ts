@@ -251,7 +251,7 @@ test('two runs that want one device take it in turn, and the one that waits says
   const second = await createRun(url, { devices: { names: ['cpu:0'] } })
   expect(first.state).toBe('STARTING')
   expect(second).toMatchObject({ state: 'QUEUED', deviceNames: [] })
-  expect(second.waitingFor).toBe(`cpu:0, held by run ${first.directory.split('/').at(-1)}`)
+  expect(second.waitingFor).toBe(`cpu:0, held by run ${first.directory.split('/').at(-1)}. It is next.`)
   // Another device is not kept from anyone.
   const third = await createRun(url, { devices: { names: ['cpu:1'] } })
   expect(third.state).toBe('STARTING')

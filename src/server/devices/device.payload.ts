@@ -15,6 +15,9 @@ export function devicePayload(record: DeviceRecord): Device {
     uuid,
     memoryBytes,
     state: stateOf(record),
+    availability: record.availability,
+    availabilityReason: record.availabilityReason,
+    availabilitySince: record.availabilitySince,
   }
 }
 

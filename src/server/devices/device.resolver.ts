@@ -1,11 +1,14 @@
-// Queries for devices, and the run that holds one.
-import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, Query, Resolver, Root } from 'type-graphql'
+// Queries and mutations of devices, and the run that holds one.
+import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, Mutation, Query, Resolver, Root } from 'type-graphql'
 import type { DeviceKind } from '../../shared/run-spec.ts'
 import { ConnectionArgs, type CountedConnection, parsePage, toConnection } from '../connection.type.ts'
 import type { Context } from '../context.ts'
+import { answer } from '../failures/answer.ts'
 import { pageOfList } from '../page.ts'
 import { runPayload } from '../runs/run.payload.ts'
 import { Run } from '../runs/run.type.ts'
+import type { DeviceAvailabilityService } from './device-availability.service.ts'
+import { type DeviceAvailabilityResult, DeviceAvailabilityResultUnion } from './device.input.ts'
 import { devicePayload } from './device.payload.ts'
 import type { DeviceRecord } from './device.record.ts'
 import type { DeviceService } from './device.service.ts'
@@ -21,6 +24,7 @@ class DevicesArgs extends ConnectionArgs {
 export class DeviceResolver {
   constructor(
     private readonly devices: DeviceService,
+    private readonly availability: DeviceAvailabilityService,
     private readonly runsDirectory: string,
   ) {}
 
@@ -40,10 +44,45 @@ export class DeviceResolver {
     return { ...connection, countAll: () => Promise.resolve(all.length) }
   }
 
+  @Mutation(() => DeviceAvailabilityResultUnion, {
+    description: 'The device takes no more runs; the one that it has goes on, and then its state is FREE.',
+  })
+  drainDevice(
+    @Arg('name', () => String) name: string,
+    @Arg('reason', () => String, { nullable: true, description: 'For those who wait for it.' }) reason: string | null,
+  ): Promise<DeviceAvailabilityResult> {
+    return this.change(() => this.availability.drain(name, reason))
+  }
+
+  @Mutation(() => DeviceAvailabilityResultUnion, {
+    description:
+      'The device takes no more runs; the one that it has writes a checkpoint and is queued again in its place, to go on elsewhere.',
+  })
+  disableDevice(
+    @Arg('name', () => String) name: string,
+    @Arg('reason', () => String, { nullable: true, description: 'For those who wait for it.' }) reason: string | null,
+  ): Promise<DeviceAvailabilityResult> {
+    return this.change(() => this.availability.disable(name, reason))
+  }
+
+  @Mutation(() => DeviceAvailabilityResultUnion, {
+    description: 'The device takes runs again, whether it was drained, disabled or in quarantine.',
+  })
+  enableDevice(@Arg('name', () => String) name: string): Promise<DeviceAvailabilityResult> {
+    return this.change(() => this.availability.enable(name))
+  }
+
   @FieldResolver(() => Run, { nullable: true, description: 'The run that holds it.' })
   async run(@Root() device: Device, @Ctx() context: Context): Promise<Run | null> {
     const runId = (await context.devices.load(device.name))?.runId ?? null
     const run = runId === null ? null : await context.runs.load(runId)
     return run === null ? null : runPayload(run, this.runsDirectory)
+  }
+
+  private change(operation: () => Promise<DeviceRecord>): Promise<DeviceAvailabilityResult> {
+    return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
+      __typename: 'DeviceAvailabilitySuccess',
+      device: devicePayload(await operation()),
+    }))
   }
 }

@@ -4,7 +4,8 @@ import { type DeviceKind, deviceKinds } from '../../shared/run-spec.ts'
 import { countedConnectionType } from '../connection.type.ts'
 import { enumOf } from '../enum.ts'
 import { Node } from '../node.type.ts'
-import { BigIntScalar } from '../scalars.ts'
+import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
+import { type DeviceAvailability, deviceAvailabilities } from './device.record.ts'
 
 export const deviceStates = ['FREE', 'LEASED', 'UNAVAILABLE'] as const
 export type DeviceState = (typeof deviceStates)[number]
@@ -13,6 +14,17 @@ export const DeviceKindEnum = enumOf(deviceKinds)
 registerEnumType(DeviceKindEnum, { name: 'DeviceKind' })
 export const DeviceStateEnum = enumOf(deviceStates)
 registerEnumType(DeviceStateEnum, { name: 'DeviceState' })
+export const DeviceAvailabilityEnum = enumOf(deviceAvailabilities)
+registerEnumType(DeviceAvailabilityEnum, {
+  name: 'DeviceAvailability',
+  description: 'Whether a device takes runs. It keeps this when the server restarts.',
+  valuesConfig: {
+    ACTIVE: { description: 'It takes runs.' },
+    DRAINING: { description: 'It takes no more runs; the one that it has goes on, and then its state is FREE.' },
+    DISABLED: { description: 'It takes no runs; the one that it had has gone on elsewhere, or waits.' },
+    QUARANTINED: { description: 'It takes no runs: trainers died on it, one after the other.' },
+  },
+})
 
 @ObjectType('Device', { implements: Node })
 export class Device extends Node {
@@ -43,6 +55,15 @@ export class Device extends Node {
 
   @Field(() => DeviceStateEnum)
   state!: DeviceState
+
+  @Field(() => DeviceAvailabilityEnum)
+  availability!: DeviceAvailability
+
+  @Field(() => String, { nullable: true, description: 'Why it takes no runs, in words.' })
+  availabilityReason!: string | null
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'Null: since the device was first found.' })
+  availabilitySince!: Date | null
 }
 
 export const DeviceConnection = countedConnectionType<Device>('Device', () => Device)

@@ -52,6 +52,13 @@ export class LeasedEvent extends RunEvent {
 
   @Field(() => [String])
   devices!: string[]
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description:
+      'The devices are kept for a run before it, to which it gives them back from then on. Null: they are its own.',
+  })
+  backfilledUntil!: Date | null
 }
 
 @ObjectType('DecodingEvent', {
@@ -281,6 +288,12 @@ export class ReleasedEvent extends RunEvent {
 
   @Field(() => [String])
   devices!: string[]
+
+  @Field(() => String, {
+    nullable: true,
+    description: 'A fault of the engine or of a device by which the trainer died: a signal or an error code.',
+  })
+  fault!: string | null
 }
 
 @ObjectType('RunEndedEvent', { implements: RunEvent })

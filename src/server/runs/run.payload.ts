@@ -80,8 +80,11 @@ export function runEventPayload({ cursor, event }: StoredEvent): AnyRunEvent {
   switch (event.type) {
     case 'queued':
       return { __typename: 'QueuedEvent', ...identity }
-    case 'leased':
-      return { __typename: 'LeasedEvent', ...identity, toAttempt: event.toAttempt, devices: event.devices }
+    case 'leased': {
+      const { toAttempt, devices } = event
+      const backfilledUntil = event.backfilledUntil === null ? null : new Date(event.backfilledUntil)
+      return { __typename: 'LeasedEvent', ...identity, toAttempt, devices, backfilledUntil }
+    }
     case 'decoding': {
       const { images, ofImages, corruptImages } = event
       return { __typename: 'DecodingEvent', ...identity, images, ofImages, corruptImages }
@@ -131,8 +134,10 @@ export function runEventPayload({ cursor, event }: StoredEvent): AnyRunEvent {
       return { __typename: 'StoppedEvent', ...identity, step: event.step, lastCheckpoint: event.lastCheckpoint }
     case 'cancelRequested':
       return { __typename: 'CancelRequestedEvent', ...identity }
-    case 'released':
-      return { __typename: 'ReleasedEvent', ...identity, toAttempt: event.toAttempt, devices: event.devices }
+    case 'released': {
+      const { toAttempt, devices, fault } = event
+      return { __typename: 'ReleasedEvent', ...identity, toAttempt, devices, fault }
+    }
     case 'succeeded':
       return { __typename: 'RunEndedEvent', ...identity, state: 'SUCCEEDED', failure: null }
     case 'runFailed':

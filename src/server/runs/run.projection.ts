@@ -50,6 +50,10 @@ export interface RunProjection {
   startedAttempt: number
   /** A queued run does not start before; null: at any time. */
   notBefore: Date | null
+  /** When it was last asked for: its place in the queue, which it keeps when it yields or is tried again. */
+  waitingSince: Date | null
+  /** The devices it holds are kept for a run before it from then on; null: they are not. */
+  backfilledUntil: Date | null
   /** A replica that does not move. */
   stall: ReplicaStall | null
   /** What was expected of it when it was queued. */
@@ -86,6 +90,8 @@ export const emptyProjection: RunProjection = {
   tries: 0,
   startedAttempt: 0,
   notBefore: null,
+  waitingSince: null,
+  backfilledUntil: null,
   stall: null,
   plan: null,
   lastCursor: 0,
@@ -116,7 +122,7 @@ export interface ProjectedBatch {
   attemptsLeased: AttemptChange[]
   /** `startStep`: global steps that were done before it. Metrics of earlier attempts behind that are superseded. */
   attemptsStarted: { number: number; at: Date; startStep: number }[]
-  attemptsReleased: { number: number; at: Date }[]
+  attemptsReleased: { number: number; at: Date; fault: string | null }[]
 }
 
 /** Applies the next events of a run, which follow `before.lastCursor` directly. */
@@ -164,6 +170,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     case 'queued':
       run.plan = event.plan
       run.stateSince = at
+      run.waitingSince = at
       return
     case 'decoding':
     case 'checkpointFailed':
@@ -184,6 +191,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.deviceNames = event.devices
       run.tries += 1
       run.notBefore = null
+      run.backfilledUntil = event.backfilledUntil === null ? null : new Date(event.backfilledUntil)
       batch.attemptsLeased.push({ number: event.toAttempt, deviceNames: event.devices, leasedAt: at })
       return
     case 'started':
@@ -261,6 +269,8 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.priority = event.priority
       return
     case 'resumeRequested':
+      // Whoever has it wait for the server to come back has not asked for it anew.
+      if (run.pauseReason !== 'DRAIN') run.waitingSince = at
       move(run, 'QUEUED')
       run.pauseReason = null
       run.notBefore = null
@@ -278,7 +288,8 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       return
     case 'released':
       run.stall = null
-      batch.attemptsReleased.push({ number: event.toAttempt, at })
+      run.backfilledUntil = null
+      batch.attemptsReleased.push({ number: event.toAttempt, at, fault: event.fault })
       return
     case 'succeeded':
     case 'canceled':

@@ -68,6 +68,8 @@ export interface RunRecord {
   tries: number
   startedAttempt: number
   notBefore: Date | null
+  waitingSince: Date | null
+  backfilledUntil: Date | null
   stall: ReplicaStall | null
   plan: RunPlan | null
   /** Id of the run that this one was made from. */

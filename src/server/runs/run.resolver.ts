@@ -1,5 +1,5 @@
 // Queries, mutations and fields of runs: transport only.
-import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, ID, Mutation, Query, Resolver, Root } from 'type-graphql'
+import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql'
 import type { RunState } from '../../shared/run-state.ts'
 import { ConnectionArgs, type CountedConnection, parsePage, toConnection } from '../connection.type.ts'
 import type { Context } from '../context.ts'
@@ -7,6 +7,7 @@ import { devicePayload } from '../devices/device.payload.ts'
 import { Device } from '../devices/device.type.ts'
 import { answer } from '../failures/answer.ts'
 import { findKeyOf } from '../node.type.ts'
+import { DateTimeScalar } from '../scalars.ts'
 import {
   type CancelRunResult,
   CancelRunResultUnion,
@@ -20,7 +21,7 @@ import {
 import { isAbsent } from './recipe-request.ts'
 import { runPayload } from './run.payload.ts'
 import type { RunRecord } from './run.record.ts'
-import type { RunService } from './run.service.ts'
+import type { RunService, WaitingRun } from './run.service.ts'
 import { Run, RunConnection, RunStateEnum } from './run.type.ts'
 
 @ArgsType()
@@ -106,7 +107,27 @@ export class RunResolver {
 
   @FieldResolver(() => String, { nullable: true, description: 'Why it is still queued, in words.' })
   waitingFor(@Root() run: Run): string | null {
-    return run.state === 'QUEUED' ? this.runs.waitingFor(run.key) : null
+    return this.waiting(run)?.words ?? null
+  }
+
+  @FieldResolver(() => Int, {
+    nullable: true,
+    description: 'Of a queued run, from 1. Null where it cannot start as things are, whoever is before it.',
+  })
+  queuePosition(@Root() run: Run): number | null {
+    return this.waiting(run)?.position ?? null
+  }
+
+  @FieldResolver(() => DateTimeScalar, {
+    nullable: true,
+    description: 'Of a queued run, where the runs before it are expected to end.',
+  })
+  expectedStart(@Root() run: Run): Date | null {
+    return this.waiting(run)?.expectedStart ?? null
+  }
+
+  private waiting(run: Run): WaitingRun | null {
+    return run.state === 'QUEUED' ? this.runs.waiting(run.key) : null
   }
 
   private show(record: RunRecord): Run {

@@ -34,8 +34,17 @@ export interface RunCarrier {
    * @throws TrainqlError `CONFLICT` for any other run
    */
   resume(runId: string, request: ResumeRequest): Promise<void>
-  /** Why a queued run still waits, in words. */
-  waitingFor(runId: string): string | null
+  /** Why a queued run still waits; null where it does not, or has not been looked at yet. */
+  waiting(runId: string): WaitingRun | null
+}
+
+export interface WaitingRun {
+  /** What it waits for. */
+  words: string
+  /** In the queue, from 1; null for a run that cannot start as things are, whoever is before it. */
+  position: number | null
+  /** Null where nobody can tell. */
+  expectedStart: Date | null
 }
 
 export interface Submission {
@@ -71,7 +80,7 @@ export interface RunService {
    * that is under way or has succeeded
    */
   resume(id: string, wish: ResumeWish): Promise<RunRecord>
-  waitingFor(id: string): string | null
+  waiting(id: string): WaitingRun | null
 }
 
 export interface ResumeWish {
@@ -162,7 +171,7 @@ export function createRunService(deps: RunServiceDeps): RunService {
       await carrier.resume(id, { checkpoint: checkpoint?.name ?? null, devices: asked === null ? null : spec.devices })
       return get(id)
     },
-    waitingFor: (id) => carrier.waitingFor(id),
+    waiting: (id) => carrier.waiting(id),
   }
 }
 

@@ -116,6 +116,7 @@ export function createRunStore({ prisma }: Database): RunStore {
           priority: spec.priority,
           forkedFrom: spec.forkedFrom?.runId ?? null,
           stateSince: createdAt,
+          waitingSince: createdAt,
           initialFrom: spec.initialise.kind === 'CHECKPOINT' ? spec.initialise.checkpoint : null,
           createdAt,
         },
@@ -182,8 +183,8 @@ function writesOf(prisma: Database['prisma'], { runId, batch, positions }: RunCh
     ...attemptsStarted.map(({ number, at, startStep }) =>
       prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { startedAt: at, startStep } }),
     ),
-    ...attemptsReleased.map(({ number, at }) =>
-      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { releasedAt: at } }),
+    ...attemptsReleased.map(({ number, at, fault }) =>
+      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { releasedAt: at, fault } }),
     ),
   ]
   const leases = held.flatMap(({ number, deviceNames, leasedAt }) =>

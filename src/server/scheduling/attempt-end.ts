@@ -4,8 +4,10 @@ import { isTrainerEvent } from '../../shared/events.ts'
 import { type ExitRecord, exitFile, parseExitRecord } from '../../shared/run-directory.ts'
 import { isHolding } from '../../shared/run-state.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
+import { faultOf } from '../devices/device-fault.ts'
+import type { QuarantineService } from '../devices/quarantine.service.ts'
 import type { RunEventStore } from '../runs/run-event.store.ts'
-import { judgeOutcome, type Outcome, type TrainerEnd } from './outcome.ts'
+import { judgeOutcome, type TrainerEnd } from './outcome.ts'
 import { findResumePoint } from './resume-point.ts'
 import { trainerOutputFile } from './run-files.ts'
 import type { OwnLog } from './run-log.ts'
@@ -14,6 +16,7 @@ import type { AttemptEnd } from './supervision.ts'
 export interface AttemptEndDeps {
   events: RunEventStore
   checkpoints: CheckpointService
+  quarantine: QuarantineService
   now: () => Date
 }
 
@@ -24,21 +27,25 @@ export interface AttemptEndDeps {
 export async function endAttempt(deps: AttemptEndDeps, log: OwnLog, end: AttemptEnd): Promise<void> {
   const { attempt, state } = log.run
   if (attempt !== end.attempt || !isHolding(state)) return
-  const outcome = await judge(deps, log, end)
-  await release(log)
-  await log.append(outcome)
+  const traces = await gather(deps, log, end)
+  const fault = faultOf(traces)
+  await release(log, fault)
+  // Before the next run is given them.
+  if (fault !== null) await deps.quarantine.look(log.run.deviceNames)
+  await log.append(judgeOutcome(traces))
 }
 
 /** Gives the devices of the latest attempt back, once. */
-export async function release(log: OwnLog): Promise<void> {
+async function release(log: OwnLog, fault: string | null): Promise<void> {
   if (log.isReleased()) return
-  await log.append({ type: 'released', toAttempt: log.run.attempt, devices: log.run.deviceNames })
+  await log.append({ type: 'released', toAttempt: log.run.attempt, devices: log.run.deviceNames, fault })
 }
 
-async function judge(deps: AttemptEndDeps, log: OwnLog, { exit, invalid, givenUp }: AttemptEnd): Promise<Outcome> {
+async function gather(deps: AttemptEndDeps, log: OwnLog, end: AttemptEnd): Promise<TrainerEnd> {
   const { runId, directory, run } = log
+  const { exit, invalid, givenUp } = end
   const last = await deps.events.findLast(runId, run.attempt)
-  return judgeOutcome({
+  return {
     lastEvent: last === null || !isTrainerEvent(last.event) ? null : last.event,
     step: run.step,
     checkpoint: await findResumePoint(deps.checkpoints, log),
@@ -48,7 +55,7 @@ async function judge(deps: AttemptEndDeps, log: OwnLog, { exit, invalid, givenUp
     refusal: refusalOf({ invalid, givenUp }),
     asked: run.state === 'CANCELING' ? 'CANCEL' : run.state === 'PAUSING' ? (run.pauseReason ?? 'USER') : null,
     retry: { policy: log.retry, tries: run.tries, now: deps.now() },
-  })
+  }
 }
 
 function refusalOf({ invalid, givenUp }: Pick<AttemptEnd, 'invalid' | 'givenUp'>): TrainerEnd['refusal'] {

@@ -1,6 +1,7 @@
 // What the planner of leases is given, and what it answers: plain records, so that the same input gives the same plan.
 import type { DeviceRequest } from '../../shared/run-spec.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
+import type { WaitingRun } from '../runs/run.service.ts'
 import type { QueuePlace } from './queue-order.ts'
 
 export interface QueuedRun extends QueuePlace {
@@ -45,13 +46,8 @@ export interface Yield {
   to: string | null
 }
 
-export interface Waiting {
-  /** What it waits for. */
-  words: string
-  /** From 1; null for a run that is not in the running: before its time, or with devices that take no runs. */
-  position: number | null
-  /** When it is expected to start, on which devices; null and none where nobody can tell. */
-  expectedStart: Date | null
+export interface Waiting extends WaitingRun {
+  /** Those it is expected to start on; none where nobody can tell. */
   deviceNames: string[]
 }
 

@@ -6,7 +6,7 @@ import { expectedFree, fewestOf, isInService, isWanted, type Slot, slotsOf } fro
 import type { Grant, LeasePlan, QueuedRun, QueueSituation, Waiting, Yield } from './lease-plan.ts'
 import { compareInQueue } from './queue-order.ts'
 import { type Reservation, reserve } from './reservations.ts'
-import { blockedWords, earlyWords, unservedWords } from './waiting-words.ts'
+import { blockedWords, earlyWords, type Outlook, unservedWords } from './waiting-words.ts'
 
 /** Estimates come and change as runs go on: so often an idle device is looked at again that a run might have for a while. */
 const idleLookMs = 30_000
@@ -39,14 +39,14 @@ export function planLeases({ queue, holding, devices, now: date }: QueueSituatio
     }
     blocked += 1
     // Said of the devices as they are before this run's own are kept.
-    const ends = fitting.map((slot) => ({ slot: { ...slot }, at: expectedFree(slot, run, now) }))
+    const outlooks = fitting.map((slot) => outlookOf(slot, run, now))
     const reservation = reserve(run, fitting, now)
     for (const { holder } of reservation.overdue) {
       if (holder === null || holder.course === 'LEAVING') continue
       holder.course = 'LEAVING'
       yields.push({ runId: holder.runId, to: run.runId })
     }
-    waiting.set(run.runId, blockedOf({ run, ends, reservation, position: blocked, now }))
+    waiting.set(run.runId, blockedOf({ run, outlooks, reservation, position: blocked, now }))
   }
   return { grants, yields, waiting, lookAgainAt: nextLook({ slots, early, blocked, now }) }
 }
@@ -83,17 +83,22 @@ function waitingOf(words: string): Waiting {
   return { words, position: null, expectedStart: null, deviceNames: [] }
 }
 
+function outlookOf(slot: Slot, run: QueuedRun, now: number): Outlook {
+  const heldUntil = expectedFree({ ...slot, claim: null }, run, now)
+  return { slot: { ...slot }, at: expectedFree(slot, run, now), heldUntil }
+}
+
 interface Blocked {
   run: QueuedRun
-  ends: { slot: Slot; at: number }[]
+  outlooks: Outlook[]
   reservation: Reservation
   position: number
   now: number
 }
 
-function blockedOf({ run, ends, reservation, position, now }: Blocked): Waiting {
+function blockedOf({ run, outlooks, reservation, position, now }: Blocked): Waiting {
   const { at, slots } = reservation
-  const fitting = ends.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
+  const fitting = outlooks.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
   return {
     words: blockedWords({ request: run.request, fitting, position, at, now }),
     position,
@@ -102,7 +107,7 @@ function blockedOf({ run, ends, reservation, position, now }: Blocked): Waiting 
   }
 }
 
-interface Outlook {
+interface NextLook {
   slots: readonly Slot[]
   early: readonly QueuedRun[]
   blocked: number
@@ -110,7 +115,7 @@ interface Outlook {
 }
 
 /** The next time at which this plan would be another one though nothing has happened. */
-function nextLook({ slots, early, blocked, now }: Outlook): Date | null {
+function nextLook({ slots, early, blocked, now }: NextLook): Date | null {
   const times = early.flatMap(({ notBefore }) => notBefore?.getTime() ?? [])
   if (blocked > 0) {
     times.push(...slots.flatMap(({ holder }) => holder?.backfilledUntil?.getTime() ?? []).filter((at) => at > now))

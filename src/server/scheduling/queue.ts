@@ -1,23 +1,30 @@
-// The queue of runs: gives free devices to those that wait and starts their attempts.
+// The queue of runs: plans who gets which devices whenever something has changed, starts what can start, and has give
+// back what is to.
 import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import type { AssignedDevice, Attempt } from '../../shared/run-spec.ts'
 import { initialFolder } from '../../shared/run-directory.ts'
+import { holdingRunStates } from '../../shared/run-state.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { Log } from '../log.ts'
+import type { RunRecord } from '../runs/run.record.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import type { Attempts } from './attempts.ts'
+import type { Estimates } from './estimates.ts'
+import type { Grant, HoldingRun, QueuedRun, QueueSituation, Waiting } from './lease-plan.ts'
 import { planLeases } from './plan-leases.ts'
+import type { QueuePlace } from './queue-order.ts'
+import { retryWaitMs } from './retry.ts'
 import { writeAttempt } from './run-files.ts'
 import type { OwnLog } from './run-log.ts'
 import type { RunLogs } from './run-logs.ts'
 
 export interface Queue {
-  /** Gives free devices to queued runs; returns when nothing more can start now. */
+  /** Gives free devices to queued runs; returns when nothing more can start now, and what is to yield has been told to. */
   schedule(): Promise<void>
-  /** Why a queued run still waits, in words. */
-  waitingFor(runId: string): string | null
+  /** Why a queued run still waits; null where it does not. */
+  waiting(runId: string): Waiting | null
   /** Starts nothing more; returns when nothing is being started. */
   close(): Promise<void>
 }
@@ -25,6 +32,7 @@ export interface Queue {
 export interface QueueDeps {
   store: RunStore
   devices: DeviceService
+  estimates: Estimates
   checkpoints: CheckpointService
   runLogs: RunLogs
   attempts: Attempts
@@ -32,28 +40,83 @@ export interface QueueDeps {
   /** Where trainers keep decoded images. */
   cacheFolder: string
   log: Log
+  now: () => Date
 }
 
+/** What could not be started is tried again. */
+const retryStartMs = 30_000
+/** A longer time to wait for is looked at in between, where timers know no such number. */
+const longestTimerMs = 86_400_000
+
 export function createQueue(deps: QueueDeps): Queue {
-  const { store, devices, runLogs, attempts, datasetRoots, cacheFolder, log } = deps
-  let waiting = new Map<string, string>()
+  const { store, devices, estimates, runLogs, attempts, datasetRoots, cacheFolder, log, now } = deps
+  let waiting = new Map<string, Waiting>()
+  let timer: NodeJS.Timeout | undefined
   let closing = false
   let scheduling: Promise<void> = Promise.resolve()
 
   async function pass(): Promise<void> {
     if (closing) return
-    const queue = await store.listInStates(['QUEUED'])
-    const requests = queue.map(({ id, spec, resumeDevices }) => ({ runId: id, request: resumeDevices ?? spec.devices }))
-    const { grants, waiting: reasons } = planLeases(requests, await devices.list())
-    waiting = reasons
-    for (const { runId, devices: leased } of grants) {
-      await runLogs
-        .exclusively(runId, (own) => start(own, leased))
-        .catch((error: unknown) => log.error(`Starting run ${runId} failed; it stays queued.`, error))
+    clearTimeout(timer)
+    const plan = planLeases(await look())
+    waiting = plan.waiting
+    for (const { runId } of plan.yields) await carryOut(runId, giveBack)
+    let failed = false
+    for (const grant of plan.grants) {
+      const started = await carryOut(grant.runId, (own) => start(own, grant))
+      failed ||= !started
+    }
+    lookAgain(plan.lookAgainAt, failed)
+  }
+
+  async function look(): Promise<QueueSituation> {
+    const [queue, holding] = await Promise.all([store.listInStates(['QUEUED']), store.listInStates(holdingRunStates)])
+    const at = now()
+    return {
+      queue: queue.map((run) => queuedRun(run, estimates, at)),
+      holding: holding.map((run) => holdingRun(run, estimates)),
+      devices: await devices.list(),
+      now: at,
     }
   }
 
-  async function start(own: OwnLog, leased: readonly DeviceRecord[]): Promise<void> {
+  /** Whatever happens to one run, the others have their turn. */
+  async function carryOut(runId: string, action: (own: OwnLog) => Promise<void>): Promise<boolean> {
+    try {
+      await runLogs.exclusively(runId, action)
+      return true
+    } catch (error) {
+      log.error(`The queue could not do what it had planned for run ${runId}; it stays as it is.`, error)
+      return false
+    }
+  }
+
+  function lookAgain(at: Date | null, failed: boolean): void {
+    if (closing) return
+    const waits = [...(at === null ? [] : [at.getTime() - now().getTime()]), ...(failed ? [retryStartMs] : [])]
+    if (waits.length === 0) return
+    timer = setTimeout(() => void schedule(), Math.min(Math.max(1, Math.min(...waits)), longestTimerMs)).unref()
+  }
+
+  /** One pass at a time: two would see the same devices free. */
+  function schedule(): Promise<void> {
+    scheduling = scheduling.then(pass).catch((error: unknown) => {
+      log.error('Scheduling failed.', error)
+      lookAgain(null, true)
+    })
+    return scheduling
+  }
+
+  /** It is queued again in its place once its trainer has left. */
+  async function giveBack(own: OwnLog): Promise<void> {
+    const { state } = own.run
+    // It may have ended, or have been told to leave, since the plan was made.
+    if (state !== 'STARTING' && state !== 'RUNNING') return
+    await own.append({ type: 'pauseRequested', reason: 'YIELD' })
+    attempts.stop(own.runId)
+  }
+
+  async function start(own: OwnLog, { devices: leased, backfilledUntil }: Grant): Promise<void> {
     const { runId, directory, run } = own
     // It may have been canceled or paused since the plan was made.
     if (run.state !== 'QUEUED') return
@@ -68,7 +131,12 @@ export function createQueue(deps: QueueDeps): Queue {
       resumeFrom: await findResumePoint(run.resumeFrom, runId),
       initialFrom: run.initialFrom === null ? null : initialFolder(directory),
     })
-    await own.append({ type: 'leased', toAttempt: attempt, devices: leased.map(({ name }) => name) })
+    await own.append({
+      type: 'leased',
+      toAttempt: attempt,
+      devices: leased.map(({ name }) => name),
+      backfilledUntil: backfilledUntil?.toISOString() ?? null,
+    })
     await attempts.launch(runId)
   }
 
@@ -79,17 +147,35 @@ export function createQueue(deps: QueueDeps): Queue {
   }
 
   return {
-    // One pass at a time: two would see the same devices free.
-    schedule() {
-      scheduling = scheduling.then(pass).catch((error: unknown) => log.error('Scheduling failed.', error))
-      return scheduling
-    },
-    waitingFor: (runId) => waiting.get(runId) ?? null,
+    schedule,
+    waiting: (runId) => waiting.get(runId) ?? null,
     close() {
       closing = true
+      clearTimeout(timer)
       return scheduling
     },
   }
+}
+
+function placeOf({ id, priority, waitingSince, createdAt }: RunRecord): QueuePlace {
+  return { runId: id, priority, waitingSince: waitingSince ?? createdAt }
+}
+
+function queuedRun(run: RunRecord, estimates: Estimates, now: Date): QueuedRun {
+  const waitMs = retryWaitMs(run, run.spec.retry, now)
+  return {
+    ...placeOf(run),
+    request: run.resumeDevices ?? run.spec.devices,
+    notBefore: waitMs === 0 ? null : new Date(now.getTime() + waitMs),
+    expectedSeconds: (count) => estimates.expectedSeconds(run, count),
+  }
+}
+
+function holdingRun(run: RunRecord, estimates: Estimates): HoldingRun {
+  const { state, backfilledUntil } = run
+  const course =
+    state === 'UNREACHABLE' ? 'SILENT' : state === 'STARTING' || state === 'RUNNING' ? 'RUNNING' : 'LEAVING'
+  return { ...placeOf(run), course, expectedEnd: estimates.expectedEnd(run), backfilledUntil }
 }
 
 function assignedDevice({ name, kind, cores, uuid }: DeviceRecord): AssignedDevice {

@@ -41,6 +41,8 @@ export async function recoverRuns(deps: RecoveryDeps): Promise<void> {
       log.error(`Run ${id} could not be taken up again; its directory is left as it is.`, error)
     }
   }
+  // The server may have died between a trainer and what its death said of the device.
+  await deps.quarantine.look(null)
   await scheduler.queue.schedule()
 }
 

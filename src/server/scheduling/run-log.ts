@@ -204,11 +204,14 @@ function projectionOf(record: RunProjection): RunProjection {
   const { classNames, inputChannels, loadReport, resumeFrom, resumeDevices, stepsPerEpoch, epoch, step } = record
   const { loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt } = record
   const { priority, version, stateSince, pauseReason, tries, startedAttempt, notBefore, stall, plan } = record
+  const { waitingSince, backfilledUntil } = record
   const course = { priority, version, stateSince, pauseReason, tries, startedAttempt, notBefore, stall, plan }
+  const queue = { waitingSince, backfilledUntil }
   const origin = { architecture, initialFrom, resumeFrom, resumeDevices }
   const place = { state, attempt, deviceNames, engine, engineDetail, parameters, stepsPerEpoch, epoch, step }
   const data = { classNames, inputChannels, loadReport }
-  return { ...origin, ...place, ...data, ...course, loss, imagesPerSecond, failure, lastCursor, startedAt, finishedAt }
+  const end = { failure, lastCursor, startedAt, finishedAt }
+  return { ...origin, ...place, ...data, ...course, ...queue, loss, imagesPerSecond, ...end }
 }
 
 function parseEvent<E extends RunEvent>(

@@ -13,6 +13,7 @@ import type { RunCarrier, Submission } from '../runs/run.service.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import type { AttemptEndDeps } from './attempt-end.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
+import type { Estimates } from './estimates.ts'
 import { createQueue, type Queue } from './queue.ts'
 import { createRunControl } from './run-control.ts'
 import { createRunDirectory } from './run-files.ts'
@@ -25,6 +26,7 @@ export interface SchedulerDeps extends AttemptEndDeps {
   store: RunStore
   feed: RunFeed
   devices: DeviceService
+  estimates: Estimates
   launcher: Launcher
   /** The data directory. */
   home: string
@@ -103,7 +105,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     queue,
     ...control,
     submit,
-    waitingFor: (runId) => queue.waitingFor(runId),
+    waiting: (runId) => queue.waiting(runId),
     resume: (runId, request) => (closing ? Promise.reject(stopping()) : control.resume(runId, request)),
     record: (runId, decide) =>
       runLogs.exclusively(runId, async (own) => {

@@ -7,10 +7,19 @@ import { fewestOf, isInService, isOpen, type Slot } from './device-slots.ts'
 /** More are counted, not named. */
 const namedDevices = 4
 
+/** A device as one run sees it. Times in ms, Infinity where nobody can tell. */
+export interface Outlook {
+  slot: Slot
+  /** When the run can expect to have it. */
+  at: number
+  /** When the run that holds it is expected to give it back. */
+  heldUntil: number
+}
+
 export interface Blockade {
   request: DeviceRequest
   /** In service and such as the run asks for; those that are expected to be free first come first. */
-  fitting: readonly { slot: Slot; at: number }[]
+  fitting: readonly Outlook[]
   /** From 1. */
   position: number
   /** Expected start in ms; Infinity where nobody can tell. */
@@ -22,17 +31,24 @@ export function blockedWords({ request, fitting, position, at, now }: Blockade):
   const taken = fitting.filter(({ slot }) => !isOpen(slot)).map((one) => takenWords(one, now))
   const more = taken.length - namedDevices
   const list = [...taken.slice(0, namedDevices), ...(more > 0 ? [`and ${more} more`] : [])].join('; ')
-  const lacking = request.kind === 'NAMED' ? list : `${askedWords(request)}, ${fitting.length - taken.length} free: ${list}`
+  const lacking =
+    request.kind === 'NAMED' ? list : `${askedWords(request)}, ${fitting.length - taken.length} free: ${list}`
   const before = position - 1
-  const order = before === 0 ? 'It is next' : `${before} ${before === 1 ? 'run is' : 'runs are'} before it`
-  const when = at === Infinity ? '' : at <= now ? ' and about to start' : ` and expected to start at about ${timeWords(at, now)}`
-  return `${lacking}. ${order}${when}.`
+  const start = startWords(at, now)
+  if (before === 0) return `${lacking}. It is next${start === '' ? '' : `, and ${start}`}.`
+  const order = `${before} ${before === 1 ? 'run is' : 'runs are'} before it`
+  return `${lacking}. ${order}${start === '' ? '' : `; it is ${start}`}.`
 }
 
-function takenWords({ slot, at }: { slot: Slot; at: number }, now: number): string {
+function startWords(at: number, now: number): string {
+  if (at === Infinity) return ''
+  return at <= now ? 'about to start' : `expected to start at about ${timeWords(at, now)}`
+}
+
+function takenWords({ slot, heldUntil }: Outlook, now: number): string {
   const { device, holder, claim } = slot
   if (holder === null) return `${device.name}, kept for run ${claim?.runId ?? ''}`
-  const until = holder.course === 'LEAVING' ? ', which is leaving' : endWords(at, now)
+  const until = holder.course === 'LEAVING' ? ', which is leaving' : endWords(heldUntil, now)
   return `${device.name}, held by run ${holder.runId}${until}`
 }
 
