@@ -515,6 +515,11 @@ export type DecodingEvent = RunEvent & {
 };
 
 export type Device = Node & {
+  availability: DeviceAvailability;
+  /** Why it takes no runs, in words. */
+  availabilityReason?: Maybe<Scalars['String']['output']>;
+  /** Null: since the device was first found. */
+  availabilitySince?: Maybe<Scalars['DateTime']['output']>;
   /** Operating-system cores of a CPU partition; null for a GPU. */
   cores?: Maybe<Array<Scalars['Int']['output']>>;
   id: Scalars['ID']['output'];
@@ -530,6 +535,23 @@ export type Device = Node & {
   state: DeviceState;
   /** UUID of a GPU; null for a CPU partition. */
   uuid?: Maybe<Scalars['String']['output']>;
+};
+
+/** Whether a device takes runs. It keeps this when the server restarts. */
+export type DeviceAvailability =
+  /** It takes runs. */
+  | 'ACTIVE'
+  /** It takes no runs; the one that it had has gone on elsewhere, or waits. */
+  | 'DISABLED'
+  /** It takes no more runs; the one that it has goes on, and then its state is FREE. */
+  | 'DRAINING'
+  /** It takes no runs: trainers died on it, one after the other. */
+  | 'QUARANTINED';
+
+export type DeviceAvailabilityResult = ConflictFailure | DeviceAvailabilitySuccess | InvalidInputFailure | NotFoundFailure;
+
+export type DeviceAvailabilitySuccess = {
+  device: Device;
 };
 
 export type DeviceConnection = {
@@ -809,6 +831,8 @@ export type LeasedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
   attempt: Scalars['Int']['output'];
+  /** The devices are kept for a run before it, to which it gives them back from then on. Null: they are its own. */
+  backfilledUntil?: Maybe<Scalars['DateTime']['output']>;
   /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   devices: Array<Scalars['String']['output']>;
@@ -937,6 +961,12 @@ export type Mutation = {
   createRun: CreateRunResult;
   /** Removes its files, unless it is pinned or a run that has not ended goes on from it. */
   deleteCheckpoint: KeepCheckpointResult;
+  /** The device takes no more runs; the one that it has writes a checkpoint and is queued again in its place, to go on elsewhere. */
+  disableDevice: DeviceAvailabilityResult;
+  /** The device takes no more runs; the one that it has goes on, and then its state is FREE. */
+  drainDevice: DeviceAvailabilityResult;
+  /** The device takes runs again, whether it was drained, disabled or in quarantine. */
+  enableDevice: DeviceAvailabilityResult;
   /** Makes a file of a checkpoint, to be fetched. */
   exportCheckpoint: ExportCheckpointResult;
   /** Makes a checkpoint of a file. Strict, unless `allowPartial` says otherwise. */
@@ -967,6 +997,23 @@ export type MutationCreateRunArgs = {
 
 export type MutationDeleteCheckpointArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type MutationDisableDeviceArgs = {
+  name: Scalars['String']['input'];
+  reason?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type MutationDrainDeviceArgs = {
+  name: Scalars['String']['input'];
+  reason?: InputMaybe<Scalars['String']['input']>;
+};
+
+
+export type MutationEnableDeviceArgs = {
+  name: Scalars['String']['input'];
 };
 
 
@@ -1302,6 +1349,8 @@ export type ReleasedEvent = RunEvent & {
   /** Position in the run's event stream; give it as `after` to continue behind this event. */
   cursor: Scalars['String']['output'];
   devices: Array<Scalars['String']['output']>;
+  /** A fault of the engine or of a device by which the trainer died: a signal or an error code. */
+  fault?: Maybe<Scalars['String']['output']>;
   runId: Scalars['ID']['output'];
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
@@ -1402,6 +1451,8 @@ export type Run = Node & {
   epochs: Scalars['Int']['output'];
   /** In order. */
   events: RunEventConnection;
+  /** Of a queued run, where the runs before it are expected to end. */
+  expectedStart?: Maybe<Scalars['DateTime']['output']>;
   failure?: Maybe<RunFailure>;
   finishedAt?: Maybe<Scalars['DateTime']['output']>;
   globalBatch: Scalars['Int']['output'];
@@ -1424,6 +1475,8 @@ export type Run = Node & {
   parameters?: Maybe<Scalars['BigInt']['output']>;
   precision: Precision;
   progress: RunProgress;
+  /** Of a queued run, from 1. Null where it cannot start as things are, whoever is before it. */
+  queuePosition?: Maybe<Scalars['Int']['output']>;
   schedule: Schedule;
   seed: Scalars['BigInt']['output'];
   shards: Scalars['Int']['output'];
