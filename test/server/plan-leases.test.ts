@@ -271,10 +271,9 @@ const cases: Record<string, Case> = {
     devices: [0, 1, 2, 3, 4, 5].map((ordinal) => device(`cpu:${ordinal}`, 'x')),
     holding: [holding('x', null, { expectedEnd: new Date('2026-01-02T03:04:59.000Z') })],
     waiting: {
-      a:
-        '4 CPU devices, 0 free: ' +
-        [0, 1, 2, 3].map((ordinal) => `cpu:${ordinal}, held by run x until about 2026-01-02 03:04 UTC; `).join('') +
-        'and 2 more. It is next, and expected to start at about 2026-01-02 03:04 UTC.',
+      a: `4 CPU devices, 0 free: ${[0, 1, 2, 3]
+        .map((ordinal) => `cpu:${ordinal}, held by run x until about 2026-01-02 03:04 UTC; `)
+        .join('')}and 2 more. It is next, and expected to start at about 2026-01-02 03:04 UTC.`,
     },
   },
 }

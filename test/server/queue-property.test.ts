@@ -19,14 +19,12 @@ function requestArbitrary(kinds: readonly ('CPU' | 'CUDA')[]): fc.Arbitrary<Devi
   const counted = fc.constantFrom(...new Set(kinds)).chain((deviceKind) => {
     const all = kinds.filter((kind) => kind === deviceKind).length
     const counts = [1, 2, 4].filter((count) => count <= all)
-    return fc
-      .tuple(fc.constantFrom(...counts), fc.constantFrom(null, 1, 2, 4, 8))
-      .map(([count, max]) => ({
-        kind: 'COUNT' as const,
-        count,
-        max: max === null || max < count ? null : max,
-        deviceKind,
-      }))
+    return fc.tuple(fc.constantFrom(...counts), fc.constantFrom(null, 1, 2, 4, 8)).map(([count, max]) => ({
+      kind: 'COUNT' as const,
+      count,
+      max: max === null || max < count ? null : max,
+      deviceKind,
+    }))
   })
   const cpus = kinds.filter((kind) => kind === 'CPU').map((_, index) => `cpu:${index}`)
   const named = fc

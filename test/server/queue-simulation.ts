@@ -247,28 +247,36 @@ export function simulate(kinds: readonly ('CPU' | 'CUDA')[], pauses: readonly nu
           const runId = `run${String(runs.length).padStart(5, '0')}`
           const course = { devices: 0, backfilledUntil: null, startedAt: 0, goneAt: 0, firstStart: null, done: 0 }
           runs.push({ ...deed.run, ...course, runId, waitingSince: new Date(now), notBefore: null, state: 'QUEUED' })
-          return pass()
+          pass()
+          return
         }
-        case 'WAIT':
-          return passTime(now + deed.seconds * 1000)
+        case 'WAIT': {
+          passTime(now + deed.seconds * 1000)
+          return
+        }
         case 'SET_DEVICE': {
           const one = devices[deed.device % devices.length]
           if (one === undefined) return
           one.availability = deed.availability
           if (deed.availability !== 'ACTIVE') promise = null
-          return pass()
+          pass()
+          return
         }
         case 'SET_PRIORITY': {
           const run = runs[deed.run % Math.max(1, runs.length)]
           if (run === undefined) return
           run.priority = deed.priority
           promise = null
-          return pass()
+          pass()
+          return
         }
         case 'RESTART':
           blindUntil = now + deed.blindSeconds * 1000
           lookAgainAt = null
-          return pass()
+          {
+            pass()
+            return
+          }
         default:
           return deed satisfies never
       }
