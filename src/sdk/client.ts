@@ -67,6 +67,11 @@ export interface ResumeOptions extends CallOptions {
   devices?: DevicesInput | null
 }
 
+export interface OutOfServiceOptions extends CallOptions {
+  /** For those who wait for the device. */
+  reason?: string | null
+}
+
 export interface RunEventsOptions extends CallOptions {
   /** Cursor of the last event already seen; without one the stream starts at the run's first. */
   after?: string | null
@@ -83,6 +88,12 @@ export interface Client extends AsyncDisposable, CheckpointMethods {
   /** @throws TrainqlFailure `NOT_FOUND` */
   device(name: string, options?: CallOptions): Promise<Device>
   devices(variables?: operations.DevicesQueryVariables, options?: CallOptions): Promise<Page<Device>>
+  /** It takes no more runs; the one that it has goes on. @throws TrainqlFailure */
+  drainDevice(name: string, options?: OutOfServiceOptions): Promise<Device>
+  /** It takes no more runs; the one that it has writes a checkpoint and is queued again. @throws TrainqlFailure */
+  disableDevice(name: string, options?: OutOfServiceOptions): Promise<Device>
+  /** It takes runs again, whether it was drained, disabled or in quarantine. @throws TrainqlFailure `NOT_FOUND` */
+  enableDevice(name: string, options?: CallOptions): Promise<Device>
   /** @throws TrainqlFailure `NOT_FOUND` */
   dataset(name: string, options?: CallOptions): Promise<Dataset>
   datasets(variables?: operations.DatasetsQueryVariables, options?: CallOptions): Promise<Page<Dataset>>
@@ -189,6 +200,21 @@ export function createClient(options: ClientOptions): Client {
     device: async (name, call) =>
       present((await send(operations.DeviceDocument, { name }, call)).device, 'device', name),
     devices: async (variables, call) => (await send(operations.DevicesDocument, variables, call)).devices,
+    async drainDevice(name, { reason = null, ...call } = {}) {
+      const { drainDevice } = await send(operations.DrainDeviceDocument, { name, reason }, call)
+      if ('device' in drainDevice) return drainDevice.device
+      throw failureOf(drainDevice)
+    },
+    async disableDevice(name, { reason = null, ...call } = {}) {
+      const { disableDevice } = await send(operations.DisableDeviceDocument, { name, reason }, call)
+      if ('device' in disableDevice) return disableDevice.device
+      throw failureOf(disableDevice)
+    },
+    async enableDevice(name, call) {
+      const { enableDevice } = await send(operations.EnableDeviceDocument, { name }, call)
+      if ('device' in enableDevice) return enableDevice.device
+      throw failureOf(enableDevice)
+    },
     dataset: async (name, call) =>
       present((await send(operations.DatasetDocument, { name }, call)).dataset, 'dataset', name),
     datasets: async (variables, call) => (await send(operations.DatasetsDocument, variables, call)).datasets,

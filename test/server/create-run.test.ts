@@ -83,6 +83,17 @@ test.each<[what: string, input: Record<string, unknown>, failure: Record<string,
       message: 'There is no device "cpu:9"; there are cpu:0, cpu:1, cpu:2, cpu:3, cuda:0.',
     },
   ],
+  [
+    'a count and the most',
+    { devices: { count: 1, max: 2 } },
+    { __typename: 'InvalidInputFailure', field: 'devices', fix: 'Give `count` alone, or `min` with `max`.' },
+  ],
+  ['at most 3 devices', { devices: { max: 3 } }, { __typename: 'InvalidInputFailure', field: 'devices' }],
+  [
+    'more at least than at most',
+    { devices: { min: 2, max: 1 } },
+    { __typename: 'InvalidInputFailure', field: 'devices' },
+  ],
   ['3 devices', { devices: { count: 3 } }, { __typename: 'InvalidInputFailure', field: 'devices' }],
   [
     '3 named devices',

@@ -273,10 +273,8 @@ export function simulate(kinds: readonly ('CPU' | 'CUDA')[], pauses: readonly nu
         case 'RESTART':
           blindUntil = now + deed.blindSeconds * 1000
           lookAgainAt = null
-          {
-            pass()
-            return
-          }
+          pass()
+          return
         default:
           return deed satisfies never
       }

@@ -575,11 +575,15 @@ export type DeviceState =
   | 'LEASED'
   | 'UNAVAILABLE';
 
-/** Name devices, or ask for a count of a kind; never both. */
+/** Name devices, or ask for a count of a kind, or for the fewest and the most of it; never two of them. */
 export type DevicesInput = {
   count?: InputMaybe<Scalars['Int']['input']>;
   /** Of the devices counted. Default: CPU. */
   kind?: InputMaybe<DeviceKind>;
+  /** The most that it takes where they are free. Default: min. */
+  max?: InputMaybe<Scalars['Int']['input']>;
+  /** The fewest that the run starts with. Default: 1. */
+  min?: InputMaybe<Scalars['Int']['input']>;
   names?: InputMaybe<Array<Scalars['String']['input']>>;
 };
 

@@ -22,7 +22,7 @@ export interface RunRequest {
   epochs?: Optional<number>
   globalBatch?: Optional<number>
   shards?: Optional<number>
-  devices?: Optional<{ names?: Optional<string[]>; count?: Optional<number>; kind?: Optional<DeviceKind> }>
+  devices?: Optional<DevicesRequest>
   engine?: Optional<EngineChoice>
   optimizer?: Optional<OptimizerRequest>
   learningRate?: Optional<number>
@@ -41,6 +41,14 @@ export interface RunRequest {
   onNonFinite?: Optional<NonFinitePolicy>
   initialise?: Optional<InitialiseRequest>
   checkpoints?: Optional<CheckpointPolicyRequest>
+}
+
+export interface DevicesRequest {
+  names?: Optional<string[]>
+  count?: Optional<number>
+  min?: Optional<number>
+  max?: Optional<number>
+  kind?: Optional<DeviceKind>
 }
 
 export interface CheckpointPolicyRequest {
@@ -89,13 +97,23 @@ export function specOf(request: RunRequest, runId: string, initial: InitialFacts
   })
 }
 
-/** @throws TrainqlError `INVALID_INPUT` for names together with a count. */
+/** @throws TrainqlError `INVALID_INPUT` for names together with a count, and for a count together with its limits. */
 export function deviceRequestOf(devices: RunRequest['devices']): unknown {
   const names = devices?.names ?? null
   const count = devices?.count ?? null
   const kind = devices?.kind ?? null
-  if (names === null) return { kind: 'COUNT', count: count ?? 1, deviceKind: kind ?? 'CPU' }
-  if (count === null && kind === null) {
+  const min = devices?.min ?? null
+  const max = devices?.max ?? null
+  if (count !== null && (min !== null || max !== null)) {
+    throw new TrainqlError({
+      code: 'INVALID_INPUT',
+      field: 'devices',
+      message: `Expected a count, or the fewest and the most; got count ${count} and ${min === null ? `max ${max ?? ''}` : `min ${min}`}.`,
+      fix: 'Give `count` alone, or `min` with `max`.',
+    })
+  }
+  if (names === null) return { kind: 'COUNT', count: count ?? min ?? 1, max, deviceKind: kind ?? 'CPU' }
+  if (count === null && kind === null && min === null && max === null) {
     if (names.length > 0) return { kind: 'NAMED', names }
     throw new TrainqlError({
       code: 'INVALID_INPUT',
@@ -107,7 +125,7 @@ export function deviceRequestOf(devices: RunRequest['devices']): unknown {
   throw new TrainqlError({
     code: 'INVALID_INPUT',
     field: 'devices',
-    message: `Expected names or a count of a kind; got names and ${count === null ? 'a kind' : 'a count'}.`,
+    message: `Expected names or a count of a kind; got names and ${count === null && min === null && max === null ? 'a kind' : 'a count'}.`,
     fix: 'Give `names` alone, or `count` with `kind`.',
   })
 }

@@ -12,13 +12,21 @@ import { AugmentationInput, ImageSizeInput, OptimizerInput, ScheduleInput } from
 import { CorruptImagePolicyEnum, PrecisionEnum } from './recipe.type.ts'
 import { EngineChoiceEnum, NonFinitePolicyEnum, Run } from './run.type.ts'
 
-@InputType('DevicesInput', { description: 'Name devices, or ask for a count of a kind; never both.' })
+@InputType('DevicesInput', {
+  description: 'Name devices, or ask for a count of a kind, or for the fewest and the most of it; never two of them.',
+})
 export class DevicesInput {
   @Field(() => [String], { nullable: true })
   names?: string[] | null
 
   @Field(() => Int, { nullable: true })
   count?: number | null
+
+  @Field(() => Int, { nullable: true, description: 'The fewest that the run starts with. Default: 1.' })
+  min?: number | null
+
+  @Field(() => Int, { nullable: true, description: 'The most that it takes where they are free. Default: min.' })
+  max?: number | null
 
   @Field(() => DeviceKindEnum, { nullable: true, description: 'Of the devices counted. Default: CPU.' })
   kind?: DeviceKind | null
