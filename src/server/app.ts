@@ -9,14 +9,14 @@ import { ApolloServerPluginLandingPageDisabled } from '@apollo/server/plugin/dis
 import { ApolloServerPluginDrainHttpServer } from '@apollo/server/plugin/drainHttpServer'
 import { expressMiddleware } from '@as-integrations/express5'
 import express, { type ErrorRequestHandler, type Express } from 'express'
-import { GraphQLError, type GraphQLFormattedError, type GraphQLSchema } from 'graphql'
-import { useServer } from 'graphql-ws/use/ws'
+import type { GraphQLSchema } from 'graphql'
 import { WebSocketServer } from 'ws'
 import { TrainqlError } from '../shared/errors.ts'
 import { type Context, type ContextSources, createContext } from './context.ts'
 import { createFormatError } from './format-error.ts'
 import type { Log } from './log.ts'
 import { isAllowedOrigin } from './origin-check.ts'
+import { serveGraphqlSockets } from './subscriptions/graphql-sockets.ts'
 import { createTransferRoutes, type Transfers } from './transfers/transfer-routes.ts'
 
 export interface AppOptions {
@@ -58,20 +58,9 @@ export async function startApp({ schema, sources, transfers, host, port, log }: 
   })
   await apollo.start()
 
-  const sockets = new WebSocketServer({ noServer: true, maxPayload: largestBodyBytes })
-  const disposable = useServer(
-    {
-      schema,
-      // A subscription may live for days: it batches look-ups and remembers none.
-      context: () => createContext(sources, { cache: false }),
-      onError: (_context, _id, _payload, errors) => errors.map((error) => formatSocketError(error, formatError)),
-      onNext: (_context, _id, _payload, _args, result) =>
-        result.errors === undefined
-          ? undefined
-          : { ...result, errors: result.errors.map((error) => asError(formatSocketError(error, formatError))) },
-    },
-    sockets,
-  )
+  // Compression would take a window of memory for each socket, for messages of a few hundred bytes.
+  const sockets = new WebSocketServer({ noServer: true, maxPayload: largestBodyBytes, perMessageDeflate: false })
+  const disposable = serveGraphqlSockets(sockets, { schema, sources, formatError })
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     const refusal = refuseUpgrade(request, host)
     if (refusal === null)
@@ -156,19 +145,6 @@ function refuseUpgrade(request: IncomingMessage, host: string): string | null {
     : ''
   if (path !== graphqlPath) return '404 Not Found'
   return isAllowedOrigin(request, host) ? null : '403 Forbidden'
-}
-
-type FormatError = ReturnType<typeof createFormatError>
-
-/** Over WebSocket no library gives errors in the request a code: they are those without a path into the data. */
-function formatSocketError(error: GraphQLError | GraphQLFormattedError, format: FormatError): GraphQLFormattedError {
-  const formatted = error instanceof GraphQLError ? error.toJSON() : error
-  if (formatted.path !== undefined || formatted.extensions?.['code'] !== undefined) return format(formatted, error)
-  return format({ ...formatted, extensions: { code: 'BAD_USER_INPUT' } }, error)
-}
-
-function asError({ message, path, extensions }: GraphQLFormattedError): GraphQLError {
-  return new GraphQLError(message, { path, extensions })
 }
 
 function listen(server: Server, host: string, port: number): Promise<void> {

@@ -6,6 +6,7 @@ import type { RunEventStore } from './run-event.store.ts'
 import type { RunFeed } from './run-feed.ts'
 import type { StoredEvent } from './run.record.ts'
 import type { RunStore } from './run.store.ts'
+import { createSharedReading } from './shared-reading.ts'
 
 export interface RunEventService {
   find(runId: string, cursor: number): Promise<StoredEvent | null>
@@ -19,33 +20,43 @@ export interface RunEventService {
   follow(runId: string, after: number): AsyncIterableIterator<StoredEvent, void, undefined>
 }
 
-const replayBatch = 256
+/** Of those that are older than memory goes: as many as a reader who then has to wait may hold on to. */
+const replayBatch = 128
 
 export function createRunEventService(deps: { runs: RunStore; events: RunEventStore; feed: RunFeed }): RunEventService {
   const { runs, events, feed } = deps
+  // Keyed by the feed's version too: nobody is answered by a reading that began before what he knows of.
+  const findRun = createSharedReading((runId: string) => runs.find(runId))
+  const listAfter = createSharedReading((runId: string, after: number) => events.listAfter(runId, after, replayBatch))
 
   async function* generate(runId: string, after: number, signal: AbortSignal): AsyncGenerator<StoredEvent, void> {
     await checkStart(runId, after)
     let position = after
     while (!signal.aborted) {
       const version = feed.version(runId)
-      const batch = feed.recent(runId, position) ?? (await events.listAfter(runId, position, replayBatch))
+      const recent = feed.recent(runId, position)
+      const batch = recent?.events ?? (await listAfter(version, runId, position))
       for (const event of batch) {
         position = event.cursor
         yield event
       }
-      // Behind the end there may be more: a run is resumed, its checkpoints are pinned and deleted.
-      if (batch.length > 0 && !endsRun(batch.at(-1))) continue
-      const run = await runs.find(runId)
-      if (run === null) return
-      if (run.lastCursor > position) continue
-      if (isTerminal(run.state)) return
+      if (recent?.ended === true) return
+      if (batch.length > 0) continue
+      if (recent === null) {
+        const run = await findRun(version, runId)
+        if (run === null) return
+        // Behind the end there may be more: a run is resumed, its checkpoints are pinned and deleted.
+        if (run.lastCursor > position) continue
+        if (isTerminal(run.state)) return
+      }
       await feed.waitForChange(runId, version, signal)
     }
   }
 
   async function checkStart(runId: string, after: number): Promise<void> {
-    const run = await runs.find(runId)
+    // What memory knows the beginning or the end of is there.
+    if (feed.recent(runId, after) !== null) return
+    const run = await findRun(feed.version(runId), runId)
     if (run === null) throw unknownRun(runId)
     if (after <= run.lastCursor) return
     throw new TrainqlError({
@@ -87,9 +98,4 @@ export function unknownRun(runId: string): TrainqlError {
     message: `There is no run ${JSON.stringify(runId)}.`,
     fix: 'Take the id from `createRun` or from the query `runs`.',
   })
-}
-
-function endsRun(stored: StoredEvent | undefined): boolean {
-  const type = stored?.event.type
-  return type === 'succeeded' || type === 'runFailed' || type === 'canceled'
 }

@@ -6,9 +6,9 @@ const keptEvents = 512
 
 export interface RunFeed {
   /** Called after the transaction that stored them; events of a run in order and without gaps. */
-  publish(runId: string, events: readonly StoredEvent[]): void
-  /** The events behind a position, where memory holds all of them; null where the database must be asked. */
-  recent(runId: string, after: number): StoredEvent[] | null
+  publish(runId: string, news: News): void
+  /** What is behind a position, where memory holds all of it; null where the database must be asked. */
+  recent(runId: string, after: number): News | null
   /** Another one whenever something has changed. Take it before reading the database, which may be old by the answer. */
   version(runId: string): string
   /** Resolves once the version is another one than this, at once where it is already, or on abort. */
@@ -19,8 +19,19 @@ export interface RunFeed {
   readonly waiting: number
 }
 
+export interface News {
+  /** In order, the next ones; `recent` gives some of them at a time. */
+  events: readonly StoredEvent[]
+  /** Behind these events the run has ended, and there is none more. */
+  ended: boolean
+}
+
+/** As many as a reader who then has to wait may hold on to. */
+const mostAtOnce = 64
+
 interface Live {
   events: StoredEvent[]
+  ended: boolean
   published: number
   waiting: Set<() => void>
 }
@@ -35,25 +46,29 @@ export function createRunFeed(): RunFeed {
   function liveOf(runId: string): Live {
     const known = lives.get(runId)
     if (known !== undefined) return known
-    const live: Live = { events: [], published: 0, waiting: new Set() }
+    const live: Live = { events: [], ended: false, published: 0, waiting: new Set() }
     lives.set(runId, live)
     return live
   }
 
   return {
-    publish(runId, events) {
+    publish(runId, { events, ended }) {
       const live = liveOf(runId)
       live.events.push(...events)
+      live.ended = ended
       if (live.events.length > 2 * keptEvents) live.events.splice(0, live.events.length - keptEvents)
       live.published += 1
       wakeAll(live)
     },
     version,
     recent(runId, after) {
-      const events = lives.get(runId)?.events
-      const first = events?.[0]
-      if (events === undefined || first === undefined || after < first.cursor - 1) return null
-      return events.slice(after - first.cursor + 1)
+      const live = lives.get(runId)
+      const first = live?.events[0]
+      if (live === undefined || first === undefined || after < first.cursor - 1) return null
+      const from = after - first.cursor + 1
+      if (from > live.events.length) return null
+      const events = live.events.slice(from, from + mostAtOnce)
+      return { events, ended: live.ended && from + events.length === live.events.length }
     },
     async waitForChange(runId, since, signal) {
       if (signal.aborted || version(runId) !== since) return

@@ -10,6 +10,7 @@ import {
   type Unidentified,
 } from '../../shared/events.ts'
 import { eventsFile } from '../../shared/run-directory.ts'
+import { isTerminal } from '../../shared/run-state.ts'
 import type { RetryPolicy } from '../../shared/run-spec.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
 import { projectEvents, type RunProjection } from '../runs/run.projection.ts'
@@ -145,7 +146,7 @@ export async function openRunLog(
     if (pending[0]?.event === batch[0]?.event) pending.shift()
     for (const { attempt, seq, offset } of changed.values()) positions.set(attempt, { seq, offset })
     for (const { number } of projected.attemptsReleased) released.add(number)
-    feed.publish(runId, projected.events)
+    feed.publish(runId, { events: projected.events, ended: isTerminal(run.state) })
   }
 
   async function takeOver(): Promise<RunEvent[]> {
