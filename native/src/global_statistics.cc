@@ -24,8 +24,9 @@ double joinedSum(const Buffer* shards, int count, std::size_t at) {
 
 }  // namespace
 
-GlobalStatistics::GlobalStatistics(const ParameterSpace& space, const std::vector<float*>& shardMoments, int devices)
-    : shardMoments_(shardMoments), barrier_(devices) {
+GlobalStatistics::GlobalStatistics(const ParameterSpace& space, const std::vector<float*>& shardMoments, int devices,
+                                   const ReplicaProgress& progress)
+    : shardMoments_(shardMoments), progress_(progress), barrier_(devices) {
   const std::size_t size = space.statisticsSize();
   for (std::size_t s = 0; s < shardMoments_.size(); s++) shardSums_.emplace_back(size);
   for (int d = 0; d < devices; d++) {
@@ -35,7 +36,7 @@ GlobalStatistics::GlobalStatistics(const ParameterSpace& space, const std::vecto
 }
 
 void GlobalStatistics::joinMoments(const LayerParameters& batchNorm, int device) {
-  barrier_.wait();
+  meet(barrier_, progress_, device);
   const int shards = static_cast<int>(shardMoments_.size());
   float* const to = moments_[device].data();
   for (int c = 0; c < batchNorm.channels; c++) {
@@ -46,7 +47,7 @@ void GlobalStatistics::joinMoments(const LayerParameters& batchNorm, int device)
 }
 
 void GlobalStatistics::joinSums(const LayerParameters& batchNorm, int device) {
-  barrier_.wait();
+  meet(barrier_, progress_, device);
   const int shards = static_cast<int>(shardSums_.size());
   float* const to = sums_[device].data();
   for (const std::size_t begin : {batchNorm.runningMean, batchNorm.runningVariance}) {

@@ -7,6 +7,7 @@
 #include "cpu/team.h"
 #include "plan/op.h"
 #include "plan/parameters.h"
+#include "replica_progress.h"
 
 namespace trainql {
 
@@ -16,7 +17,7 @@ namespace trainql {
 class GlobalStatistics {
  public:
   // Moments of each shard as the trainer keeps them, in statistics space.
-  GlobalStatistics(const ParameterSpace&, const std::vector<float*>& shardMoments, int devices);
+  GlobalStatistics(const ParameterSpace&, const std::vector<float*>& shardMoments, int devices, const ReplicaProgress&);
 
   NormStatistics ofShard(int shard) const { return {shardMoments_[shard], shardSums_[shard].data()}; }
   // The device's copy, valid from its join on.
@@ -34,6 +35,7 @@ class GlobalStatistics {
   const std::vector<float*> shardMoments_;
   std::vector<Buffer> shardSums_;      // by shard
   std::vector<Buffer> moments_, sums_;  // by device
+  const ReplicaProgress& progress_;
   Barrier barrier_;
 };
 

@@ -9,6 +9,7 @@
 #include "cpu/team.h"
 #include "laps.h"
 #include "plan/gradient_plan.h"
+#include "replica_progress.h"
 
 namespace trainql {
 
@@ -19,7 +20,7 @@ class GradientStream {
   // One device's part of a layer's gradient. The weights themselves are no longer read when it is called.
   using Consume = std::function<void(int device, int layer)>;
 
-  GradientStream(const GradientPlan&, int devices);
+  GradientStream(const GradientPlan&, int devices, const ReplicaProgress&);
 
   // While no device is at work. Time spent consuming and waiting on the first device is added to `seconds` unless null.
   void restart(Consume, PartSeconds* seconds);
@@ -33,17 +34,19 @@ class GradientStream {
 
  private:
   // How many layers a device has got through, each counted on a cache line of its own.
-  struct alignas(64) Progress {
+  struct alignas(64) Layers {
     std::atomic<int> written{0}, consumed{0};
   };
   static int of(const std::atomic<int>& count) { return count.load(std::memory_order_acquire); }
-  int fewest(std::atomic<int> Progress::*) const;
+  int fewest(std::atomic<int> Layers::*) const;
   void consumeUpTo(int device, int count);
-  void waitFor(int device, std::atomic<int> Progress::*, int count);
+  void waitFor(int device, std::atomic<int> Layers::*, int count);
+  void tellMoved();
 
   const GradientPlan& plan_;
   const int devices_;
-  const std::unique_ptr<Progress[]> progress_;
+  const ReplicaProgress& progress_;
+  const std::unique_ptr<Layers[]> layers_;
   Consume consume_;
   PartSeconds* seconds_ = nullptr;
   Gate moved_;

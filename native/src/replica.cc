@@ -3,7 +3,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
+
+#if defined(__linux__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
 
 namespace trainql {
 
@@ -11,6 +16,17 @@ namespace {
 
 std::size_t logitsFloats(const Plan& plan) {
   return static_cast<std::size_t>(plan.batch()) * plan.tensor(plan.graph().logits).row;
+}
+
+// So that tools can tell a replica's thread from the others; its helpers inherit the name. At most 15 characters.
+void nameThread(const std::string& name) {
+#if defined(__linux__)
+  (void)pthread_setname_np(pthread_self(), name.c_str());
+#elif defined(__APPLE__)
+  (void)pthread_setname_np(name.c_str());
+#else
+  (void)name;
+#endif
 }
 
 }  // namespace
@@ -37,6 +53,7 @@ Replica::~Replica() {
 }
 
 void Replica::live(const std::vector<int>& cores) {
+  nameThread("replica-" + std::to_string(device()));
   team_ = std::make_unique<Team>(cores);
   for (unsigned ticket = 0;; ticket++) {
     begin_.waitPast(ticket);
@@ -46,6 +63,7 @@ void Replica::live(const std::vector<int>& cores) {
     } catch (...) {
       failure_ = std::current_exception();
     }
+    model_.progress.rest(device(), ReplicaProgress::idle);
     end_.open();
   }
   team_.reset();
@@ -55,6 +73,7 @@ void Replica::start(std::function<void(Replica&)> work) {
   work_ = std::move(work);
   failure_ = nullptr;
   finished_ = end_.ticket();
+  model_.progress.work(device());
   begin_.open();
 }
 
@@ -77,7 +96,8 @@ std::vector<const float*> Replica::leaves() const {
 
 Workspace Replica::workspace(Phase phase) {
   return {model_.plan.kernels(), *team_, phase, arenas_[0].data(), model_.plan.offsets(phase), model_.parameters,
-          weights_.data(), model_.running, {}, {}, 1, nullptr, nullptr, false, scratch_.data(), seconds_};
+          weights_.data(), model_.running, {}, {}, 1, nullptr, nullptr, false, scratch_.data(), seconds_,
+          model_.progress.ticks(device())};
 }
 
 // (N, C, H, W) to [pixel with border][image][channel]; images past the end are zero.

@@ -14,6 +14,7 @@
 #include "gradient_subtree.h"
 #include "plan/loss.h"
 #include "plan/plan.h"
+#include "replica_progress.h"
 
 namespace trainql {
 
@@ -26,6 +27,7 @@ struct SharedModel {
   GlobalStatistics* global;  // null: each shard has its own batch-norm statistics
   const GradientPlan& gradients;
   GradientStream* stream;    // null: gradients are kept until all are there
+  const ReplicaProgress& progress;
 };
 
 // Images of the whole call, (N, C, H, W), with a label each (null when predicting).

@@ -38,6 +38,7 @@ void Replica::computeAbreast(const ImageBatch& batch, Group group, double* lossS
   for (std::size_t s = 0; s < steps.size(); s++) {
     timed(shards[0], 2 * steps.size(), [&] { steps[s]->prepareForward(shards[0]); });
     timed(shards[0], 2 * s, [&] { forwardAbreast(*steps[s], shards); });
+    ReplicaProgress::tick(shards[0].ticks);
   }
   for (int i = 0; i < group.count; i++) lossSums[firstShard + i] = computeLoss(batch, firstShard + i, shards[i]);
   for (std::size_t s = steps.size(); s-- > 0;) {
@@ -46,6 +47,7 @@ void Replica::computeAbreast(const ImageBatch& batch, Group group, double* lossS
     timed(shards[0], 2 * steps.size(), [&] { steps[s]->prepareBackward(shards[0]); });
     timed(shards[0], 2 * s + 1, [&] { backwardAbreast(*steps[s], shards, group.buffer); });
     if (streams) model_.stream->finishNext(device());
+    ReplicaProgress::tick(shards[0].ticks);
   }
   if (model_.stream != nullptr) model_.stream->drain(device());
 }

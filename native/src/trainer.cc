@@ -26,6 +26,7 @@ T treeSum(const T* values, int count) {
 
 Trainer::Trainer(const TrainerSpec& spec)
     : spec_(spec),
+      progress_(spec.progress, static_cast<int>(spec.deviceCores.size())),
       plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision), nullptr, spec.keptBytes,
             spec.joinedBytes),
       parameters_(plan_.parameters().size()),
@@ -42,11 +43,11 @@ Trainer::Trainer(const TrainerSpec& spec)
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
   }
   if (spec.syncBatchNorm) {
-    global_ = std::make_unique<GlobalStatistics>(plan_.parameters(), shardStatisticsAt_, devices());
+    global_ = std::make_unique<GlobalStatistics>(plan_.parameters(), shardStatisticsAt_, devices(), progress_);
   }
-  if (streams()) stream_ = std::make_unique<GradientStream>(gradientPlan_, devices());
+  if (streams()) stream_ = std::make_unique<GradientStream>(gradientPlan_, devices(), progress_);
   const SharedModel model{plan_,         parameters_.data(), running_.data(), spec.labelSmoothing,
-                          global_.get(), gradientPlan_,      stream_.get()};
+                          global_.get(), gradientPlan_,      stream_.get(),   progress_};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
@@ -79,11 +80,12 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
     Laps laps(device == 0 ? timed_ : nullptr);
     replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
     laps.end(&PartSeconds::gradients);
-    barrier_.wait();
+    meet(barrier_, progress_, device);
     laps.end(&PartSeconds::waiting);
     update(replica, device, learningRate);
     if (device == 0) updateRunningStatistics();
     laps.end(&PartSeconds::update);
+    progress_.endStep(device);
   });
   if (owedSteps() == mostOwedSteps) forgetOwed();
   return meanLoss();
@@ -213,7 +215,7 @@ void Trainer::update(Replica& replica, int device, double learningRate) {
     GradientLeaves weights = wholeLeaves();
     if (spec_.clipNorm > 0) {
       addSquares(replica, device, weights);
-      barrier_.wait();
+      meet(barrier_, progress_, device);
       weights.scale = vectors.scale = clipScale();
     }
     updateRange(replica, device, weights, {learningRate, spec_.optimizer.weightDecay, 0, space.vectorsBegin()});

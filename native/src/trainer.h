@@ -32,6 +32,7 @@ struct TrainerSpec {
   double clipNorm = 0;  // largest norm of the whole gradient; 0: no limit
   std::size_t keptBytes = Plan::mostKeptBytes;
   std::size_t joinedBytes = Plan::leastJoinedBytes;
+  std::int64_t* progress = nullptr;  // null, or rows that outlive the trainer: see `ReplicaProgress`
   bool syncBatchNorm = false;  // batch-norm statistics over the global batch; every shard then has memory of its own
 };
 
@@ -115,6 +116,7 @@ class Trainer {
   void updateRunningStatistics();
 
   const TrainerSpec spec_;
+  const ReplicaProgress progress_;
   const Plan plan_;
   Buffer parameters_, running_;
   std::vector<Buffer> slots_;

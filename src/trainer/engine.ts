@@ -1,6 +1,7 @@
 // The Engine contract: what the training loop asks of whatever computes. One suite tests every engine by it.
 import type { AssignedDevice, OptimizerSpec, Precision } from '../shared/run-spec.ts'
 import type { ModelGraph } from './models/graph.ts'
+import type { ReplicaRows } from './replica-progress.ts'
 
 /** A named tensor on the host. Row-major; convolution weights (O, I, kH, kW). */
 export interface HostTensor {
@@ -45,6 +46,11 @@ export interface SessionSpec {
   /** Before an update gradients are scaled by min(1, clipNorm / (norm of all of them + 1e-6)), as in
    * torch.nn.utils.clip_grad_norm_. Default: no limit. */
   clipNorm?: number | null
+  /**
+   * Rows for the devices, in their order, which the session keeps true whatever it does: a replica at work moves its
+   * ticks on many times a step, one that waits for others says so. Default: nobody looks.
+   */
+  progress?: ReplicaRows
 }
 
 /** Images as fp32 (N, C, H, W), already normalised, and one class index each. */

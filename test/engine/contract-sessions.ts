@@ -1,7 +1,8 @@
 // The edges of a session: state in and out, refusals that change nothing, sessions side by side, the end.
 import { describe, expect, test } from 'vitest'
-import type { OptimizerState, StateDict } from '../../src/trainer/engine.ts'
+import type { OptimizerState, SessionSpec, StateDict } from '../../src/trainer/engine.ts'
 import { parameterEntries, stateEntries } from '../../src/trainer/models/parameters.ts'
+import { createReplicaRows, readReplicas, type ReplicaState } from '../../src/trainer/replica-progress.ts'
 import { generateState } from './generate.ts'
 import { adam, batchOf, cpuDevices, expectSame, referenceOf, sgd, tensorOf, type Harness } from './harness.ts'
 import { everyLayer, narrowResNet } from './nets.ts'
@@ -150,6 +151,55 @@ export function describeSessions(harness: Harness): void {
       await expect(session.predict(batch.images.subarray(1))).rejects.toMatchObject(invalid)
       expectSame(await session.readState(), before)
       expect((await session.readOptimizerState()).step).toBe(0)
+    })
+  })
+
+  describe('progress of the replicas, seen while they work', () => {
+    /** What differs between two looks. */
+    const moves = (before: ReplicaState[], after: ReplicaState[]): { steps: number; ticked: boolean }[] =>
+      after.map(({ steps, ticks }, replica) => ({
+        steps: steps - (before[replica]?.steps ?? 0),
+        ticked: ticks > (before[replica]?.ticks ?? 0n),
+      }))
+    const recipes: [string, Partial<SessionSpec>][] = [
+      ['plain', {}],
+      ['with batch norm over the global batch', { syncBatchNorm: true }],
+      ['with a clipped norm', { clipNorm: 0.1 }],
+    ]
+    test.each(recipes)('%s', async (_, recipe) => {
+      const graph = narrowResNet()
+      const progress = createReplicaRows(2)
+      const session = await opened({ graph, shards: 4, devices: 2, progress, ...recipe })
+      const look = (): ReplicaState[] => readReplicas(progress)
+      const opening = look()
+      expect(opening.map(({ steps, resting }) => ({ steps, resting }))).toEqual(
+        Array(2).fill({ steps: 0, resting: true }),
+      )
+
+      await session.step(batchOf(graph), 0.1)
+      await session.step(batchOf(graph), 0.1)
+      const stepped = look()
+      const first = recipe.syncBatchNorm === true ? stepped.slice(0, 1) : stepped
+      expect(moves(opening, first)).toEqual(first.map(() => ({ steps: 2, ticked: true })))
+
+      await session.evaluate(batchOf(graph))
+      const evaluated = look()
+      expect(moves(stepped, evaluated.slice(0, 1))).toEqual([{ steps: 0, ticked: true }])
+      await session.gradients(batchOf(graph))
+      await session.readState()
+      expect(moves(evaluated, look().slice(0, 1))).toEqual([{ steps: 0, ticked: true }])
+      expect(look().every(({ resting }) => resting)).toBe(true)
+    })
+
+    test('and changes no bit', async () => {
+      const graph = narrowResNet()
+      const [watched, alone] = [
+        await opened({ graph, shards: 4, devices: 2, progress: createReplicaRows(2) }),
+        await opened({ graph, shards: 4, devices: 2 }),
+      ]
+      const losses = [await watched.step(batchOf(graph), 0.1), await alone.step(batchOf(graph), 0.1)]
+      expect(losses[0]).toEqual(losses[1])
+      expectSame(await watched.readState(), await alone.readState())
     })
   })
 

@@ -56,16 +56,6 @@ void Gate::waitPast(unsigned ticket) {
   changed_.wait(lock, [&] { return count_.load(std::memory_order_acquire) != ticket; });
 }
 
-void Barrier::wait() {
-  const unsigned ticket = gate_.ticket();
-  if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 == size_) {
-    arrived_.store(0, std::memory_order_relaxed);
-    gate_.open();
-    return;
-  }
-  gate_.waitPast(ticket);
-}
-
 Team::Team(const std::vector<int>& cores) {
   pinTo(cores.empty() ? cores : std::vector<int>{cores[0]});
   for (std::size_t i = 1; i < cores.size(); i++) helpers_.emplace_back([this, core = cores[i]] { help(core); });

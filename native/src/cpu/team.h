@@ -28,7 +28,15 @@ class Gate {
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}
-  void wait();
+  // The last to arrive calls `last` before it lets the others go.
+  template <class F>
+  void wait(F&& last) {
+    const unsigned ticket = gate_.ticket();
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) return gate_.waitPast(ticket);
+    arrived_.store(0, std::memory_order_relaxed);
+    last();
+    gate_.open();
+  }
 
  private:
   const int size_;

@@ -1,6 +1,8 @@
 // What the addon exports.
 #include <napi.h>
 
+#include <cstdlib>
+
 #include "cpu/kernels.h"
 #include "node/input_loader.h"
 #include "node/session.h"
@@ -16,6 +18,9 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
               }));
   exports.Set("supportsBf16", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Boolean::New(info.Env(), trainql::supportsBf16());
+              }));
+  exports.Set("endProcess", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
+                std::_Exit(info[0].As<Napi::Number>().Int32Value());
               }));
   trainql::exportTuning(env, exports);
   return exports;

@@ -121,6 +121,7 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
   spec.clipNorm = numberAt(o, "clipNorm", 0);
   spec.keptBytes = static_cast<std::size_t>(numberAt(o, "keptBytes", static_cast<double>(Plan::mostKeptBytes)));
   spec.joinedBytes = static_cast<std::size_t>(numberAt(o, "joinedBytes", static_cast<double>(Plan::leastJoinedBytes)));
+  if (o.Has("progress")) spec.progress = o.Get("progress").As<Napi::BigInt64Array>().Data();
   spec.syncBatchNorm = flagAt(o, "syncBatchNorm", false);
   return spec;
 }

@@ -12,7 +12,7 @@ namespace trainql {
 namespace {
 
 // Runs `work` on a pool thread, then resolves with what `result` makes of it on the JS thread. Keeps the argument
-// arrays alive meanwhile.
+// arrays and the session alive meanwhile.
 class Work final : public Napi::AsyncWorker {
  public:
   using Compute = std::function<void()>;
@@ -28,6 +28,7 @@ class Work final : public Napi::AsyncWorker {
  private:
   Work(const Napi::CallbackInfo& info, Compute compute, Result result)
       : AsyncWorker(info.Env()), deferred_(info.Env()), compute_(std::move(compute)), result_(std::move(result)) {
+    kept_.push_back(Napi::Persistent(info.This().As<Napi::Object>()));
     for (std::size_t i = 0; i < info.Length(); i++) {
       if (info[i].IsObject()) kept_.push_back(Napi::Persistent(info[i].As<Napi::Object>()));
     }
@@ -93,7 +94,10 @@ Napi::Function Session::define(Napi::Env env) {
 }
 
 Session::Session(const Napi::CallbackInfo& info)
-    : ObjectWrap(info), trainer_(std::make_shared<Trainer>(trainerSpecFrom(info[0].As<Napi::Object>()))) {}
+    : ObjectWrap(info), trainer_(std::make_shared<Trainer>(trainerSpecFrom(info[0].As<Napi::Object>()))) {
+  const auto spec = info[0].As<Napi::Object>();
+  if (spec.Has("progress")) progress_ = Napi::Persistent(spec.Get("progress").As<Napi::Object>());
+}
 
 Napi::Value Session::step(const Napi::CallbackInfo& info) {
   // The first step is the first to touch what the session holds. Told of it, V8 collects what starting has left behind,

@@ -33,6 +33,7 @@ class Session final : public Napi::ObjectWrap<Session> {
   void holdBytes(Napi::Env, std::int64_t);
 
   std::int64_t heldBytes_ = 0;  // what V8 was told last
+  Napi::ObjectReference progress_;    // the array that the trainer writes into
   std::shared_ptr<Trainer> trainer_;  // work under way keeps its own share
 };
 

@@ -36,6 +36,7 @@ struct Workspace {
   bool addGradient;             // second shard of a pair: add to the first one's gradient
   float* scratch;               // as large as the plan asks
   double* seconds;              // null, or (steps, 2) and one: time added to by each step's forward and backward, and by preparing them
+  std::int64_t* ticks = nullptr;  // null, or moved on with each step (`ReplicaProgress`)
 
   float* at(int buffer) const { return arena + offsets[buffer]; }
 };

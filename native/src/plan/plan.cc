@@ -9,6 +9,7 @@
 
 #include "plan/convolution_step.h"
 #include "plan/steps.h"
+#include "replica_progress.h"
 
 namespace trainql {
 
@@ -284,6 +285,7 @@ void Plan::evaluate(const Workspace& w) const {
     } else {
       step.op->convolution()->forwardNormalised(w, *step.norm);
     }
+    if (w.ticks != nullptr) ReplicaProgress::tick(w.ticks);
   }
 }
 

@@ -14,6 +14,7 @@ import type {
   StepResult,
 } from '../engine.ts'
 import type { ModelGraph } from '../models/graph.ts'
+import { createReplicaRows, type ReplicaRows } from '../replica-progress.ts'
 import { elementCount, optimizerSlots, parameterEntries, stateEntries, type StateEntry } from '../models/parameters.ts'
 import type { KernelTable } from './kernel-table.ts'
 import {
@@ -42,6 +43,7 @@ interface AddonSpec {
   labelSmoothing: number
   /** 0: no limit. */
   clipNorm: number
+  progress: ReplicaRows
 }
 
 interface AddonSession {
@@ -149,6 +151,7 @@ function openSession(spec: SessionSpec): Promise<Session> {
       syncBatchNorm,
       labelSmoothing,
       clipNorm: clipNorm ?? 0,
+      progress: spec.progress ?? createReplicaRows(deviceCores.length),
     })
     return Promise.resolve(new NativeSession(spec, addonSession))
   } catch (error) {

@@ -5,6 +5,7 @@ import { TrainqlError } from '../../../shared/errors.ts'
 import type { Batch, Session, SessionSpec } from '../../engine.ts'
 import { inputsOf } from '../../models/graph.ts'
 import { optimizerSlots, parameterEntries, stateEntries } from '../../models/parameters.ts'
+import { createReplicaRows, createReplicaTeller } from '../../replica-progress.ts'
 import {
   checkBatch,
   checkEvaluationCount,
@@ -43,6 +44,8 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
   const { tf } = operations
   const { graph, globalBatch, shards, optimizer, labelSmoothing = 0, clipNorm = null } = spec
   const shardBatch = globalBatch / shards
+  const replicas = spec.devices.length
+  const progress = createReplicaTeller(spec.progress ?? createReplicaRows(replicas), replicas)
   const entries = stateEntries(graph)
   const parameterNames = parameterEntries(graph).map(({ name }) => name)
   const statisticNames = entries.filter(({ role }) => role.startsWith('running')).map(({ name }) => name)
@@ -62,7 +65,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
   /** Runs one call at a time, so that `close` never frees what a call computes with. */
   function exclusively<T>(work: () => Promise<T>): Promise<T> {
     if (closing !== undefined) return Promise.reject(closedSession())
-    const result = running.then(work)
+    const result = running.then(work).finally(() => progress.turnTo(null))
     running = result.catch(() => undefined)
     return result
   }
@@ -89,6 +92,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
       const inputs = inputsOf(layer).map((id) => found(values, id))
       const result = forwardLayer(operations, layer, { inputs, read: (name) => found(state, name), mode })
       values[layer.output] = result.output
+      progress.tick()
       return result
     })
     return { logits: found(values, graph.logits), forwards }
@@ -119,6 +123,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
           gradientOf[input] = earlier === undefined ? gradient : earlier.add(gradient)
         })
         for (const [name, tensor] of [...gradients.parameters, ...statistics]) named[name] = tensor
+        progress.tick()
       }
       return named
     })
@@ -135,6 +140,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
       statistics: added(left.statistics, right.statistics),
     }))
     for (let shard = 0; shard < shards; shard += 1) {
+      progress.turnTo(Math.floor((shard * replicas) / shards))
       sum.push(computeShard(part(batch, shard * shardBatch, shardBatch)))
       // This engine computes on the JS thread: let signals and heartbeats have their turn.
       await eventLoopTurn()
@@ -208,6 +214,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
     const size = imageSize(graph)
     for (let first = 0; first < count; first += shardBatch) {
       const chunk = images.subarray(first * size, Math.min(count, first + shardBatch) * size)
+      progress.turnTo((first / shardBatch) % replicas)
       const result = tf.tidy(() => forward(upload(chunk), 'inference').logits)
       logits.set(await result.data<'float32'>(), first * graph.classes)
       result.dispose()
@@ -226,6 +233,7 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
         for (const [name, gradient] of gradients) updateParameter(name, gradient, { learningRate, clipScale })
         updateRunningStatistics(statistics)
         tf.dispose([...gradients.values(), ...statistics.values()])
+        progress.endStep()
         return { loss }
       }),
 
