@@ -20,7 +20,7 @@ takeAttempt(directory, attempt)
 const run = basename(directory)
 const progress = createProgress()
 const events = openEventLog({ file: eventsFile(directory, attempt), run, attempt, reserve: noReserve })
-const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress })
+const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress, onFenced: () => process.exit() })
 
 function leave(code: number, signal?: string): never {
   events.sync()

@@ -15,6 +15,8 @@ export const exitCodes = {
   /** Another process owns, or owned, this attempt; nothing was written. */
   notOwner: 6,
   outOfMemory: 7,
+  /** A newer attempt has begun, or the server has given this one up: nothing more was written. */
+  fenced: 8,
   /** A bug: the log has the stack. */
   internal: 70,
   /** Left on SIGTERM after its checkpoint (128 + 15, as shells count). */

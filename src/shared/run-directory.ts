@@ -9,6 +9,8 @@ export const eventsFile = (directory: string, attempt: number): string => join(d
 export const lockFile = (directory: string, attempt: number): string => join(directory, `lock.${attempt}`)
 export const heartbeatFile = (directory: string, attempt: number): string =>
   join(directory, `heartbeat.${attempt}.json`)
+/** Written by the server once an attempt is over whose process may still live; see `Fence`. */
+export const fenceFile = (directory: string, attempt: number): string => join(directory, `fence.${attempt}.json`)
 export const exitFile = (directory: string, attempt: number): string => join(directory, `exit.${attempt}.json`)
 /** The checkpoint that the run is initialised from, kept for it; absent where it begins at random. */
 export const initialFolder = (directory: string): string => join(directory, 'initial')
@@ -49,20 +51,49 @@ const lockSchema = z.object({
 })
 export type LockRecord = z.output<typeof lockSchema>
 
+/** From one heartbeat to the next. */
+export const beatIntervalMs = 1000
+
+/** What a heartbeat says of one replica. Its times are counted in beats, which no change of a clock can falsify. */
+const replicaBeatSchema = z.object({
+  device: z.string(),
+  /** Global steps done. */
+  step: count,
+  /** It waits for the others, or has nothing to do: its rest is no stall. */
+  resting: z.boolean(),
+  /** The beat at which it was last seen to have done some work, however little. */
+  movedBeat: count,
+  /** Beats since then in which it was at work all along: 0 where it moves or rests. */
+  stalledBeats: count,
+  /** When that was, by the trainer's clock: for people. */
+  progressAt: z.iso.datetime(),
+})
+export type ReplicaBeat = z.output<typeof replicaBeatSchema>
+
 /** Renewed about once a second by a thread of its own, so a long step does not silence it. */
 const heartbeatSchema = z.object({
   run: z.string(),
   attempt: count,
   pid: z.number().int().positive(),
-  /** When the process was last seen alive. */
+  /** Counts from 1, and is another one in each heartbeat: what readers judge silence by. 0 in those of earlier versions. */
+  beat: count.default(0),
+  /** When the process was last seen alive, by its own clock: for people. */
   at: z.iso.datetime(),
   epoch: count,
   /** Global steps done. */
   step: count,
   /** When a step, an evaluation batch or a checkpoint last ended. */
   progressAt: z.iso.datetime(),
+  /** In the order of the attempt's devices; empty until training begins. */
+  replicas: z.array(replicaBeatSchema).default([]),
 })
 export type Heartbeat = z.output<typeof heartbeatSchema>
+
+/** Up to where an attempt counts: what it wrote behind `seq` is nobody's, and its process, should it live, leaves. */
+export interface Fence {
+  attempt: number
+  seq: number
+}
 
 /** The trainer's last act (`exit.<n>.json`); absent where it was killed. Codes: `exit-codes.ts`. */
 const exitRecordSchema = z.object({ code: count, signal: z.string().optional(), at: z.iso.datetime() })

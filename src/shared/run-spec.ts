@@ -159,6 +159,16 @@ export const attemptSchema = z.strictObject({
   resumeFrom: z.strictObject({ name: z.string(), sha256 }).nullable().default(null),
   /** Where on this machine the checkpoint lies that the spec says to initialise from. */
   initialFrom: z.string().min(1).nullable().default(null),
+  /** Up to which of its events the attempt before counts; null: there is none. */
+  fence: z
+    .strictObject({ attempt: positiveInt, seq: z.number().int().min(0) })
+    .nullable()
+    .default(null),
+  /**
+   * The run's checkpoints that count. What an earlier attempt wrote that is not among them came behind its fence, or was
+   * never told of. Null: not known, all count.
+   */
+  checkpoints: z.array(z.string()).nullable().default(null),
 })
 export type Attempt = z.output<typeof attemptSchema>
 

@@ -17,6 +17,14 @@ export function findAddonProblem(): string | null {
   }
 }
 
+/**
+ * Ends the process at once. `process.exit` waits for the threads that compute, of which one may be stuck for good.
+ */
+export function endProcess(code: number): never {
+  if (loaded !== undefined) (loaded as { endProcess(code: number): void }).endProcess(code)
+  process.exit(code)
+}
+
 /** Its exports, of which each caller knows its own; ask `findAddonProblem` before. */
 export function loadAddon(): unknown {
   loaded ??= createRequire(import.meta.url)(addonPath)

@@ -12,6 +12,8 @@ export interface EventLog {
   /** Returns once everything appended is on the disk. */
   sync(): void
   close(): void
+  /** Closes it and drops what is not in the file. */
+  abandon(): void
 }
 
 export interface EventLogOptions {
@@ -20,6 +22,8 @@ export interface EventLogOptions {
   attempt: number
   /** Freed when the disk is full: piece by piece for the log to go on, the rest for the last words. */
   reserve: DiskReserve
+  /** Called before each `sync`; what it throws comes out of it, and nothing is written. */
+  beforeSync?: () => void
 }
 
 /** Fast steps share a write; a reader still sees each within this time. Slow steps are written at once. */
@@ -32,7 +36,7 @@ const lastWords: ReadonlySet<TrainerEvent['type']> = new Set(['failed', 'stopped
  * On a full disk it goes on with what the reserve lends. Methods throw TrainqlError `DISK_FULL` when that is used up; after
  * that only an event that ends the run is taken.
  */
-export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): EventLog {
+export function openEventLog({ file, run, attempt, reserve, beforeSync }: EventLogOptions): EventLog {
   const descriptor = openSync(file, 'a+')
   let seq = repair(file, descriptor)
   let pending: Buffer[] = []
@@ -101,6 +105,7 @@ export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): 
     },
     flush,
     sync() {
+      beforeSync?.()
       flush()
       fsyncSync(descriptor)
       reserve.restore()
@@ -111,6 +116,11 @@ export function openEventLog({ file, run, attempt, reserve }: EventLogOptions): 
       } finally {
         closeSync(descriptor)
       }
+    },
+    abandon() {
+      clearTimeout(timer)
+      pending = []
+      closeSync(descriptor)
     },
   }
 }

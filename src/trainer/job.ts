@@ -4,6 +4,7 @@ import { basename, join } from 'node:path'
 import { TrainqlError } from '../shared/errors.ts'
 import { attemptFile, checkpointsFolder, specFile } from '../shared/run-directory.ts'
 import { allowedDeviceCounts, parseAttempt, parseRunSpec, type Attempt, type RunSpec } from '../shared/run-spec.ts'
+import { removeUncounted } from './checkpoints/counted.ts'
 import { removeUnfinished } from './checkpoints/save.ts'
 import type { BuildProgress } from './datasets/cache/build.ts'
 import { openDataset } from './datasets/open.ts'
@@ -43,6 +44,8 @@ export async function openJob(request: JobRequest): Promise<OpenedJob> {
   const checkpoints = checkpointsFolder(directory)
   await mkdir(checkpoints, { recursive: true })
   await removeUnfinished(checkpoints, (earlier) => earlier < number && isOver(directory, earlier))
+  const uncounted = await removeUncounted(checkpoints, attempt)
+  if (uncounted.length > 0) say(`removed, as no attempt that counts told of them: ${uncounted.join(', ')}`)
 
   const resume = attempt.resumeFrom === null ? null : await openResume(directory, attempt.resumeFrom)
   progress.lastCheckpoint = resume?.name ?? null

@@ -5,6 +5,7 @@ import { checkRoom, checkpointBytes, logBytes } from './disk-room.ts'
 import { createTally, type ClassMetrics, type ValidationMetrics } from './evaluation.ts'
 import { parameterCount } from './models/parameters.ts'
 import { finiteOrNull, nonFinite } from './non-finite.ts'
+import { createReplicaRows } from './replica-progress.ts'
 import { openTraining } from './training.ts'
 
 export interface TrainingJob extends CheckpointedJob {
@@ -29,7 +30,9 @@ export type Outcome = 'finished' | 'stopped'
 export async function train(job: TrainingJob): Promise<Outcome> {
   const { spec, attempt, dataset, engine, events, progress, control, resume } = job
   const begun = performance.now()
-  const training = await openTraining({ ...job, devices: attempt.devices, initialFrom: attempt.initialFrom })
+  const { devices, initialFrom } = attempt
+  const progressRows = createReplicaRows(devices.length)
+  const training = await openTraining({ ...job, devices, initialFrom, progressRows })
   const { graph, session, batches, rateAt } = training
   const { stepsPerEpoch } = batches
   const checkpoints = createCheckpointTaker(job, training)
@@ -42,12 +45,17 @@ export async function train(job: TrainingJob): Promise<Outcome> {
   let position = start
   try {
     progress.advance(start.epoch, (start.epoch - 1) * stepsPerEpoch + start.step)
+    progress.watchReplicas({
+      devices: devices.map(({ name }) => name),
+      rows: progressRows,
+      startStep: progress.step,
+    })
     await checkRoomForRun()
     events.append({
       type: 'started',
       engine: engine.name,
       engineDetail: engine.detail,
-      devices: attempt.devices.map(({ name }) => name),
+      devices: devices.map(({ name }) => name),
       shards: spec.shards,
       globalBatch: spec.globalBatch,
       epochs: spec.epochs,

@@ -6,8 +6,11 @@ import { inspect } from 'node:util'
 import { TrainqlError, isTrainqlError } from '../shared/errors.ts'
 import { exitCodeOf, exitCodes, type ExitCode } from '../shared/exit-codes.ts'
 import { eventsFile, exitFile, type ExitRecord } from '../shared/run-directory.ts'
+import { endProcess } from './addon.ts'
+import { removeMarked } from './checkpoints/unfinished.ts'
 import { diskFullOr, reserveDisk, writeFileAtomically, type DiskReserve } from './disk.ts'
 import { openEventLog, type EventLog } from './event-log.ts'
+import { checkFence, FencedError, isFenced } from './fence.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { openJob } from './job.ts'
 import { train, type Control, type Outcome } from './loop.ts'
@@ -45,6 +48,10 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   }
   const control = listenToSignals(say)
   const directory = resolve(path)
+  if (isFenced(directory, attempt)) {
+    say(new FencedError(attempt).message)
+    return exitCodes.fenced
+  }
   try {
     takeAttempt(directory, attempt)
   } catch (error) {
@@ -71,6 +78,7 @@ async function own({ directory, attempt, control }: Ownership): Promise<ExitCode
   /** Writes the last words, once. */
   function end(code: ExitCode, error?: unknown): ExitCode {
     if (ended) return code
+    if (isFenced(directory, attempt)) leaveFenced()
     ended = true
     // Nothing else will be written: the last words may have the room.
     reserve?.release()
@@ -83,27 +91,47 @@ async function own({ directory, attempt, control }: Ownership): Promise<ExitCode
     }
     const record: ExitRecord = { code, at: new Date().toISOString() }
     if (code === exitCodes.stopped) record.signal = String(control.stop.reason)
+    writeExitRecord(record)
+    return code
+  }
+
+  function writeExitRecord(record: ExitRecord): void {
     try {
       writeFileAtomically(exitFile(directory, attempt), `${JSON.stringify(record)}\n`)
     } catch (writing) {
       explain(writing)
     }
-    return code
+  }
+
+  /** Another attempt counts, or none: leaves as if it had died when the fence was put up. */
+  function leaveFenced(): never {
+    if (!ended) {
+      ended = true
+      say(new FencedError(attempt).message)
+      reserve?.release()
+      events?.abandon()
+      removeMarked()
+      writeExitRecord({ code: exitCodes.fenced, at: new Date().toISOString() })
+    }
+    return endProcess(exitCodes.fenced)
   }
 
   process.on('uncaughtException', (error) => {
+    if (error instanceof FencedError) leaveFenced()
     explain(error)
     process.exit(end(codeOf(error), error))
   })
 
   try {
     reserve = reserveDisk(join(directory, `reserve.${attempt}`), lendBytes)
-    events = openEventLog({ file: eventsFile(directory, attempt), run, attempt, reserve })
-    const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress })
+    const beforeSync = (): void => checkFence(directory, attempt)
+    events = openEventLog({ file: eventsFile(directory, attempt), run, attempt, reserve, beforeSync })
+    const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress, onFenced: leaveFenced })
     const outcome = await openAndTrain({ directory, attempt, progress, events, control })
     await stopHeartbeat()
     return end(outcome === 'finished' ? exitCodes.finished : exitCodes.stopped)
   } catch (error) {
+    if (error instanceof FencedError) leaveFenced()
     const known = diskFullOr(error, directory)
     explain(known)
     return end(codeOf(known), known)
@@ -127,7 +155,7 @@ async function openAndTrain({ directory, attempt, progress, events, control }: C
       stop: control.stop,
       say,
     })
-    return await train({ ...job, progress, events, control, say })
+    return await train({ ...job, progress, events, control, checkFence: () => checkFence(directory, attempt), say })
   } catch (error) {
     if (!control.stop.aborted || error !== control.stop.reason) throw error
     // Told to leave before training began, such as while images were decoded.

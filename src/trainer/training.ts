@@ -8,6 +8,7 @@ import type { Dataset } from './datasets/dataset.ts'
 import type { Engine, Session } from './engine.ts'
 import { openInitialWeights, type InitialWeights } from './initial-weights.ts'
 import { initialState } from './initialise.ts'
+import type { ReplicaRows } from './replica-progress.ts'
 import { createBatches, type Batches } from './input/batches.ts'
 import type { ModelGraph } from './models/graph.ts'
 import { resnet } from './models/resnet.ts'
@@ -23,6 +24,8 @@ export interface TrainingRequest {
   resume: ResumableCheckpoint | null
   /** Where the checkpoint lies that the spec says to begin with. */
   initialFrom: string | null
+  /** Where the session tells of its replicas' progress. Default: nobody looks. */
+  progressRows?: ReplicaRows
 }
 
 export interface Training {
@@ -68,6 +71,7 @@ export async function openTraining(request: TrainingRequest): Promise<Training> 
     syncBatchNorm: spec.syncBatchNorm,
     labelSmoothing: spec.labelSmoothing,
     clipNorm: spec.clipNorm,
+    ...(request.progressRows === undefined ? {} : { progress: request.progressRows }),
   })
   try {
     const from = resume ?? initial

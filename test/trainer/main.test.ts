@@ -1,5 +1,5 @@
 // The trainer as a process, on the best engine of this machine: its files, its exit codes, its signals, its death.
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import type { TrainerEvent } from '../../src/shared/events.ts'
@@ -80,6 +80,33 @@ describe('a run to its end', () => {
       'spec.json',
     ])
     expect(output).toMatch(/^\S+Z dataset shapes: 12000 training and 2000 validation images\n\S+Z engine /)
+  })
+
+  test('once a newer attempt is there it is not begun, and nothing is written', async () => {
+    const fenced = writeRun(temporaryFolder())
+    writeAttempt(fenced, 1)
+    writeAttempt(fenced, 2)
+    const before = readdirSync(fenced)
+    const late = await runAttempt(fenced)
+    expect(late).toMatchObject({ code: 8, output: expect.stringMatching(/Attempt 1 is over: a newer one/) as string })
+    expect(readdirSync(fenced)).toEqual(before)
+  })
+
+  test('fenced while it trains it leaves at once, without a checkpoint and without a word in its log', async () => {
+    const fenced = writeRun(temporaryFolder(), { epochs: 10_000 })
+    writeAttempt(fenced, 1)
+    const trainer = startTrainer(fenced, '1')
+    await waitForEvent(fenced, ({ type }) => type === 'checkpoint')
+    writeFileSync(join(fenced, 'fence.1.json'), JSON.stringify({ attempt: 1, seq: 1 }))
+    const announced = readEvents(fenced).filter(({ type }) => type === 'checkpoint').length
+    expect(await trainer.ended).toBe(8)
+    expect(exitRecord(fenced)).toEqual({ code: 8 })
+    const events = readEvents(fenced)
+    expect(events.map(({ type }) => type).filter((type) => !/^(started|step|epoch|checkpoint)$/.test(type))).toEqual([])
+    // What it had begun before the fence was there it may have finished.
+    const names = events.flatMap((event) => (event.type === 'checkpoint' ? [event.name] : []))
+    expect(checkpointNames(fenced)).toEqual(names)
+    expect(names.length).toBeLessThanOrEqual(announced + 1)
   })
 
   test('is refused a second time, and nothing of it changes', async () => {

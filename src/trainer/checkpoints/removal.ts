@@ -3,8 +3,9 @@ import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isTrainqlError } from '../../shared/errors.ts'
 import { findCheckpointNameParts, pinSuffix } from '../../shared/run-directory.ts'
-import type { CheckpointPolicy } from '../../shared/run-spec.ts'
+import type { Attempt, CheckpointPolicy } from '../../shared/run-spec.ts'
 import { syncFolder } from '../disk.ts'
+import { countsFor } from './counted.ts'
 import { readManifest } from './load.ts'
 import { retained, type CheckpointFacts } from './retention.ts'
 
@@ -19,14 +20,18 @@ export interface Housekeeper {
   discard(): Promise<void>
 }
 
+export interface HousekeeperOptions {
+  policy: CheckpointPolicy
+  /** The attempt at work: earlier ones' checkpoints that do not count for it are not looked at. */
+  attempt: Pick<Attempt, 'attempt' | 'checkpoints'>
+  say: (line: string) => void
+}
+
 /**
  * Removes nothing that is pinned. What cannot be renamed or freed now is left for the next time.
  * @param folder The run's `checkpoints/`.
  */
-export function createHousekeeper(
-  folder: string,
-  { policy, say }: { policy: CheckpointPolicy; say: (line: string) => void },
-): Housekeeper {
+export function createHousekeeper(folder: string, { policy, attempt, say }: HousekeeperOptions): Housekeeper {
   /** Manifests never change. */
   const known = new Map<string, CheckpointFacts>()
 
@@ -77,7 +82,7 @@ export function createHousekeeper(
   return {
     async setAside() {
       const entries = await readdir(folder)
-      const names = entries.filter((entry) => findCheckpointNameParts(entry) !== null)
+      const names = entries.filter((entry) => findCheckpointNameParts(entry) !== null && countsFor(attempt, entry))
       const checkpoints = (await Promise.all(names.map(factsOf))).flat()
       const keep = retained(checkpoints, policy, pinsAmong(entries))
       const removed: string[] = []

@@ -13,6 +13,8 @@ export interface CheckpointContent {
   state: TensorSource
   /** Null exactly where the manifest has no optimiser. */
   optimizerState: { step: number; tensors: TensorSource } | null
+  /** Called once all is on the disk, just before it gets its name; where it throws, nothing is left. */
+  confirm?: () => void
 }
 
 export interface SavedCheckpoint {
@@ -33,7 +35,7 @@ const temporaryPrefix = '.tmp-'
 export async function saveCheckpoint(
   folder: string,
   name: string,
-  { manifest, state, optimizerState }: CheckpointContent,
+  { manifest, state, optimizerState, confirm }: CheckpointContent,
 ): Promise<SavedCheckpoint> {
   const temporary = join(folder, `${temporaryPrefix}${name}`)
   const unmark = markUnfinished(temporary)
@@ -48,6 +50,7 @@ export async function saveCheckpoint(
       Buffer.from(`${JSON.stringify(complete, null, 2)}\n`),
     ])
     await syncFolder(temporary)
+    confirm?.()
     await rename(temporary, join(folder, name))
     await syncFolder(folder)
     return { name, bytes: weights.bytes + (optimizer?.bytes ?? 0) + record.bytes, sha256: weights.sha256 }

@@ -37,6 +37,8 @@ export interface CheckpointedJob {
   checkpoints: string
   events: EventLog
   progress: Progress
+  /** Throws where the attempt is over, and nothing more is to be written. Default: it never is. */
+  checkFence?: () => void
   /** For a line of text that people read. */
   say: (line: string) => void
 }
@@ -57,12 +59,13 @@ export function createCheckpointTaker(job: CheckpointedJob, training: Training):
   const { graph, session, totalSteps } = training
   const policy = spec.checkpoints
   const bytes = checkpointBytes(graph, spec.optimizer)
-  const housekeeper = createHousekeeper(job.checkpoints, { policy, say })
+  const housekeeper = createHousekeeper(job.checkpoints, { policy, attempt, say })
 
   async function take({ epoch, step, lossSum, metrics }: Position, last = false): Promise<void> {
     const at = { epoch: epoch - 1, step: progress.step }
     const name = checkpointName(attempt.attempt, at.step)
     if (name === progress.lastCheckpoint) return
+    job.checkFence?.()
     const content = await readFiniteContent(session, { policy: spec.onNonFinite, step: at.step })
     if (content === null) {
       say(`no checkpoint at step ${at.step}: the weights are not finite`)
@@ -90,7 +93,8 @@ export function createCheckpointTaker(job: CheckpointedJob, training: Training):
       parent: job.resume === null ? initialParent(spec) : parentOf(job.resume.manifest),
       importedFrom: null,
     }
-    const saved = await save(name, { manifest, state, optimizerState }, last)
+    const confirm = { confirm: () => job.checkFence?.() }
+    const saved = await save(name, { manifest, state, optimizerState, ...confirm }, last)
     progress.advance(progress.epoch, progress.step)
     if (saved === null) return
     progress.lastCheckpoint = name

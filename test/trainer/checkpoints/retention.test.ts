@@ -4,7 +4,12 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { checkpointPolicySchema } from '../../../src/shared/checkpoint-policy.ts'
 import { checkpointName } from '../../../src/shared/run-directory.ts'
-import { createHousekeeper, type Housekeeper } from '../../../src/trainer/checkpoints/removal.ts'
+import { removeUncounted } from '../../../src/trainer/checkpoints/counted.ts'
+import {
+  createHousekeeper,
+  type Housekeeper,
+  type HousekeeperOptions,
+} from '../../../src/trainer/checkpoints/removal.ts'
 import { retained, type CheckpointFacts } from '../../../src/trainer/checkpoints/retention.ts'
 import { temporaryFolder } from '../fixtures/temporary-folder.ts'
 import { saveTinyCheckpoint } from '../fixtures/tiny-checkpoint.ts'
@@ -78,12 +83,26 @@ describe('the housekeeper', () => {
     return folder
   }
 
-  function housekeeperOf(folder: string, said: string[] = []): Housekeeper {
+  function housekeeperOf(
+    folder: string,
+    said: string[] = [],
+    attempt: HousekeeperOptions['attempt'] = { attempt: 9, checkpoints: null },
+  ): Housekeeper {
     return createHousekeeper(folder, {
       policy: checkpointPolicySchema.parse({ keepLast: 1 }),
+      attempt,
       say: (line) => said.push(line),
     })
   }
+
+  test('looks at no checkpoint of an earlier attempt that does not count', async () => {
+    const folder = await folderOf([1, 3], [1, 9], [2, 6])
+    const attempt = { attempt: 2, checkpoints: ['1-00000003'] }
+    expect(await housekeeperOf(folder, [], attempt).setAside()).toEqual(['1-00000003'])
+    expect(readdirSync(folder).sort()).toEqual(['.trash-1-00000003', '1-00000009', '2-00000006'])
+    expect(await removeUncounted(folder, attempt)).toEqual(['1-00000009'])
+    expect(readdirSync(folder).sort()).toEqual(['.trash-1-00000003', '2-00000006'])
+  })
 
   test('sets aside under another name, and frees the room when told', async () => {
     const folder = await folderOf([1, 3], [1, 6], [2, 6])
