@@ -27,6 +27,10 @@ export interface ServerConfig {
   databaseUrl: string | null
   /** From SIGTERM to SIGKILL when a run is canceled. */
   cancelGraceMs: number
+  /** A trainer without a new heartbeat for so long counts as unreachable. */
+  silentSeconds: number
+  /** A replica that is at work and has not moved for so long is told of. */
+  stalledSeconds: number
   /** Cancel every run when the server ends, rather than leave its trainers running. */
   stopTrainersOnExit: boolean
 }
@@ -66,6 +70,8 @@ const environmentSchema = z.object({
     .regex(/^postgres(ql)?:\/\//, 'expected a postgresql:// URL')
     .optional(),
   TRAINQL_CANCEL_GRACE_SECONDS: wholeNumber(0, 86_400).default(30),
+  TRAINQL_SILENT_SECONDS: wholeNumber(2, 86_400).default(15),
+  TRAINQL_STALLED_SECONDS: wholeNumber(2, 86_400).default(60),
   TRAINQL_STOP_TRAINERS_ON_EXIT: flag.default(false),
 })
 
@@ -102,6 +108,8 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     cpuDevices: values.TRAINQL_CPU_DEVICES ?? null,
     databaseUrl: values.DATABASE_URL ?? null,
     cancelGraceMs: values.TRAINQL_CANCEL_GRACE_SECONDS * 1000,
+    silentSeconds: values.TRAINQL_SILENT_SECONDS,
+    stalledSeconds: values.TRAINQL_STALLED_SECONDS,
     stopTrainersOnExit: values.TRAINQL_STOP_TRAINERS_ON_EXIT,
   }
 }

@@ -138,11 +138,12 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const metrics = createEpochMetricsService(createEpochMetricsStore(database))
   const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
   const { dataRoots: datasetRoots, cacheFolder } = options
-  const { cancelGraceMs } = options
+  const { cancelGraceMs, silentSeconds, stalledSeconds } = options
+  const limits = { silentSeconds, stalledSeconds }
   const quarantine = createQuarantineService({ store: deviceStore, log, now })
   const carrying = { store, events, checkpoints, quarantine, launcher, runsDirectory, log, now }
   const estimates = noEstimates
-  const scheduling = { ...carrying, home, feed, devices, estimates, datasetRoots, cacheFolder, cancelGraceMs }
+  const scheduling = { ...carrying, home, feed, devices, estimates, datasetRoots, cacheFolder, cancelGraceMs, limits }
   const scheduler = createScheduler(scheduling)
   const availability = createDeviceAvailabilityService({
     store: deviceStore,

@@ -38,6 +38,8 @@ export function startTestServer(home: string, options: Partial<ServerOptions> = 
     cpuDevices: 2,
     databaseUrl: null,
     cancelGraceMs: 10_000,
+    silentSeconds: 15,
+    stalledSeconds: 60,
     stopTrainersOnExit: true,
     log: silentLog,
     ...options,

@@ -18,6 +18,8 @@ export interface CheckpointService {
   count(filter: CheckpointFilter): Promise<number>
   /** The one that a run wrote last, of those that are there. */
   findLast(runId: string): Promise<CheckpointRecord | null>
+  /** Names of those of a run that are there. */
+  listNames(runId: string): Promise<string[]>
 }
 
 export function createCheckpointService(store: CheckpointStore): CheckpointService {
@@ -36,6 +38,7 @@ export function createCheckpointService(store: CheckpointStore): CheckpointServi
     page: (page, filter) => store.page(page, filter),
     count: (filter) => store.count(filter),
     findLast: (runId) => store.findLast(runId),
+    listNames: (runId) => store.listNames(runId),
   }
 }
 

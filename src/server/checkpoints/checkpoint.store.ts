@@ -29,6 +29,8 @@ export interface CheckpointStore {
   count(filter: CheckpointFilter): Promise<number>
   /** The one that a run wrote last, of those that are there. */
   findLast(runId: string): Promise<CheckpointRecord | null>
+  /** Names of those of a run that are there, oldest first. */
+  listNames(runId: string): Promise<string[]>
   /** Imported ones, those that are deleted too. */
   listImported(): Promise<CheckpointRecord[]>
   /** Of runs: what is gone, or about to go. */
@@ -72,6 +74,14 @@ export function createCheckpointStore({ prisma }: Database): CheckpointStore {
       const where = { runId, deletedAt: null }
       const row = await prisma.checkpoint.findFirst({ where, orderBy: { cursor: 'desc' } })
       return row === null ? null : recordOf(row)
+    },
+    async listNames(runId) {
+      const rows = await prisma.checkpoint.findMany({
+        where: { runId, deletedAt: null },
+        select: { name: true },
+        orderBy: { cursor: 'asc' },
+      })
+      return rows.map(({ name }) => name)
     },
     async listImported() {
       return (await prisma.checkpoint.findMany({ where: { origin: 'IMPORTED' } })).map(recordOf)

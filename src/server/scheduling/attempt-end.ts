@@ -7,6 +7,7 @@ import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import { faultOf } from '../devices/device-fault.ts'
 import type { QuarantineService } from '../devices/quarantine.service.ts'
 import type { RunEventStore } from '../runs/run-event.store.ts'
+import { putUpFence } from './fence.ts'
 import { judgeOutcome, type TrainerEnd } from './outcome.ts'
 import { findResumePoint } from './resume-point.ts'
 import { trainerOutputFile } from './run-files.ts'
@@ -35,10 +36,15 @@ export async function endAttempt(deps: AttemptEndDeps, log: OwnLog, end: Attempt
   await log.append(judgeOutcome(traces))
 }
 
-/** Gives the devices of the latest attempt back, once. */
-async function release(log: OwnLog, fault: string | null): Promise<void> {
-  if (log.isReleased()) return
-  await log.append({ type: 'released', toAttempt: log.run.attempt, devices: log.run.deviceNames, fault })
+/**
+ * Gives the devices of the latest attempt back, once; from then on nothing that it may still write counts.
+ * @param fault What may have been wrong with them; null: nothing.
+ */
+export async function release(log: OwnLog, fault: string | null): Promise<void> {
+  if (!log.isReleased()) {
+    await log.append({ type: 'released', toAttempt: log.run.attempt, devices: log.run.deviceNames, fault })
+  }
+  await putUpFence(log)
 }
 
 async function gather(deps: AttemptEndDeps, log: OwnLog, end: AttemptEnd): Promise<TrainerEnd> {

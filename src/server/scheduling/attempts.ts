@@ -6,6 +6,7 @@ import type { RunLog } from './run-log.ts'
 import type { RunLogs } from './run-logs.ts'
 import { type AttemptEnd, superviseAttempt, type Supervision } from './supervision.ts'
 import type { Launcher, TrainerProcess } from './trainer-process.ts'
+import type { Vitality, VitalityLimits } from './vitality.ts'
 
 export interface Attempts {
   /** Starts the process of the run's latest attempt. */
@@ -14,6 +15,8 @@ export interface Attempts {
   supervise(runLog: RunLog, process: TrainerProcess): void
   /** SIGTERM now, SIGKILL after the grace time; nothing where no trainer runs. */
   stop(runId: string, graceMs?: number): void
+  /** What was last heard of the run's trainer; null where none runs, or it has not been heard of. */
+  vitality(runId: string): Vitality | null
   /** Waits for every trainer to leave, and for what ends its attempt. */
   settle(): Promise<void>
   /** Lets go of every trainer, which runs on. */
@@ -25,13 +28,14 @@ export interface AttemptsDeps extends AttemptEndDeps {
   launcher: Launcher
   /** From SIGTERM to SIGKILL. */
   graceMs: number
+  limits: VitalityLimits
   log: Log
   /** Its devices are free, or it has ended. */
   onEnded: () => void
 }
 
 export function createAttempts(deps: AttemptsDeps): Attempts {
-  const { runLogs, launcher, graceMs, log, onEnded } = deps
+  const { runLogs, launcher, graceMs, limits, log, onEnded } = deps
   const supervisions = new Map<string, Supervision>()
   /** From a trainer's start until its end is written; the run's log is in use all along. */
   const cares = new Set<Promise<void>>()
@@ -52,7 +56,7 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
 
   function supervise(runLog: RunLog, process: TrainerProcess): void {
     const { runId, run } = runLog
-    const supervision = superviseAttempt({ runLog, attempt: run.attempt, process, log })
+    const supervision = superviseAttempt({ runLog, attempt: run.attempt, process, limits, log })
     supervisions.set(runId, supervision)
     if (run.state === 'CANCELING' || run.state === 'PAUSING') supervision.stop(graceMs)
     const forget = (): void => {
@@ -81,6 +85,7 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
     },
     supervise,
     stop: (runId, ms = graceMs) => supervisions.get(runId)?.stop(ms),
+    vitality: (runId) => supervisions.get(runId)?.vitality() ?? null,
     async settle() {
       await Promise.all(cares)
     },

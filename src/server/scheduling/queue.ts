@@ -130,6 +130,8 @@ export function createQueue(deps: QueueDeps): Queue {
       cacheFolder,
       resumeFrom: await findResumePoint(run.resumeFrom, runId),
       initialFrom: run.initialFrom === null ? null : initialFolder(directory),
+      fence: run.attempt === 0 ? null : { attempt: run.attempt, seq: own.lastSeq() },
+      checkpoints: await deps.checkpoints.listNames(runId),
     })
     await own.append({
       type: 'leased',

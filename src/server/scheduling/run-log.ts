@@ -27,6 +27,8 @@ export interface RunLog {
   readonly run: Readonly<RunProjection>
   /** Whether the devices of its latest attempt have been given back. */
   isReleased(): boolean
+  /** The last event of its latest attempt that was taken over; once that is released, the last that counts. */
+  lastSeq(): number
   /** Stores everything the files hold, and returns the events that were new. */
   takeOver(): Promise<RunEvent[]>
   /** Writes an event of the server's to the disk, behind everything stored so far, and stores it. */
@@ -39,7 +41,10 @@ export interface RunLog {
 }
 
 /** A run's log as an action in its queue sees it: nothing happens to the run but what the action does. */
-export type OwnLog = Pick<RunLog, 'runId' | 'directory' | 'retry' | 'takeOver' | 'append' | 'run' | 'isReleased'>
+export type OwnLog = Pick<
+  RunLog,
+  'runId' | 'directory' | 'retry' | 'takeOver' | 'append' | 'run' | 'isReleased' | 'lastSeq'
+>
 
 export interface RunLogDeps {
   store: RunStore
@@ -77,6 +82,7 @@ export async function openRunLog(
   const { retry } = record.spec
   const released = new Set(await store.listReleasedAttempts(runId))
   const isReleased = (): boolean => released.has(run.attempt)
+  const lastSeq = (): number => (run.attempt === 0 ? 0 : cursorOf(run.attempt).seq)
   /** Server events read from the file whose turn has not come. */
   const pending: { event: ServerEvent; end: number }[] = []
   let turn: Promise<unknown> = Promise.resolve()
@@ -162,7 +168,7 @@ export async function openRunLog(
   async function append(event: Unidentified<ServerEvent>): Promise<void> {
     await readServerEvents()
     const { seq, offset } = serverEnd()
-    const behind = { attempt: run.attempt, seq: run.attempt === 0 ? 0 : cursorOf(run.attempt).seq }
+    const behind = { attempt: run.attempt, seq: lastSeq() }
     const identity = { run: runId, attempt: serverAttempt, seq: seq + 1, at: now().toISOString(), behind }
     await appendServerEvent(directory, parseServerEvent({ ...identity, ...event }), offset)
     await takeOver()
@@ -174,6 +180,7 @@ export async function openRunLog(
       directory,
       retry,
       isReleased,
+      lastSeq,
       takeOver,
       append,
       get run() {
@@ -190,6 +197,7 @@ export async function openRunLog(
     directory,
     retry,
     isReleased,
+    lastSeq,
     get run() {
       return run
     },

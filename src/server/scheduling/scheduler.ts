@@ -21,6 +21,7 @@ import { openRunLog, type RunLog } from './run-log.ts'
 import { createRunLogs, type RunLogs } from './run-logs.ts'
 import { stopping } from './run-refusals.ts'
 import type { Launcher } from './trainer-process.ts'
+import type { VitalityLimits } from './vitality.ts'
 
 export interface SchedulerDeps extends AttemptEndDeps {
   store: RunStore
@@ -36,6 +37,8 @@ export interface SchedulerDeps extends AttemptEndDeps {
   cacheFolder: string
   /** From SIGTERM to SIGKILL when a run is canceled. */
   cancelGraceMs: number
+  /** When a trainer counts as silent, and a replica as stalled. */
+  limits: VitalityLimits
   log: Log
   now: () => Date
 }

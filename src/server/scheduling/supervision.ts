@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import { followFile } from './follow-file.ts'
 import type { RunLog } from './run-log.ts'
 import type { TrainerExit, TrainerProcess } from './trainer-process.ts'
+import { type Vitality, type VitalityLimits, watchVitality } from './vitality.ts'
 
 /** How long a trainer may take from its last event to its exit. */
 const exitPatienceMs = 15_000
@@ -29,6 +30,8 @@ export interface Supervision {
   stop(graceMs: number): void
   /** SIGKILL; the attempt ends whether the process can be reached or not. Resolves when it has gone, or counts as gone. */
   giveUp(why: TrainqlError): Promise<void>
+  /** What was last heard of the trainer; null: nothing yet. */
+  vitality(): Vitality | null
   /** Lets go of the process, which runs on. */
   detach(): void
 }
@@ -37,11 +40,12 @@ export interface SupervisionOptions {
   runLog: RunLog
   attempt: number
   process: TrainerProcess
+  limits: VitalityLimits
   log: Log
 }
 
 export function superviseAttempt(options: SupervisionOptions): Supervision {
-  const { runLog, attempt, process, log } = options
+  const { runLog, attempt, process, limits, log } = options
   let killTimer: NodeJS.Timeout | undefined
   let invalid: TrainqlError | null = null
   let givenUp: TrainqlError | null = null
@@ -69,6 +73,7 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
     if (invalid !== null) return
     try {
       const events = await runLog.takeOver()
+      if (events.some((event) => event.attempt === attempt)) vitality.heard()
       if (events.some(({ type }) => lastWords.has(type))) killAfter(exitPatienceMs)
     } catch (error) {
       if (!isTrainqlError(error) || error.code !== 'RUN_DIRECTORY_INVALID') throw error
@@ -78,6 +83,13 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
     }
   }
 
+  async function giveUp(why: TrainqlError): Promise<void> {
+    givenUp ??= why
+    kill()
+    await gone
+  }
+
+  const vitality = watchVitality({ runLog, attempt, limits, giveUp: (why) => void giveUp(why), log })
   const pump = coalesce(() =>
     takeOver().catch((error: unknown) =>
       log.error(`Taking over events of run ${runLog.runId} failed; trying on.`, error),
@@ -89,6 +101,7 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
   async function watchToEnd(): Promise<AttemptEnd | null> {
     const exit = await Promise.race([gone, detached])
     follower.stop()
+    vitality.stop()
     clearTimeout(killTimer)
     process.unwatch()
     await pump.settled()
@@ -103,11 +116,8 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
       process.signal('SIGTERM')
       killAfter(graceMs)
     },
-    async giveUp(why) {
-      givenUp ??= why
-      kill()
-      await gone
-    },
+    giveUp,
+    vitality: () => vitality.latest(),
     detach: letGo,
   }
 }

@@ -1,11 +1,11 @@
 // The trainer's process as the server holds it: one it has started, or one it has found running after a restart.
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { entryCommand } from '../../shared/entry.ts'
 import { exitCodes } from '../../shared/exit-codes.ts'
 import { ownIdentity, type ProcessIdentity, processState } from '../../shared/process-identity.ts'
-import { heartbeatFile, lockFile, parseHeartbeat, parseLockRecord } from '../../shared/run-directory.ts'
+import { exitFile, lockFile, parseLockRecord } from '../../shared/run-directory.ts'
 import { nullWhereAbsent } from '../durable-files.ts'
 import { trainerOutputFile } from './run-files.ts'
 
@@ -34,8 +34,6 @@ export interface Launcher {
 
 /** Well under the five seconds in which a death must be known. */
 const pollMs = 500
-/** A process on another host, boot or container is judged by its heartbeat, renewed each second. */
-const heartbeatPatienceMs = 15_000
 
 /** `entry` is the trainer's: started detached, in a session of its own, so that it outlives this server. */
 export function createLocalLauncher(entry: URL): Launcher {
@@ -82,22 +80,23 @@ async function findHolder(directory: string, attempt: number): Promise<TrainerPr
   const text = await readFile(lockFile(directory, attempt), 'utf8').catch(nullWhereAbsent)
   if (text === null) return null
   const holder = parseLockRecord(JSON.parse(text))
-  return watchProcess(holder, () => readHeartbeatTime(directory, attempt))
+  return watchProcess(holder, exitFile(directory, attempt))
 }
 
-function watchProcess(identity: ProcessIdentity, heartbeatAt: () => Promise<number>): TrainerProcess {
+/** Of a process on another host, or in another container, only its exit record tells that it has gone. */
+function watchProcess(identity: ProcessIdentity, exitRecord: string): TrainerProcess {
   let timer: NodeJS.Timeout | undefined
   let watched = true
-  const isGone = async (): Promise<boolean> => {
+  const isGone = (): boolean => {
     const state = processState(identity)
-    return state === 'unknown' ? Date.now() - (await heartbeatAt()) > heartbeatPatienceMs : state === 'dead'
+    return state === 'unknown' ? existsSync(exitRecord) : state === 'dead'
   }
   const exited = new Promise<null>((resolve) => {
-    const look = async (): Promise<void> => {
-      if (await isGone()) resolve(null)
-      else if (watched) timer = setTimeout(() => void look(), pollMs).unref()
+    const look = (): void => {
+      if (isGone()) resolve(null)
+      else if (watched) timer = setTimeout(look, pollMs).unref()
     }
-    void look()
+    look()
   })
   return {
     pid: identity.pid,
@@ -110,14 +109,5 @@ function watchProcess(identity: ProcessIdentity, heartbeatAt: () => Promise<numb
       watched = false
       clearTimeout(timer)
     },
-  }
-}
-
-async function readHeartbeatTime(directory: string, attempt: number): Promise<number> {
-  try {
-    return Date.parse(parseHeartbeat(JSON.parse(await readFile(heartbeatFile(directory, attempt), 'utf8'))).at)
-  } catch {
-    // None yet, or one that is being replaced: as good as silent.
-    return 0
   }
 }
