@@ -4,7 +4,7 @@ import { type Heartbeat, parseHeartbeat, type ReplicaBeat } from '../../src/shar
 import { createSilence, type Silence } from '../../src/server/scheduling/silence.ts'
 import { findStalled, hasMoved } from '../../src/server/scheduling/stall.ts'
 
-function silenceAt(): { silence: Silence; pass(milliseconds: number): void } {
+function silenceAt(): { silence: Silence; pass: (milliseconds: number) => void } {
   let now = 5_000
   const silence = createSilence({ monotonicMs: () => now, longestGapMs: 2_000 })
   return { silence, pass: (milliseconds) => (now += milliseconds) }
@@ -68,7 +68,12 @@ function heartbeatOf(...replicas: Partial<ReplicaBeat>[]): Heartbeat {
 
 describe('a stall', () => {
   test('is that of the replica behind; those that wait for it and those that move are not named', () => {
-    const heartbeat = heartbeatOf({ resting: true, movedBeat: 10 }, { stalledBeats: 90, step: 4 }, {}, { stalledBeats: 70 })
+    const heartbeat = heartbeatOf(
+      { resting: true, movedBeat: 10 },
+      { stalledBeats: 90, step: 4 },
+      {},
+      { stalledBeats: 70 },
+    )
     expect(findStalled(heartbeat, 60)).toEqual({ replica: 1, device: 'cpu:1', step: 4, stalledSeconds: 90 })
     expect(findStalled(heartbeat, 90)).toMatchObject({ replica: 1 })
     expect(findStalled(heartbeat, 91)).toBeNull()

@@ -8,7 +8,7 @@ import { createReplicaRows, createReplicaTeller, type ReplicaTeller } from '../.
 interface Watched {
   beats: Beats
   replicas: ReplicaTeller
-  setClock(time: string): void
+  setClock: (time: string) => void
 }
 
 function watched(): Watched {
