@@ -38,7 +38,7 @@ async function insertRun(runId: string): Promise<RunProjection> {
     learningRate: 0.1,
   })
   await store.insert(spec, new Date(at))
-  return { ...emptyProjection, stateSince: new Date(at) }
+  return { ...emptyProjection, stateSince: new Date(at), waitingSince: new Date(at) }
 }
 
 const stepEvent = (run: string, seq: number, loss: number | null): RunEvent => ({
