@@ -1,6 +1,7 @@
 // Appends a run's events to `events.<attempt>.jsonl`: numbered without gaps, whole lines, none dropped.
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { eventLine } from '../shared/event-line.ts'
 import { parseTrainerEvent, type TrainerEvent, type Unidentified } from '../shared/events.ts'
 import { diskFullOr, isDiskFull, type DiskReserve } from './disk.ts'
 
@@ -99,7 +100,7 @@ export function openEventLog({ file, run, attempt, reserve, beforeSync }: EventL
       if (failure !== undefined && !isLast) throw failure
       seq += 1
       const line: TrainerEvent = { run, attempt, seq, at: new Date().toISOString(), ...event }
-      pending.push(Buffer.from(`${JSON.stringify(line)}\n`))
+      pending.push(Buffer.from(eventLine(line)))
       if (isLast) flush()
       else flushSoon()
     },

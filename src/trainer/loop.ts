@@ -73,6 +73,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       pid: process.pid,
     })
     if (training.initialised !== null) events.append({ type: 'initialised', ...training.initialised })
+    events.sync()
     await checkpoints.tidyUp()
 
     while (position.epoch <= spec.epochs) {

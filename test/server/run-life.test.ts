@@ -346,7 +346,8 @@ test('a trainer that leaves without a word fails its run with its exit code and 
   const run = await createRun(url)
   instruct(run, 'started', 'steps 2', 'epoch 1', 'torn', 'say out of luck', 'exit 70')
   const events = await collectEvents(url, run.id)
-  expect(types(events).slice(-3)).toEqual(['CheckpointEvent', 'ReleasedEvent', 'RunEndedEvent'])
+  expect(types(events).slice(-4)).toEqual(['CheckpointEvent', 'LogTornEvent', 'ReleasedEvent', 'RunEndedEvent'])
+  expect(events.at(-3)).toMatchObject({ toAttempt: 1, bytes: '{"run":"'.length })
   expect(events.at(-1)?.failure).toEqual({
     code: 'TRAINER_DIED',
     message:
@@ -362,6 +363,11 @@ test.each([
     'a line that is no JSON',
     'line {nonsense',
     /events\.1\.jsonl: expected an event in the line that ends at byte \d+; found "\{nonsense"/,
+  ],
+  [
+    'a line that the disk has changed',
+    'damaged',
+    /events\.1\.jsonl: expected the line at byte \d+ to have the checksum [0-9a-f]{8}; found [0-9a-f]{8}\./,
   ],
   ['a gap in the numbers', 'skip 2', /expected event 4; found event 6/],
 ])('%s ends the run, and its trainer with it', async (_what, command, message) => {

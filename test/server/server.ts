@@ -177,6 +177,7 @@ const runEventsText = `subscription ($runId: ID!, $after: String) { runEvents(ru
   ... on RunEvent { cursor runId attempt seq at }
   ... on StepEvent { step }
   ... on LeasedEvent { devices }
+  ... on LogTornEvent { toAttempt bytes }
   ... on RunEndedEvent { state failure { code message fix step nonFinite } }
   ... on Failure { code message fix }
   ... on InvalidInputFailure { field }

@@ -1,12 +1,13 @@
 // Ends an attempt whose trainer is gone: gathers what it left, judges, gives the devices back and says so.
 import { open, readFile, stat } from 'node:fs/promises'
 import { isTrainerEvent } from '../../shared/events.ts'
-import { type ExitRecord, exitFile, parseExitRecord } from '../../shared/run-directory.ts'
+import { eventsFile, type ExitRecord, exitFile, parseExitRecord } from '../../shared/run-directory.ts'
 import { isHolding } from '../../shared/run-state.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import { faultOf } from '../devices/device-fault.ts'
 import type { QuarantineService } from '../devices/quarantine.service.ts'
 import type { RunEventStore } from '../runs/run-event.store.ts'
+import { countTornBytes } from './event-lines.ts'
 import { putUpFence } from './fence.ts'
 import { judgeOutcome, type TrainerEnd } from './outcome.ts'
 import { findResumePoint } from './resume-point.ts'
@@ -30,6 +31,7 @@ export async function endAttempt(deps: AttemptEndDeps, log: OwnLog, end: Attempt
   if (attempt !== end.attempt || !isHolding(state)) return
   const traces = await gather(deps, log, end)
   const fault = faultOf(traces)
+  await tellTorn(deps, log)
   await release(log, fault)
   // Before the next run is given them.
   if (fault !== null) await deps.quarantine.look(log.run.deviceNames)
@@ -45,6 +47,17 @@ export async function release(log: OwnLog, fault: string | null): Promise<void> 
     await log.append({ type: 'released', toAttempt: log.run.attempt, devices: log.run.deviceNames, fault })
   }
   await putUpFence(log)
+}
+
+/** What the trainer left of a last line that it did not finish. It was never an event; that it is missing is one. */
+async function tellTorn({ events }: AttemptEndDeps, log: OwnLog): Promise<void> {
+  const { runId, directory, run } = log
+  if (log.isReleased()) return
+  const bytes = await countTornBytes(eventsFile(directory, run.attempt))
+  if (bytes === 0) return
+  const last = (await events.findLast(runId, 0))?.event
+  const told = last?.type === 'logTorn' && last.toAttempt === run.attempt
+  if (!told) await log.append({ type: 'logTorn', toAttempt: run.attempt, bytes })
 }
 
 async function gather(deps: AttemptEndDeps, log: OwnLog, end: AttemptEnd): Promise<TrainerEnd> {

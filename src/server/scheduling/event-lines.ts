@@ -3,8 +3,9 @@ import { open } from 'node:fs/promises'
 import { nullWhereAbsent } from '../durable-files.ts'
 
 export interface EventLine {
-  text: string
-  /** Bytes up to and with this line's newline. */
+  /** Without its newline. */
+  bytes: Buffer
+  /** Bytes of the file up to and with this line's newline. */
   end: number
 }
 
@@ -20,7 +21,7 @@ export async function readEventLines(file: string, offset: number, limitBytes: n
   const lines: EventLine[] = []
   let start = 0
   for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
-    lines.push({ text: bytes.toString('utf8', start, end), end: offset + end + 1 })
+    lines.push({ bytes: bytes.subarray(start, end), end: offset + end + 1 })
     start = end + 1
   }
   return lines
@@ -36,6 +37,27 @@ async function readBytes(file: string, offset: number, limitBytes: number): Prom
       // A line longer than the buffer: read again with twice the room.
       if (bytesRead < size || bytes.includes(newline)) return bytes
     }
+  } finally {
+    await handle.close()
+  }
+}
+
+const pieceBytes = 64 * 1024
+
+/** How many bytes a file holds behind its last newline: what is there of a line that is not whole. 0 where it is absent. */
+export async function countTornBytes(file: string): Promise<number> {
+  const handle = await open(file, 'r').catch(nullWhereAbsent)
+  if (handle === null) return 0
+  try {
+    const { size } = await handle.stat()
+    for (let end = size; end > 0;) {
+      const start = Math.max(0, end - pieceBytes)
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(end - start), 0, end - start, start)
+      const last = buffer.lastIndexOf(newline, bytesRead - 1)
+      if (last !== -1) return size - (start + last + 1)
+      end = start
+    }
+    return size
   } finally {
     await handle.close()
   }

@@ -4,6 +4,7 @@ import { constants } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TrainqlError } from '../../shared/errors.ts'
+import { eventLine } from '../../shared/event-line.ts'
 import type { ServerEvent } from '../../shared/events.ts'
 import { type Attempt, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
 import { attemptFile, initialFolder, specFile } from '../../shared/run-directory.ts'
@@ -27,7 +28,7 @@ export async function createRunDirectory(directory: string, { spec, queued, init
   await mkdir(unfinished, { recursive: true })
   try {
     await writeDurably(specFile(unfinished), `${JSON.stringify(spec, null, 2)}\n`)
-    await writeDurably(serverEventsFile(unfinished), `${JSON.stringify(queued)}\n`)
+    await writeDurably(serverEventsFile(unfinished), eventLine(queued))
     if (initial !== null) await keep(initial, initialFolder(unfinished)).catch(goneMeanwhile)
     await syncPath(unfinished)
     await rename(unfinished, directory)
@@ -90,13 +91,22 @@ export async function writeAttempt(directory: string, attempt: Attempt): Promise
   await replaceDurably(attemptFile(directory, attempt.attempt), `${JSON.stringify(attempt, null, 2)}\n`)
 }
 
-/** Appends one event at a byte offset, which drops what a crash may have left of a torn line behind it. */
+/**
+ * Appends one event at a byte offset, which drops what a crash may have left of a torn line behind it. An event that did
+ * not come to lie on the disk is taken back, as far as that can be done.
+ */
 export async function appendServerEvent(directory: string, event: ServerEvent, offset: number): Promise<void> {
   const file = await open(serverEventsFile(directory), constants.O_WRONLY | constants.O_CREAT)
   try {
     await file.truncate(offset)
-    await file.write(`${JSON.stringify(event)}\n`, offset)
+    const line = Buffer.from(eventLine(event))
+    for (let done = 0; done < line.length;) {
+      done += (await file.write(line, done, line.length - done, offset + done)).bytesWritten
+    }
     await file.datasync()
+  } catch (error) {
+    await file.truncate(offset).catch(() => undefined)
+    throw error
   } finally {
     await file.close()
   }

@@ -2,6 +2,7 @@
 // files alone determine, and appends the server's own events to it.
 import { basename } from 'node:path'
 import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
+import { findLineDamage } from '../../shared/event-line.ts'
 import {
   parseServerEvent,
   parseTrainerEvent,
@@ -224,16 +225,22 @@ function projectionOf(record: RunProjection): RunProjection {
 }
 
 function parseEvent<E extends RunEvent>(
-  { text, end }: EventLine,
+  { bytes, end }: EventLine,
   parse: (input: unknown) => E,
   { file, runId }: { file: string; runId: string },
 ): E {
+  const damage = findLineDamage(bytes)
+  if (damage !== null) {
+    const { expected, found } = damage
+    const place = `the line at byte ${end - 1 - bytes.length}`
+    throw invalid(`${basename(file)}: expected ${place} to have the checksum ${expected}; found ${found}.`)
+  }
   let event: E
   try {
-    event = parse(JSON.parse(text))
+    event = parse(JSON.parse(bytes.toString()))
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    const found = JSON.stringify(text.slice(0, 80))
+    const found = JSON.stringify(bytes.toString().slice(0, 80))
     throw invalid(`${basename(file)}: expected an event in the line that ends at byte ${end}; found ${found} (${why}).`)
   }
   if (event.run === runId) return event
@@ -251,6 +258,6 @@ function checkSeq(event: RunEvent, { attempt, last, file }: { attempt: number; l
 }
 
 function invalid(message: string): TrainqlError {
-  const fix = 'Start the run again; look into its log.txt for what wrote this line.'
+  const fix = 'Start the run again; look into its log.txt for what wrote this line, and for faults of its disk.'
   return new TrainqlError({ code: 'RUN_DIRECTORY_INVALID', message, fix })
 }
