@@ -12,7 +12,7 @@ const server = await startServer({
   ...readConfig({ TRAINQL_HOME: home, TRAINQL_PORT: '0', TRAINQL_CPU_DEVICES: devices }),
   stopTrainersOnExit: true,
   trainerEntry: new URL('../fanout/trainer.ts', import.meta.url),
-  log: { info: () => undefined, warn: complain, error: complain },
+  log: { debug: () => undefined, info: () => undefined, warn: complain, error: complain },
 })
 process.stdout.write(`${JSON.stringify({ url: server.url })}\n`)
 for await (const _ of createInterface({ input: process.stdin })) {

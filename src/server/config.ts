@@ -31,6 +31,8 @@ export interface ServerConfig {
   silentSeconds: number
   /** A replica that is at work and has not moved for so long is told of. */
   stalledSeconds: number
+  /** Write what is of interest to whoever looks into one thing to the server's log too. */
+  debugLog: boolean
   /** Cancel every run when the server ends, rather than leave its trainers running. */
   stopTrainersOnExit: boolean
 }
@@ -72,6 +74,7 @@ const environmentSchema = z.object({
   TRAINQL_CANCEL_GRACE_SECONDS: wholeNumber(0, 86_400).default(30),
   TRAINQL_SILENT_SECONDS: wholeNumber(2, 86_400).default(15),
   TRAINQL_STALLED_SECONDS: wholeNumber(2, 86_400).default(60),
+  TRAINQL_DEBUG: flag.default(false),
   TRAINQL_STOP_TRAINERS_ON_EXIT: flag.default(false),
 })
 
@@ -110,6 +113,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     cancelGraceMs: values.TRAINQL_CANCEL_GRACE_SECONDS * 1000,
     silentSeconds: values.TRAINQL_SILENT_SECONDS,
     stalledSeconds: values.TRAINQL_STALLED_SECONDS,
+    debugLog: values.TRAINQL_DEBUG,
     stopTrainersOnExit: values.TRAINQL_STOP_TRAINERS_ON_EXIT,
   }
 }

@@ -82,7 +82,7 @@ const probeEntry = new URL('../trainer/probe.ts', import.meta.url)
  * a server that did not start is left behind.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { home, host, log = createLog() } = options
+  const { home, host, log = createLog({ debug: options.debugLog }) } = options
   const startedAt = new Date()
   /** What to undo, newest last. */
   const undo: (() => Promise<void>)[] = []

@@ -14,7 +14,12 @@ export interface ProcessIdentity {
 export type ProcessState = 'alive' | 'dead' | 'unknown'
 
 export function ownIdentity(): ProcessIdentity {
-  return { pid: process.pid, startTime: findStartTime(process.pid), domain: pidDomain(), host: hostname() }
+  return identityOf(process.pid)
+}
+
+/** Of a process that runs here now. */
+export function identityOf(pid: number): ProcessIdentity {
+  return { pid, startTime: findStartTime(pid), domain: pidDomain(), host: hostname() }
 }
 
 /**

@@ -7,6 +7,11 @@ export const specFile = (directory: string): string => join(directory, 'spec.jso
 export const attemptFile = (directory: string, attempt: number): string => join(directory, `attempt.${attempt}.json`)
 export const eventsFile = (directory: string, attempt: number): string => join(directory, `events.${attempt}.jsonl`)
 export const lockFile = (directory: string, attempt: number): string => join(directory, `lock.${attempt}`)
+/** The attempt that a lock's file name is of; null where it is no such name. */
+export function findLockAttempt(name: string): number | null {
+  const [, attempt] = /^lock\.([1-9]\d*)$/.exec(name) ?? []
+  return attempt === undefined ? null : Number(attempt)
+}
 export const heartbeatFile = (directory: string, attempt: number): string =>
   join(directory, `heartbeat.${attempt}.json`)
 /** Written by the server once an attempt is over whose process may still live; see `Fence`. */

@@ -1,13 +1,13 @@
 // Whether an attempt still counts. A trainer that was taken for dead and comes back must not write into what is another's.
-import { existsSync } from 'node:fs'
-import { attemptFile, fenceFile } from '../shared/run-directory.ts'
+import { existsSync, statSync } from 'node:fs'
+import { attemptFile, fenceFile, lockFile } from '../shared/run-directory.ts'
 
 /** Nothing was written behind the fence by whoever threw it, and nothing is to be. */
 export class FencedError extends Error {
   override readonly name = 'FencedError'
 
   constructor(attempt: number) {
-    super(`Attempt ${attempt} is over: a newer one has begun, or the server has given it up.`)
+    super(`Attempt ${attempt} is over: a newer one has begun, the server has given it up, or its run is gone.`)
   }
 }
 
@@ -16,7 +16,21 @@ export function isFenced(directory: string, attempt: number): boolean {
   return existsSync(fenceFile(directory, attempt)) || existsSync(attemptFile(directory, attempt + 1))
 }
 
+/** For who holds the attempt: fenced, or the run's directory was removed, and nobody will find what is written there. */
+export function isDisowned(directory: string, attempt: number): boolean {
+  return isFenced(directory, attempt) || isGone(lockFile(directory, attempt))
+}
+
+/** False where it cannot be told: a file system that is away for a moment is no reason to give up. */
+function isGone(file: string): boolean {
+  try {
+    return statSync(file, { throwIfNoEntry: false }) === undefined
+  } catch {
+    return false
+  }
+}
+
 /** @throws FencedError */
 export function checkFence(directory: string, attempt: number): void {
-  if (isFenced(directory, attempt)) throw new FencedError(attempt)
+  if (isDisowned(directory, attempt)) throw new FencedError(attempt)
 }

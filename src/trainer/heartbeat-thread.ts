@@ -3,7 +3,7 @@ import { closeSync, ftruncateSync, openSync, renameSync, rmSync, writeFileSync, 
 import { parentPort, workerData } from 'node:worker_threads'
 import { beatIntervalMs, heartbeatFile } from '../shared/run-directory.ts'
 import { createBeats } from './beats.ts'
-import { isFenced } from './fence.ts'
+import { isDisowned } from './fence.ts'
 import type { HeartbeatThread, HeartbeatWord } from './heartbeat.ts'
 import type { WatchedReplicas } from './progress.ts'
 
@@ -13,7 +13,7 @@ const beats = createBeats({ run, attempt, pid, progress, now: () => new Date() }
 const tell = (word: HeartbeatWord): void => parentPort?.postMessage(word)
 
 function beat(): void {
-  if (isFenced(directory, attempt)) {
+  if (isDisowned(directory, attempt)) {
     clearInterval(timer)
     tell('fenced')
     return

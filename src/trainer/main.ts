@@ -10,7 +10,7 @@ import { endProcess } from './addon.ts'
 import { removeMarked } from './checkpoints/unfinished.ts'
 import { diskFullOr, reserveDisk, writeFileAtomically, type DiskReserve } from './disk.ts'
 import { openEventLog, type EventLog } from './event-log.ts'
-import { checkFence, FencedError, isFenced } from './fence.ts'
+import { checkFence, FencedError, isDisowned, isFenced } from './fence.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { openJob } from './job.ts'
 import { train, type Control, type Outcome } from './loop.ts'
@@ -78,7 +78,7 @@ async function own({ directory, attempt, control }: Ownership): Promise<ExitCode
   /** Writes the last words, once. */
   function end(code: ExitCode, error?: unknown): ExitCode {
     if (ended) return code
-    if (isFenced(directory, attempt)) leaveFenced()
+    if (isDisowned(directory, attempt)) leaveFenced()
     ended = true
     // Nothing else will be written: the last words may have the room.
     reserve?.release()

@@ -41,6 +41,7 @@ export function startTestServer(home: string, options: Partial<ServerOptions> = 
     silentSeconds: 15,
     stalledSeconds: 60,
     stopTrainersOnExit: true,
+    debugLog: false,
     log: silentLog,
     ...options,
   })
@@ -51,6 +52,7 @@ export function recordingLog(): Log & { lines: string[] } {
   const lines: string[] = []
   return {
     lines,
+    debug: (message) => lines.push(message),
     info: (message) => lines.push(message),
     warn: (message) => lines.push(message),
     error: (message, error) => lines.push(`${message} ${String(error)}`),

@@ -1,5 +1,5 @@
 // The trainer as a process, on the best engine of this machine: its files, its exit codes, its signals, its death.
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import type { TrainerEvent } from '../../src/shared/events.ts'
@@ -107,6 +107,18 @@ describe('a run to its end', () => {
     const names = events.flatMap((event) => (event.type === 'checkpoint' ? [event.name] : []))
     expect(checkpointNames(fenced)).toEqual(names)
     expect(names.length).toBeLessThanOrEqual(announced + 1)
+  })
+
+  test('whose directory is removed while it trains leaves by itself, and makes none anew', async () => {
+    const removed = writeRun(temporaryFolder(), { epochs: 10_000 })
+    writeAttempt(removed, 1)
+    const trainer = startTrainer(removed, '1')
+    await waitForEvent(removed, ({ type }) => type === 'step')
+    const away = `${removed}.away`
+    renameSync(removed, away)
+    expect(await trainer.ended).toBe(8)
+    expect(existsSync(removed)).toBe(false)
+    expect(existsSync(join(away, 'exit.1.json'))).toBe(false)
   })
 
   test('is refused a second time, and nothing of it changes', async () => {

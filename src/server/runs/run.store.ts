@@ -46,6 +46,10 @@ export interface RunStore {
   listLogPositions(runId: string): Promise<LogPosition[]>
   /** Of every run, how far the server's own events have been taken over. */
   listServerOffsets(): Promise<{ runId: string; offset: number }[]>
+  /** Attempts that are over though their trainers never said a last word: some may still live. */
+  listWordless(): Promise<{ runId: string; attempt: number }[]>
+  /** Gives back devices that no attempt under way holds, and says which; there are none but by a fault. */
+  deleteStaleLeases(): Promise<string[]>
   /** Attempts whose devices have been given back. */
   listReleasedAttempts(runId: string): Promise<number[]>
   /**
@@ -132,6 +136,25 @@ export function createRunStore({ prisma }: Database): RunStore {
     async listServerOffsets() {
       const rows = await prisma.eventLog.findMany({ where: { attempt: 0 } })
       return rows.map(({ runId, offset }) => ({ runId, offset: Number(offset) }))
+    },
+    listWordless: () => prisma.$queryRaw`
+      SELECT attempt."runId", attempt."number" AS "attempt"
+      FROM "Attempt" AS attempt
+      LEFT JOIN "EventLog" AS log ON log."runId" = attempt."runId" AND log."attempt" = attempt."number"
+      LEFT JOIN "Event" AS last
+        ON last."runId" = log."runId" AND last."attempt" = log."attempt" AND last."seq" = log."seq"
+      WHERE attempt."releasedAt" IS NOT NULL
+        AND (last."type" IS NULL OR last."type" NOT IN ('finished', 'failed', 'stopped'))
+      ORDER BY 1, 2`,
+    async deleteStaleLeases() {
+      const rows = await prisma.$queryRaw<{ deviceName: string }[]>`
+        DELETE FROM "Lease" AS lease
+        USING "Run" AS run
+        JOIN "Attempt" AS attempt ON attempt."runId" = run."id" AND attempt."number" = run."attempt"
+        WHERE run."id" = lease."runId"
+          AND (lease."attempt" <> run."attempt" OR attempt."releasedAt" IS NOT NULL)
+        RETURNING lease."deviceName"`
+      return rows.map(({ deviceName }) => deviceName)
     },
     async listReleasedAttempts(runId) {
       const rows = await prisma.attempt.findMany({ where: { runId, releasedAt: { not: null } } })

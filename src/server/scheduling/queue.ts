@@ -16,7 +16,7 @@ import type { Grant, HoldingRun, QueuedRun, QueueSituation, Waiting } from './le
 import { planLeases } from './plan-leases.ts'
 import type { QueuePlace } from './queue-order.ts'
 import { retryWaitMs } from './retry.ts'
-import { writeAttempt } from './run-files.ts'
+import { findFreeAttempt, writeAttempt } from './run-files.ts'
 import type { OwnLog } from './run-log.ts'
 import type { RunLogs } from './run-logs.ts'
 
@@ -120,7 +120,7 @@ export function createQueue(deps: QueueDeps): Queue {
     const { runId, directory, run } = own
     // It may have been canceled or paused since the plan was made.
     if (run.state !== 'QUEUED') return
-    const attempt = run.attempt + 1
+    const attempt = findFreeAttempt(directory, run.attempt)
     await writeAttempt(directory, {
       formatVersion: 1,
       runId,

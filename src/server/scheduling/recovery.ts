@@ -5,12 +5,14 @@ import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
 import { exitFile, specFile } from '../../shared/run-directory.ts'
-import { isTerminal, liveRunStates } from '../../shared/run-state.ts'
+import { holdingRunStates, isTerminal, liveRunStates } from '../../shared/run-state.ts'
 import { nullWhereAbsent } from '../durable-files.ts'
+import { createLimit } from '../limit.ts'
 import type { Log } from '../log.ts'
 import { findSortableIdTime } from '../../shared/sortable-id.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
+import { reapTrainers } from './reaping.ts'
 import { listRunDirectories, readSpec, serverEventsFile } from './run-files.ts'
 import type { RunLog } from './run-log.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -24,10 +26,32 @@ export interface RecoveryDeps extends AttemptEndDeps {
   log: Log
 }
 
+/** What a start came to: ids of runs. */
+export interface Recovery {
+  /** Their trainers run on. */
+  readopted: string[]
+  /** They had their devices and no trainer yet: it was started now. */
+  launched: string[]
+  /** They ended while no server ran, or wait for whoever had them paused. */
+  ended: string[]
+  /** Their attempts died, and are to be tried again. */
+  requeued: string[]
+  /** They wait as before. */
+  queued: string[]
+  /** Of trainers that nobody owned: `<run>/<attempt>`. */
+  reaped: string[]
+}
+
+type Fate = Exclude<keyof Recovery, 'reaped'>
+
+/** So many directories are looked at at once. */
+const looksAtOnce = 64
+
 /** Called once, before the first request. Runs in order of age, so that leases fall to those that took them first. */
-export async function recoverRuns(deps: RecoveryDeps): Promise<void> {
+export async function recoverRuns(deps: RecoveryDeps): Promise<Recovery> {
   const { store, scheduler, log, runsDirectory } = deps
-  await readUnknownDirectories(deps)
+  const recovery: Recovery = { readopted: [], launched: [], ended: [], requeued: [], queued: [], reaped: [] }
+  const strangers = await readUnknownDirectories(deps)
   const live = (await store.listInStates(liveRunStates)).map(({ id }) => id)
   for (const id of [...new Set([...live, ...(await listUnread(deps))])].sort()) {
     if (!existsSync(specFile(join(runsDirectory, id)))) {
@@ -36,19 +60,44 @@ export async function recoverRuns(deps: RecoveryDeps): Promise<void> {
       continue
     }
     try {
-      await scheduler.runLogs.use(id, (runLog) => recoverRun(deps, runLog))
+      const fate = await scheduler.runLogs.use(id, (runLog) => recoverRun(deps, runLog))
+      if (fate !== null) recovery[fate].push(id)
     } catch (error) {
       log.error(`Run ${id} could not be taken up again; its directory is left as it is.`, error)
     }
   }
+  recovery.reaped.push(...(await reapUnowned(deps, [...strangers, ...live])))
+  for (const device of await store.deleteStaleLeases()) {
+    log.warn(`The device ${device} was held for an attempt that is over; it is free again.`)
+  }
   // The server may have died between a trainer and what its death said of the device.
   await deps.quarantine.look(null)
+  tell(log, recovery)
   await scheduler.queue.schedule()
+  return recovery
 }
 
-/** Directories without a row: the database is younger than they are, or the server died between the two. */
-async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDeps): Promise<void> {
+function tell(log: Log, { readopted, launched, ended, requeued, queued, reaped }: Recovery): void {
+  const parts: [string[], string][] = [
+    [readopted, 're-adopted'],
+    [launched, 'launched'],
+    [ended, 'ended meanwhile'],
+    [requeued, 'requeued'],
+    [queued, 'queued'],
+    [reaped, 'reaped'],
+  ]
+  if (parts.every(([ids]) => ids.length === 0)) return
+  log.info(`Runs taken up: ${parts.map(([ids, word]) => `${ids.length} ${word}`).join(', ')}.`)
+  for (const [ids, word] of parts) if (ids.length > 0) log.debug(`${word}: ${ids.join(', ')}`)
+}
+
+/**
+ * Directories without a row: the database is younger than they are, or the server died between the two.
+ * @returns the names of those that cannot be read
+ */
+async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDeps): Promise<string[]> {
   const known = new Set(await store.listIds())
+  const unreadable: string[] = []
   for (const name of await listRunDirectories(runsDirectory)) {
     if (known.has(name)) continue
     const directory = join(runsDirectory, name)
@@ -58,8 +107,10 @@ async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDep
       await store.insert(spec, findSortableIdTime(name) ?? (await stat(specFile(directory))).mtime)
     } catch (error) {
       log.error(`${directory} is no run directory that can be read; it is left as it is.`, error)
+      unreadable.push(name)
     }
   }
+  return unreadable
 }
 
 /**
@@ -67,37 +118,78 @@ async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDep
  * have ended this is news; it may be that they do not stay so.
  */
 async function listUnread({ store, runsDirectory }: RecoveryDeps): Promise<string[]> {
+  const look = createLimit(looksAtOnce)
   const unread = await Promise.all(
-    (await store.listServerOffsets()).map(async ({ runId, offset }) => {
-      const file = await stat(serverEventsFile(join(runsDirectory, runId))).catch(nullWhereAbsent)
-      return file !== null && file.size > offset ? [runId] : []
-    }),
+    (await store.listServerOffsets()).map(({ runId, offset }) =>
+      look(async () => {
+        const file = await stat(serverEventsFile(join(runsDirectory, runId))).catch(nullWhereAbsent)
+        return file !== null && file.size > offset ? [runId] : []
+      }),
+    ),
   )
   return unread.flat()
 }
 
-async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<void> {
+/**
+ * Ends the trainers that hold what no run owns: attempts that are over of runs that have not ended, any attempt where the
+ * directory is none of a run, and of runs that have ended those whose trainers never said a last word.
+ */
+async function reapUnowned(deps: RecoveryDeps, directories: readonly string[]): Promise<string[]> {
+  const { store, launcher, runsDirectory, log } = deps
+  const owned = new Map((await store.listInStates(holdingRunStates)).map(({ id, attempt }) => [id, attempt]))
+  const wordless = (await store.listWordless()).map(({ runId }) => runId)
+  const look = createLimit(looksAtOnce)
+  const reaped = await Promise.all(
+    [...new Set([...directories, ...wordless])].sort().map((id) =>
+      look(async () => {
+        try {
+          const attempts = await reapTrainers(launcher, join(runsDirectory, id), owned.get(id) ?? null)
+          return attempts.map((attempt) => `${id}/${attempt}`)
+        } catch (error) {
+          log.error(`Whether a trainer still runs in ${join(runsDirectory, id)} cannot be told.`, error)
+          return []
+        }
+      }),
+    ),
+  )
+  return reaped.flat()
+}
+
+/** Null: nothing was to be done. */
+async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<Fate | null> {
   const { runId, directory } = runLog
   const { attempts } = deps.scheduler
   const invalid = await takeOver(runLog)
   const { state, attempt } = runLog.run
-  if (isTerminal(state) || state === 'PAUSED') return
+  if (isTerminal(state) || state === 'PAUSED') return null
   const lastOwn = (await deps.events.findLast(runId, 0))?.event.type
   if (state === 'QUEUED') {
+    if (lastOwn !== 'cancelRequested') return 'queued'
     // Died between the wish to cancel and its fulfilment.
-    if (lastOwn === 'cancelRequested') await runLog.append({ type: 'canceled' })
-    return
+    await runLog.append({ type: 'canceled' })
+    return 'ended'
   }
   const holder = runLog.isReleased() ? null : await deps.launcher.findHolder(directory, attempt)
-  if (holder !== null) {
+  if (holder !== null && !holder.isGone()) {
     attempts.supervise(runLog, holder)
-    return
+    return 'readopted'
   }
   // Leased and, as far as the directory says, never started. Should a process be about to take the attempt after
   // all, it or ours finds the attempt taken and leaves.
-  const neverStarted = state === 'STARTING' && !runLog.isReleased() && !existsSync(exitFile(directory, attempt))
-  if (neverStarted && invalid === null) return attempts.launch(runId)
-  const end = { attempt, exit: null, invalid, givenUp: null }
+  const neverStarted = holder === null && !runLog.isReleased() && !existsSync(exitFile(directory, attempt))
+  if (state === 'STARTING' && neverStarted && invalid === null) {
+    await attempts.launch(runId)
+    return 'launched'
+  }
+  await endAttemptOf(deps, runLog, invalid)
+  return runLog.run.state === 'QUEUED' ? 'requeued' : 'ended'
+}
+
+/** Of a trainer that is gone. */
+async function endAttemptOf(deps: RecoveryDeps, runLog: RunLog, known: TrainqlError | null): Promise<void> {
+  // It may have written on until it went.
+  const invalid = known ?? (await takeOver(runLog))
+  const end = { attempt: runLog.run.attempt, exit: null, invalid, givenUp: null }
   await runLog.exclusively((own) => endAttempt(deps, own, end))
 }
 

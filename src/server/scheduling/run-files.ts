@@ -1,19 +1,21 @@
 // What the server writes into run directories: the directory itself, attempts, and its own events. Everything is on
 // the disk before it counts.
-import { constants } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { TrainqlError } from '../../shared/errors.ts'
 import { eventLine } from '../../shared/event-line.ts'
 import type { ServerEvent } from '../../shared/events.ts'
 import { type Attempt, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
-import { attemptFile, initialFolder, specFile } from '../../shared/run-directory.ts'
+import { attemptFile, initialFolder, lockFile, specFile } from '../../shared/run-directory.ts'
 import { replaceDurably, syncPath, writeDurably } from '../durable-files.ts'
 
 export const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
 export const trainerOutputFile = (directory: string): string => join(directory, 'log.txt')
 
 const unfinishedPrefix = '.unfinished-'
+/** Of what is about to go. */
+const trashPrefix = '.trash-'
 
 export interface RunBeginning {
   spec: RunSpec
@@ -71,19 +73,29 @@ function goneMeanwhile(error: unknown): never {
 /** Where the two are on different disks, or the file system has no links. */
 const linkless = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'])
 
-/** Names of the run directories, and removes those that a crash left unfinished. */
+/** Names of the run directories, and removes what crashes left: those that were unfinished, and those about to go. */
 export async function listRunDirectories(runsDirectory: string): Promise<string[]> {
   await mkdir(runsDirectory, { recursive: true })
   const entries = await readdir(runsDirectory, { withFileTypes: true })
   const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
-  const unfinished = folders.filter((name) => name.startsWith(unfinishedPrefix))
-  await Promise.all(unfinished.map((name) => rm(join(runsDirectory, name), { recursive: true, force: true })))
+  const leftovers = folders.filter((name) => name.startsWith(unfinishedPrefix) || name.startsWith(trashPrefix))
+  await Promise.all(leftovers.map((name) => rm(join(runsDirectory, name), { recursive: true, force: true })))
   return folders.filter((name) => !name.startsWith('.')).sort()
 }
 
 /** @throws TrainqlError `INVALID_INPUT` where the file is no run spec. */
 export async function readSpec(directory: string): Promise<RunSpec> {
   return parseRunSpec(JSON.parse(await readFile(specFile(directory), 'utf8')))
+}
+
+/**
+ * The number of a next attempt: nobody has held it, not even one that a log which was lost knew of.
+ * @param latest the latest attempt that the log knows
+ */
+export function findFreeAttempt(directory: string, latest: number): number {
+  let attempt = latest + 1
+  while (existsSync(lockFile(directory, attempt))) attempt += 1
+  return attempt
 }
 
 /** Writes what one attempt is given, before its devices are leased. */

@@ -18,8 +18,10 @@ export interface TrainerProcess {
   readonly pid: number
   /** Resolves when the process is gone; null where this server did not start it and cannot know how. */
   readonly exited: Promise<TrainerExit | null>
-  /** Does nothing where the process is gone already. */
-  signal(signal: 'SIGTERM' | 'SIGKILL'): void
+  /** Whether it is known to be gone: `exited` is resolved, or about to be. */
+  isGone(): boolean
+  /** False: the process is gone already, or out of this machine's reach. */
+  signal(signal: 'SIGTERM' | 'SIGKILL'): boolean
   /** Stops watching the process; `exited` then stays open. */
   unwatch(): void
 }
@@ -62,10 +64,8 @@ export function createLocalLauncher(entry: URL): Launcher {
             if (exit.code === exitCodes.notOwner) holder = await findHolder(directory, attempt)
             return holder === null ? exit : holder.exited
           }),
-          signal: (signal) => {
-            if (holder === null) child.kill(signal)
-            else holder.signal(signal)
-          },
+          isGone: () => (holder === null ? child.exitCode !== null || child.signalCode !== null : holder.isGone()),
+          signal: (signal) => (holder === null ? child.kill(signal) : holder.signal(signal)),
           unwatch: () => holder?.unwatch(),
         }
       } finally {
@@ -101,9 +101,11 @@ function watchProcess(identity: ProcessIdentity, exitRecord: string): TrainerPro
   return {
     pid: identity.pid,
     exited,
+    isGone,
     signal(signal) {
       // Looked at once more: the number may belong to another process by now.
-      if (processState(identity) === 'alive' && identity.pid !== ownIdentity().pid) process.kill(identity.pid, signal)
+      if (processState(identity) !== 'alive' || identity.pid === ownIdentity().pid) return false
+      return process.kill(identity.pid, signal)
     },
     unwatch() {
       watched = false
