@@ -36,6 +36,8 @@ export interface BenchOptions {
   rounds: number
   /** A line of progress for people. */
   note: (line: string) => void
+  /** Those of the bench's own options that were given. */
+  settings: Readonly<Record<string, string | undefined>>
 }
 
 export interface Bench {
@@ -43,6 +45,8 @@ export interface Bench {
   /** One sentence for `--list`. */
   description: string
   rowNames: readonly string[]
+  /** Options of its own, each with a value, and what they mean. */
+  settings?: Readonly<Record<string, string>>
   /** Rows as they are done, so that what was measured is not lost with what comes after. */
   run: (options: BenchOptions) => AsyncIterable<Row>
 }

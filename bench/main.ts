@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { BenchError, type Bench } from './bench.ts'
 import { accuracy } from './benches/accuracy.ts'
+import { chaos } from './benches/chaos.ts'
 import { checkpoint } from './benches/checkpoint.ts'
 import { fanout } from './benches/fanout.ts'
 import { fuzz } from './benches/fuzz.ts'
@@ -14,7 +15,12 @@ import { markdown } from './markdown.ts'
 import { footnotes, heading, partTables, table } from './report.ts'
 import { readResult, saveResult, type Result } from './result.ts'
 
-const benches: readonly Bench[] = [train, profile, accuracy, input, checkpoint, fanout, fuzz, tune]
+const benches: readonly Bench[] = [train, profile, accuracy, input, checkpoint, fanout, fuzz, chaos, tune]
+
+const settingNames = benches.flatMap(({ settings = {} }) => Object.keys(settings))
+const settingsUsage = benches.flatMap(({ name, settings = {} }) =>
+  Object.entries(settings).map(([setting, meaning]) => `  ${`--${setting} …`.padEnd(15)} ${name}: ${meaning}`),
+)
 
 const usage = `Usage: npm run bench -- NAME [options]
        npm run bench -- --from FILE [--markdown]
@@ -26,6 +32,7 @@ const usage = `Usage: npm run bench -- NAME [options]
   --from FILE     shows what --out kept instead of measuring
   --markdown      tables in Markdown
   --list          benches and their rows
+${settingsUsage.join('\n')}
 
 Benches: ${benches.map(({ name, description }) => `${name} (${description})`).join('; ')}`
 
@@ -47,7 +54,7 @@ async function main(): Promise<number> {
   if (!Number.isInteger(rounds) || rounds < 1)
     throw new BenchError(`Expected a whole number of rounds; got "${values.rounds}".`)
 
-  const result = await measure(bench, { rows, rounds, out: values.out })
+  const result = await measure(bench, { rows, rounds, out: values.out, settings: settingsOf(bench, values) })
   print(`\n${show(result)}`)
   if (values.json === true) print(JSON.stringify(result))
   return result.rows.some(({ status }) => status === 'failed') ? 1 : 0
@@ -57,15 +64,16 @@ interface Measurement {
   rows: readonly string[]
   rounds: number
   out: string | undefined
+  settings: Record<string, string>
 }
 
-async function measure(bench: Bench, { rows, rounds, out }: Measurement): Promise<Result> {
+async function measure(bench: Bench, { rows, rounds, out, settings }: Measurement): Promise<Result> {
   const begun = performance.now()
   const note = (line: string) => {
     process.stderr.write(`${((performance.now() - begun) / 1000).toFixed(0).padStart(5)} s  ${line}\n`)
   }
   const result: Result = { bench: bench.name, date: new Date().toISOString(), machine: describeMachine(), rows: [] }
-  for await (const row of bench.run({ rows, rounds, note })) {
+  for await (const row of bench.run({ rows, rounds, note, settings })) {
     result.rows.push(row)
     note(JSON.stringify({ ...row, parts: undefined }))
     if (out !== undefined) saveResult(out, result)
@@ -91,11 +99,23 @@ function parse() {
         markdown: { type: 'boolean' },
         list: { type: 'boolean' },
         help: { type: 'boolean' },
+        ...Object.fromEntries(settingNames.map((name) => [name, { type: 'string' as const }])),
       },
     })
   } catch (error) {
     throw new BenchError(`${error instanceof Error ? error.message : String(error)}\n${usage}`)
   }
+}
+
+/** @throws BenchError for an option that is another bench's */
+function settingsOf(bench: Bench, values: Readonly<Record<string, unknown>>): Record<string, string> {
+  const given = settingNames.flatMap((name) =>
+    typeof values[name] === 'string' ? [[name, values[name]] as const] : [],
+  )
+  for (const [name] of given) {
+    if (bench.settings?.[name] === undefined) throw new BenchError(`${bench.name} has no option --${name}.\n${usage}`)
+  }
+  return Object.fromEntries(given)
 }
 
 function matchingRows(bench: Bench, pattern: string): string[] {

@@ -16,14 +16,20 @@ afterEach(async () => {
 })
 
 test.each([
-  { args: [], says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, tune.' },
+  {
+    args: [],
+    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, chaos, tune.',
+  },
   {
     args: ['nonesuch'],
-    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, tune.',
+    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, chaos, tune.',
   },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },
+  { args: ['train', '--seed', '2'], says: 'train has no option --seed.' },
+  { args: ['chaos', '--only', 'rain'], says: 'Expected kinds of faults, of server-kills, trainer-kills' },
+  { args: ['chaos', '--faults', '0'], says: 'Expected a whole number for --faults; got "0".' },
   { args: ['train', '--fast'], says: "Unknown option '--fast'" },
   { args: ['--from', 'package.json'], says: 'package.json: expected a result that --out wrote' },
 ])('refuses $args', async ({ args, says }) => {
@@ -62,6 +68,8 @@ test('lists its rows', async () => {
       ...['load-resnet152', 'save-resnet152', 'load-resnet152-folder', 'save-resnet152-folder'],
       ...['p99Ms-1run', 'p99Ms-20runs', 'subscribers', 'lostEvents'],
       'mutated-files',
+      ...['faults', 'serverKills', 'eventsEqualLog', 'lostEvents', 'doubledEvents', 'leakedDevices', 'leakedProcesses'],
+      ...['unfinishedRuns', 'damagedCheckpoints', 'notBitEqual'],
     ].map((name) => `  ${name}`),
   )
 })

@@ -1,0 +1,122 @@
+// `chaos`: a storm of faults over real processes, and whether an event, a device, a process or a bit is lost in it.
+import type { CreateRunInput } from '../../src/sdk/index.ts'
+import { BenchError, type Bench, type BenchOptions, type Detail, type Row, rowsOrReason } from '../bench.ts'
+import type { StormAnswer } from '../chaos/answer.ts'
+import { type Invariant, invariants } from '../chaos/invariants.ts'
+import { launchStorm, type Launched } from '../chaos/launch.ts'
+import { countKinds, type FaultKind, faultKinds } from '../chaos/plan.ts'
+
+const rowNames = ['faults', 'serverKills', 'eventsEqualLog', ...invariants]
+
+export const chaos: Bench = {
+  name: 'chaos',
+  description: 'a storm of faults over real processes, and what it must not break',
+  rowNames,
+  settings: {
+    seed: 'of the schedule of faults (default 1)',
+    faults: 'how many (default 210)',
+    minutes: 'no longer than that, all together (default 10)',
+    only: `kinds of faults, of ${faultKinds.join(',')}`,
+  },
+  run,
+}
+
+const small: CreateRunInput = {
+  dataset: 'shapes',
+  engine: 'NATIVE',
+  trainImages: 256,
+  validationImages: 32,
+  globalBatch: 32,
+  epochs: 8,
+  devices: { count: 1 },
+}
+
+/** Different in what a resumed run has to take up again: momentum, Adam's moments, augmentation, two devices. */
+const recipes: readonly CreateRunInput[] = [
+  { ...small, seed: '1', checkpoints: { keepLast: 1 } },
+  { ...small, seed: '2', optimizer: { kind: 'ADAM' }, epochs: 5, checkpoints: { everySteps: 5, keepLast: 2 } },
+  { ...small, seed: '3', augmentation: { horizontalFlip: true }, devices: { count: 2 }, checkpoints: { keepLast: 1 } },
+]
+
+async function* run({ rows, note, settings }: BenchOptions): AsyncGenerator<Row> {
+  const faults = wholeNumber('faults', settings['faults'] ?? '210')
+  const minutes = wholeNumber('minutes', settings['minutes'] ?? '10')
+  const seed = wholeNumber('seed', settings['seed'] ?? '1')
+  const kinds = parseKinds(settings['only'])
+  const all = await rowsOrReason(rowNames, async () => {
+    note(`  ${faults} faults from seed ${seed}, at most ${minutes} minutes`)
+    const withinMs = minutes * 60_000
+    const launched = await launchStorm({
+      seed,
+      faults,
+      kinds,
+      recipes: [...recipes],
+      runs: { atOnce: 3, atMost: 40 },
+      // What comes behind the storm takes less on any machine that keeps up with it.
+      stormMs: Math.max(withinMs / 2, withinMs - 150_000),
+      settleMs: Math.min(withinMs / 4, 75_000),
+      withinMs,
+    })
+    for (const [words, count] of Object.entries(launched.answer.complaints)) note(`  ${count} times: ${words}`)
+    return rowsOf(launched, { faults, kinds })
+  })
+  yield* all.filter(({ name }) => rows.includes(name))
+}
+
+function parseKinds(only: string | undefined): FaultKind[] {
+  if (only === undefined) return [...faultKinds]
+  return only.split(',').map((name) => {
+    const kind = faultKinds.find((known) => known === name)
+    if (kind === undefined)
+      throw new BenchError(`Expected kinds of faults, of ${faultKinds.join(', ')}; got "${name}".`)
+    return kind
+  })
+}
+
+function wholeNumber(name: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new BenchError(`Expected a whole number for --${name}; got "${text}".`)
+}
+
+function rowsOf({ answer, evidence }: Launched, wanted: { faults: number; kinds: readonly FaultKind[] }): Row[] {
+  const { faults, serverKills, killsEqualToLog, skipped } = answer
+  const planned = countKinds(wanted.faults, wanted.kinds)['server-kills'] ?? 0
+  const counts: Detail = { ...answer.injected }
+  for (const [kind, reason] of Object.entries(skipped)) counts[kind] = `skipped: ${reason}`
+  const { runs, attempts, events, seconds, serverDeaths } = answer
+  return [
+    reached('faults', faults, wanted.faults, { ...counts, runs, attempts, events, seconds, serverDeaths }),
+    reached('serverKills', serverKills, Math.min(50, planned), {}),
+    reached('eventsEqualLog', killsEqualToLog, serverKills, {}),
+    ...invariants.map((name) => intact(name, answer.broken[name], evidence)),
+  ]
+}
+
+function reached(name: string, value: number, bar: number, detail: Detail): Row {
+  if (value < bar) return { name, status: 'failed', reason: `${value} of ${bar}` }
+  return { ...measured(name, name === 'faults' ? 'faults' : 'kills', value, detail), bar }
+}
+
+/** An invariant that was broken is no figure: the row says what broke it first. */
+function intact(name: Invariant, broken: StormAnswer['broken'][Invariant], evidence: string): Row {
+  const [first, second, third, ...more] = broken
+  if (first === undefined) return { ...measured(name, units[name], 0, {}), bar: 0 }
+  const shown = [first, second, third].filter((line) => line !== undefined).join('; ')
+  const rest = more.length === 0 ? '' : `; and ${more.length} more`
+  return { name, status: 'failed', reason: `${broken.length}: ${shown}${rest}. Evidence: ${evidence}` }
+}
+
+const units: Record<Invariant, string> = {
+  lostEvents: 'events',
+  doubledEvents: 'events',
+  leakedDevices: 'devices',
+  leakedProcesses: 'processes',
+  unfinishedRuns: 'runs',
+  damagedCheckpoints: 'files',
+  notBitEqual: 'runs',
+}
+
+function measured(name: string, unit: string, value: number, detail: Detail) {
+  const noPeer = { ours: null, peer: null, ratio: null, bar: null }
+  return { name, status: 'measured' as const, unit, ...noPeer, value, detail }
+}

@@ -1,0 +1,100 @@
+// What a run's files say its events are, in their one order: read and merged here a second time, apart from the server's
+// own reader, so that the two can be compared.
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseServerEvent, parseTrainerEvent, type RunEvent, type TrainerEvent } from '../../src/shared/events.ts'
+import { findLineDamage } from '../../src/shared/event-line.ts'
+import { eventsFile } from '../../src/shared/run-directory.ts'
+
+const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
+
+/** The whole lines of a log; what stands behind the last newline is none. */
+function wholeLines(file: string): string[] {
+  return readFileSync(file, 'utf8').split('\n').slice(0, -1)
+}
+
+export interface OrderedEvents {
+  /** Those that count, as a subscriber is to see them. */
+  events: RunEvent[]
+  /** Trainer events that a server event says it came behind, and that no file holds. */
+  missing: number
+}
+
+/** Nobody may be writing them. */
+export function readOrderedEvents(directory: string): OrderedEvents {
+  const trainerEvents = new Map<number, TrainerEvent[]>()
+  const eventsOf = (attempt: number): TrainerEvent[] => {
+    const known = trainerEvents.get(attempt)
+    if (known !== undefined) return known
+    const read = listAttempts(directory).includes(attempt)
+      ? wholeLines(eventsFile(directory, attempt)).map((line) => parseTrainerEvent(JSON.parse(line)))
+      : []
+    trainerEvents.set(attempt, read)
+    return read
+  }
+  const events: RunEvent[] = []
+  const taken = new Map<number, number>()
+  let missing = 0
+  /** The attempt whose events still count; 0: none. */
+  let open = 0
+  for (const line of wholeLines(serverEventsFile(directory))) {
+    const own = parseServerEvent(JSON.parse(line))
+    const { attempt, seq } = own.behind
+    const from = taken.get(attempt) ?? 0
+    if (attempt > 0 && seq > from) {
+      const passed = eventsOf(attempt).filter((event) => event.seq > from && event.seq <= seq)
+      events.push(...passed)
+      missing += seq - from - passed.length
+      taken.set(attempt, seq)
+    }
+    events.push(own)
+    if (own.type === 'leased') open = own.toAttempt
+    if (own.type === 'released') open = 0
+  }
+  // Of a run that has not ended: what its trainer wrote since.
+  if (open > 0) events.push(...eventsOf(open).filter(({ seq }) => seq > (taken.get(open) ?? 0)))
+  return { events, missing }
+}
+
+/** Lines that are not what was written, by their checksums. */
+export function listDamagedLines(directory: string): string[] {
+  const files = [
+    serverEventsFile(directory),
+    ...listAttempts(directory).map((attempt) => eventsFile(directory, attempt)),
+  ]
+  return files.flatMap((file) =>
+    wholeLines(file).flatMap((line, index) =>
+      findLineDamage(Buffer.from(line)) === null ? [] : [`${file}:${index + 1}`],
+    ),
+  )
+}
+
+function listAttempts(directory: string): number[] {
+  return readdirSync(directory)
+    .flatMap((name) => /^events\.(\d+)\.jsonl$/.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+}
+
+/** What a log held at some time: whole lines, which stay what they are. */
+export interface LogMark {
+  file: string
+  bytes: number
+  sha256: string
+}
+
+export function markLog(file: string): LogMark {
+  const content = readFileSync(file)
+  const bytes = content.lastIndexOf(0x0a) + 1
+  return { file, bytes, sha256: hash(content.subarray(0, bytes)) }
+}
+
+/** Whether the log still begins with what it held then. */
+export function holdsMark({ file, bytes, sha256 }: LogMark): boolean {
+  return hash(readFileSync(file).subarray(0, bytes)) === sha256
+}
+
+function hash(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
