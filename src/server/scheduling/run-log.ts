@@ -1,23 +1,20 @@
 // One run's event files as one ordered stream: takes them over into the database exactly once, in an order that the
-// files alone determine, and appends the server's own events to it.
-import { basename } from 'node:path'
-import { isTrainqlError, TrainqlError } from '../../shared/errors.ts'
-import { findLineDamage } from '../../shared/event-line.ts'
+// files alone determine, and appends the server's own events to it. What it remembers of the run is what the database has.
+import type { TrainqlError } from '../../shared/errors.ts'
 import {
+  isTrainerEvent,
   parseServerEvent,
-  parseTrainerEvent,
-  type RunEvent,
   type ServerEvent,
+  type TrainerEvent,
   type Unidentified,
 } from '../../shared/events.ts'
-import { eventsFile } from '../../shared/run-directory.ts'
 import { isTerminal } from '../../shared/run-state.ts'
 import type { RetryPolicy } from '../../shared/run-spec.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
-import { projectEvents, type RunProjection } from '../runs/run.projection.ts'
-import type { LogPosition, RunStore } from '../runs/run.store.ts'
-import { type EventLine, readEventLines } from './event-lines.ts'
-import { appendServerEvent, serverEventsFile } from './run-files.ts'
+import { type ProjectedBatch, projectEvents, type RunProjection } from '../runs/run.projection.ts'
+import type { RunStore } from '../runs/run.store.ts'
+import { type LogCursor, type PlacedEvent, type RunFolder, readServerEvents, readTrainerEvents } from './log-reader.ts'
+import { appendServerEvent } from './run-files.ts'
 
 export interface RunLog {
   readonly runId: string
@@ -30,9 +27,17 @@ export interface RunLog {
   isReleased(): boolean
   /** The last event of its latest attempt that was taken over; once that is released, the last that counts. */
   lastSeq(): number
-  /** Stores everything the files hold, and returns the events that were new. */
-  takeOver(): Promise<RunEvent[]>
-  /** Writes an event of the server's to the disk, behind everything stored so far, and stores it. */
+  /** That event, where it was taken over since the log was opened. */
+  lastHeard(): TrainerEvent | null
+  /**
+   * Stores everything the files hold.
+   * @throws TrainqlError `RUN_DIRECTORY_INVALID` where they hold what no trainer writes; what came before it is stored.
+   */
+  takeOver(): Promise<void>
+  /**
+   * Writes an event of the server's to the disk, behind everything stored so far, and stores it. Where the database
+   * declines, the event counts all the same: it is in the file, and is stored before anything else happens to the run.
+   */
   append(event: Unidentified<ServerEvent>): Promise<void>
   /**
    * Runs an action in this run's one queue, between its other actions: a decision and the events it leads to are one.
@@ -47,132 +52,119 @@ export type OwnLog = Pick<
   'runId' | 'directory' | 'retry' | 'takeOver' | 'append' | 'run' | 'isReleased' | 'lastSeq'
 >
 
+/** What a log needs of the database. */
+export type LogStore = Pick<RunStore, 'find' | 'listLogPositions' | 'listReleasedAttempts' | 'apply'>
+
 export interface RunLogDeps {
-  store: RunStore
+  store: LogStore
   feed: RunFeed
   now: () => Date
 }
 
-/** The most that one transaction takes over. */
-const batchBytes = 256 * 1024
-
 const serverAttempt = 0
-
-interface PlacedEvent {
-  event: RunEvent
-  /** Bytes up to and with its line's newline. */
-  end: number
-}
-
-interface Cursor {
-  seq: number
-  offset: number
-}
+const start: LogCursor = { seq: 0, offset: 0 }
 
 /** Opens the log of a run that has a row, at the position its rows were last taken over to. */
-export async function openRunLog(
-  { store, feed, now }: RunLogDeps,
-  { runId, directory }: { runId: string; directory: string },
-): Promise<RunLog> {
-  const record = await store.find(runId)
-  if (record === null) throw new Error(`no row of run ${runId}`)
-  let run: RunProjection = projectionOf(record)
-  const positions = new Map<number, Cursor>(
-    (await store.listLogPositions(runId)).map(({ attempt, seq, offset }) => [attempt, { seq, offset }]),
-  )
-  const { retry } = record.spec
-  const released = new Set(await store.listReleasedAttempts(runId))
-  const isReleased = (): boolean => released.has(run.attempt)
-  const lastSeq = (): number => (run.attempt === 0 ? 0 : cursorOf(run.attempt).seq)
-  /** Server events read from the file whose turn has not come. */
-  const pending: { event: ServerEvent; end: number }[] = []
+export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFolder): Promise<RunLog> {
+  const { runId, directory } = folder
+  let stored = await readStored(store, runId)
+  const { retry } = stored
+  let lastHeard: TrainerEvent | null = null
+  /** The server's file may hold events that are not stored. */
+  let ownUnstored = true
+  /** A batch of which the database has not said that it is stored. */
+  let unanswered: ProjectedBatch | null = null
   let turn: Promise<unknown> = Promise.resolve()
 
-  const cursorOf = (attempt: number): Cursor => positions.get(attempt) ?? { seq: 0, offset: 0 }
-  const serverEnd = (): Cursor => {
-    const last = pending.at(-1)
-    return last === undefined ? cursorOf(serverAttempt) : { seq: last.event.seq, offset: last.end }
+  const isReleased = (): boolean => stored.released.has(stored.run.attempt)
+  const cursorOf = (attempt: number): LogCursor => stored.positions.get(attempt) ?? start
+  const lastSeq = (): number => (stored.run.attempt === 0 ? 0 : cursorOf(stored.run.attempt).seq)
+
+  /** The answer of the database may be all that was lost: asks it what it has. */
+  async function settle(): Promise<void> {
+    if (unanswered === null) return
+    const before = stored.run.lastCursor
+    stored = await readStored(store, runId)
+    const { run, events } = unanswered
+    unanswered = null
+    const { lastCursor } = stored.run
+    if (lastCursor === run.lastCursor) publish(events)
+    // Somebody else's database by now: subscribers must read there.
+    else if (lastCursor !== before) feed.forget(runId)
   }
 
-  async function readServerEvents(): Promise<void> {
-    const file = serverEventsFile(directory)
-    const { offset } = serverEnd()
-    for (const line of await readEventLines(file, offset, batchBytes)) {
-      const event = parseEvent(line, parseServerEvent, { file, runId })
-      if (checkSeq(event, { attempt: serverAttempt, last: serverEnd().seq, file }))
-        pending.push({ event, end: line.end })
-    }
+  function publish(events: ProjectedBatch['events']): void {
+    const last = events.at(-1)?.event
+    if (last !== undefined && isTrainerEvent(last)) lastHeard = last
+    feed.publish(runId, { events, ended: isTerminal(stored.run.state) })
   }
 
-  /** The next events of the files in their one order, within the limit of a batch. */
-  async function readBatch(): Promise<PlacedEvent[]> {
-    await readServerEvents()
-    const head = pending[0]
-    const attempt = run.attempt
-    if (attempt > 0 && !released.has(attempt)) {
-      // Of this attempt's events, those before the server's next one come first; without one, all.
-      const { behind } = head?.event ?? { behind: { attempt, seq: Infinity } }
-      const batch = await readTrainerEvents(attempt, behind.attempt === attempt ? behind.seq : 0)
-      if (batch.length > 0) return batch
-    }
-    // Where the trainer's file lacks events that the server had stored before (a disk that lost writes), the server's
-    // own go on without them rather than wait for ever.
-    return head === undefined ? [] : [head]
-  }
-
-  async function readTrainerEvents(attempt: number, upTo: number): Promise<PlacedEvent[]> {
-    const { offset, seq } = cursorOf(attempt)
-    if (seq >= upTo) return []
-    const file = eventsFile(directory, attempt)
-    const batch: PlacedEvent[] = []
-    try {
-      for (const line of await readEventLines(file, offset, batchBytes)) {
-        const event = parseEvent(line, parseTrainerEvent, { file, runId })
-        if (!checkSeq(event, { attempt, last: batch.at(-1)?.event.seq ?? seq, file })) continue
-        if (event.seq > upTo) break
-        batch.push({ event, end: line.end })
-      }
-    } catch (error) {
-      // What came before the bad line counts; the line itself is met again, as the first.
-      if (batch.length === 0 || !isTrainqlError(error)) throw error
-    }
-    return batch
-  }
-
+  /** Consecutive events of one attempt. */
   async function storeBatch(batch: readonly PlacedEvent[]): Promise<void> {
-    const changed = new Map<number, LogPosition>()
-    for (const { event, end } of batch) {
-      changed.set(event.attempt, { attempt: event.attempt, seq: event.seq, offset: end })
-    }
+    const last = batch.at(-1)
+    if (last === undefined) return
     const projected = projectEvents(
-      run,
+      stored.run,
       batch.map(({ event }) => event),
     )
-    await store.apply(runId, projected, [...changed.values()])
-    run = projected.run
-    if (pending[0]?.event === batch[0]?.event) pending.shift()
-    for (const { attempt, seq, offset } of changed.values()) positions.set(attempt, { seq, offset })
-    for (const { number } of projected.attemptsReleased) released.add(number)
-    feed.publish(runId, { events: projected.events, ended: isTerminal(run.state) })
+    const { attempt, seq } = last.event
+    const cursor = { seq, offset: last.end }
+    unanswered = projected
+    try {
+      await store.apply(runId, projected, [{ attempt, ...cursor }])
+    } catch (error) {
+      await settle().catch(() => undefined)
+      if (stored.run.lastCursor !== projected.run.lastCursor) throw error
+      return
+    }
+    unanswered = null
+    stored.run = projected.run
+    stored.positions.set(attempt, cursor)
+    for (const { number } of projected.attemptsReleased) stored.released.add(number)
+    publish(projected.events)
   }
 
-  async function takeOver(): Promise<RunEvent[]> {
-    const taken: RunEvent[] = []
-    for (;;) {
-      const batch = await readBatch()
-      if (batch.length === 0) return taken
-      await storeBatch(batch)
-      taken.push(...batch.map(({ event }) => event))
+  /** Stores the events of the latest attempt up to a number; an error where its file ends in what is no event before that. */
+  async function storeTrainers({ attempt, seq }: ServerEvent['behind']): Promise<TrainqlError | null> {
+    while (attempt > 0 && attempt === stored.run.attempt && !isReleased() && cursorOf(attempt).seq < seq) {
+      const { events, invalid } = await readTrainerEvents(folder, attempt, cursorOf(attempt))
+      const wanted = events.filter(({ event }) => event.seq <= seq)
+      await storeBatch(wanted)
+      if (invalid !== null || wanted.length === 0) return invalid
     }
+    return null
+  }
+
+  /** Stores the server's events that are in its file, with what comes before them: they count, so they come first. */
+  async function storeOwn(): Promise<void> {
+    await settle()
+    while (ownUnstored) {
+      const { events, invalid } = await readServerEvents(folder, cursorOf(serverAttempt))
+      for (const own of events) {
+        // Where the trainer's file lacks events that were stored before (a disk that lost writes, or damaged them), the
+        // server's own go on without them rather than wait for ever.
+        await storeTrainers(own.event.behind)
+        await storeBatch([own])
+      }
+      if (invalid !== null) throw invalid
+      ownUnstored = events.length > 0
+    }
+  }
+
+  async function takeOver(): Promise<void> {
+    await storeOwn()
+    const invalid = await storeTrainers({ attempt: stored.run.attempt, seq: Infinity })
+    if (invalid !== null) throw invalid
   }
 
   async function append(event: Unidentified<ServerEvent>): Promise<void> {
-    await readServerEvents()
-    const { seq, offset } = serverEnd()
-    const behind = { attempt: run.attempt, seq: lastSeq() }
+    await storeOwn()
+    const { seq, offset } = cursorOf(serverAttempt)
+    const behind = { attempt: stored.run.attempt, seq: lastSeq() }
     const identity = { run: runId, attempt: serverAttempt, seq: seq + 1, at: now().toISOString(), behind }
+    ownUnstored = true
     await appendServerEvent(directory, parseServerEvent({ ...identity, ...event }), offset)
-    await takeOver()
+    await storeOwn()
   }
 
   function exclusively<T>(action: (log: OwnLog) => Promise<T>): Promise<T> {
@@ -185,10 +177,13 @@ export async function openRunLog(
       takeOver,
       append,
       get run() {
-        return run
+        return stored.run
       },
     }
-    const result = turn.then(() => action(inside))
+    const result = turn.then(async () => {
+      await storeOwn()
+      return action(inside)
+    })
     turn = result.catch(() => undefined)
     return result
   }
@@ -199,12 +194,36 @@ export async function openRunLog(
     retry,
     isReleased,
     lastSeq,
+    lastHeard: () => (lastHeard?.attempt === stored.run.attempt ? lastHeard : null),
     get run() {
-      return run
+      return stored.run
     },
     takeOver: () => exclusively((log) => log.takeOver()),
     append: (event) => exclusively((log) => log.append(event)),
     exclusively,
+  }
+}
+
+interface Stored {
+  run: RunProjection
+  retry: RetryPolicy
+  positions: Map<number, LogCursor>
+  /** Attempts whose devices have been given back. */
+  released: Set<number>
+}
+
+/** What the database has of a run. */
+async function readStored(store: LogStore, runId: string): Promise<Stored> {
+  // The row last: should a batch be stored in between, its events are read again and declined, and not passed over.
+  const positions = await store.listLogPositions(runId)
+  const released = await store.listReleasedAttempts(runId)
+  const record = await store.find(runId)
+  if (record === null) throw new Error(`no row of run ${runId}`)
+  return {
+    run: projectionOf(record),
+    retry: record.spec.retry,
+    positions: new Map(positions.map(({ attempt, seq, offset }) => [attempt, { seq, offset }])),
+    released: new Set(released),
   }
 }
 
@@ -222,42 +241,4 @@ function projectionOf(record: RunProjection): RunProjection {
   const data = { classNames, inputChannels, loadReport }
   const end = { failure, lastCursor, startedAt, finishedAt }
   return { ...origin, ...place, ...data, ...course, ...queue, loss, imagesPerSecond, ...end }
-}
-
-function parseEvent<E extends RunEvent>(
-  { bytes, end }: EventLine,
-  parse: (input: unknown) => E,
-  { file, runId }: { file: string; runId: string },
-): E {
-  const damage = findLineDamage(bytes)
-  if (damage !== null) {
-    const { expected, found } = damage
-    const place = `the line at byte ${end - 1 - bytes.length}`
-    throw invalid(`${basename(file)}: expected ${place} to have the checksum ${expected}; found ${found}.`)
-  }
-  let event: E
-  try {
-    event = parse(JSON.parse(bytes.toString()))
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error)
-    const found = JSON.stringify(bytes.toString().slice(0, 80))
-    throw invalid(`${basename(file)}: expected an event in the line that ends at byte ${end}; found ${found} (${why}).`)
-  }
-  if (event.run === runId) return event
-  throw invalid(`${basename(file)}: expected an event of run ${runId}; found one of run ${event.run}.`)
-}
-
-/** Whether the event is the next one; false for one that is stored already. */
-function checkSeq(event: RunEvent, { attempt, last, file }: { attempt: number; last: number; file: string }): boolean {
-  if (event.attempt !== attempt) {
-    throw invalid(`${basename(file)}: expected events of attempt ${attempt}; found one of ${event.attempt}.`)
-  }
-  if (event.seq <= last) return false
-  if (event.seq === last + 1) return true
-  throw invalid(`${basename(file)}: expected event ${last + 1}; found event ${event.seq}.`)
-}
-
-function invalid(message: string): TrainqlError {
-  const fix = 'Start the run again; look into its log.txt for what wrote this line, and for faults of its disk.'
-  return new TrainqlError({ code: 'RUN_DIRECTORY_INVALID', message, fix })
 }

@@ -47,6 +47,7 @@ export interface SupervisionOptions {
 export function superviseAttempt(options: SupervisionOptions): Supervision {
   const { runLog, attempt, process, limits, log } = options
   let killTimer: NodeJS.Timeout | undefined
+  let lastHeardSeq = 0
   let invalid: TrainqlError | null = null
   let givenUp: TrainqlError | null = null
   let lose: () => void = () => undefined
@@ -72,9 +73,12 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
   async function takeOver(): Promise<void> {
     if (invalid !== null) return
     try {
-      const events = await runLog.takeOver()
-      if (events.some((event) => event.attempt === attempt)) vitality.heard()
-      if (events.some(({ type }) => lastWords.has(type))) killAfter(exitPatienceMs)
+      await runLog.takeOver()
+      const heard = runLog.lastHeard()
+      if (heard === null || heard.seq === lastHeardSeq) return
+      lastHeardSeq = heard.seq
+      vitality.heard()
+      if (lastWords.has(heard.type)) killAfter(exitPatienceMs)
     } catch (error) {
       if (!isTrainqlError(error) || error.code !== 'RUN_DIRECTORY_INVALID') throw error
       // Nothing it writes can be believed any more.
