@@ -6,8 +6,9 @@ import { defaultRetry, delayBeforeAttempt, wait, type RetryOptions } from './bac
 import { type Checkpoint, type CheckpointMethods, checkpointMethods } from './checkpoints.ts'
 import { failureOf, TrainqlFailure, TrainqlNetworkError } from './errors.ts'
 import * as operations from './generated/operations.ts'
-import type { CreateRunInput, DevicesInput, ModelSummaryInput } from './generated/schema.ts'
+import type { CreateRunInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
+import { type RunControlMethods, runControlMethods } from './run-control.ts'
 import { openSocket } from './socket.ts'
 import { eventStream, type EventStream } from './stream.ts'
 import { followRun, type Reconnect, type RunEvent } from './subscribe.ts'
@@ -60,11 +61,12 @@ export interface CallOptions {
   signal?: AbortSignal
 }
 
-export interface ResumeOptions extends CallOptions {
-  /** Id of one of the run's own checkpoints. Default: its latest; its initial weights where it has none. */
-  checkpoint?: string | null
-  /** Default: those it was created for. */
-  devices?: DevicesInput | null
+export interface WaitOptions extends CallOptions {
+  /**
+   * Also return once the run is PAUSED by a user: it then goes on only when it is resumed. Default: wait until it is.
+   * A server that is drained pauses runs too, and resumes them itself; those are waited for either way.
+   */
+  untilPaused?: boolean
 }
 
 export interface OutOfServiceOptions extends CallOptions {
@@ -81,7 +83,7 @@ export interface RunEventsOptions extends CallOptions {
  * Every method throws a `TrainqlFailure` where the server declines, a `TrainqlNetworkError` where it is not reached,
  * and a `TrainqlGraphqlError` on a document it does not accept or a defect of its own.
  */
-export interface Client extends AsyncDisposable, CheckpointMethods {
+export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMethods {
   /** Where requests go. */
   readonly url: string
   server(options?: CallOptions): Promise<ServerInfo>
@@ -117,20 +119,16 @@ export interface Client extends AsyncDisposable, CheckpointMethods {
   evaluation(id: string, options?: CallOptions & { confusions?: number }): Promise<Evaluation>
   /** Queues a run. @throws TrainqlFailure naming the field that is wrong */
   createRun(input: CreateRunInput, options?: CallOptions): Promise<Run>
-  /** Asks a run to write a checkpoint and stop; follow it to learn when it has. */
-  cancelRun(id: string, options?: CallOptions): Promise<Run>
-  /**
-   * A run that failed or was canceled goes on as its next attempt, from its latest checkpoint unless another is named.
-   * @throws TrainqlFailure
-   */
-  resumeRun(runId: string, options?: ResumeOptions): Promise<Run>
   /**
    * Every event of the run once and in order, first the past ones behind `after`, then each as it comes; ends when the
    * run has ended and there is none more. A dropped socket or a restarted server is waited for as `retry` says.
    */
   runEvents(runId: string, options?: RunEventsOptions): EventStream<RunEvent>
-  /** The run once it has SUCCEEDED, FAILED or been CANCELED; its state says which. */
-  waitForRun(runId: string, options?: CallOptions): Promise<Run>
+  /**
+   * The run once it has SUCCEEDED, FAILED or been CANCELED; its state says which. One that is paused is waited for until
+   * somebody resumes or cancels it, unless `untilPaused` says otherwise.
+   */
+  waitForRun(runId: string, options?: WaitOptions): Promise<Run>
   /** Sends any document of yours; types come from a `TypedDocumentNode` or the type arguments. */
   request<Data, Variables extends Record<string, unknown> = Record<string, unknown>>(
     document: TypedDocumentNode<Data, Variables> | string,
@@ -242,24 +240,22 @@ export function createClient(options: ClientOptions): Client {
       if ('run' in createRun) return createRun.run
       throw failureOf(createRun)
     },
-    async cancelRun(id, call) {
-      const { cancelRun } = await send(operations.CancelRunDocument, { id }, call)
-      if ('run' in cancelRun) return cancelRun.run
-      throw failureOf(cancelRun)
-    },
-    async resumeRun(runId, { checkpoint = null, devices = null, ...call } = {}) {
-      const { resumeRun } = await send(operations.ResumeRunDocument, { runId, checkpoint, devices }, call)
-      if ('run' in resumeRun) return resumeRun.run
-      throw failureOf(resumeRun)
-    },
+    ...runControlMethods({ send }),
     ...checkpointMethods({ send, transfer: http, signalOf, attempts: retry.attempts }),
     runEvents: (runId, { after = null, signal } = {}) =>
       eventStream((own) => follow(runId, after, own), [signal, closed.signal]),
-    async waitForRun(runId, call = {}) {
+    async waitForRun(runId, { untilPaused = false, ...call } = {}) {
       const signal = signalOf(call)
+      const isAwaited = (run: Run): boolean =>
+        isTerminal(run) || (untilPaused && run.state === 'PAUSED' && run.pauseReason === 'USER')
       const run = await runEventually(runId, signal)
-      if (isTerminal(run)) return run
-      for await (const _ of follow(runId, run.lastCursor, signal));
+      if (isAwaited(run)) return run
+      for await (const { __typename } of follow(runId, run.lastCursor, signal)) {
+        if (!untilPaused || __typename !== 'PausedEvent') continue
+        // It may have been resumed since.
+        const now = await runEventually(runId, signal)
+        if (isAwaited(now)) return now
+      }
       return runEventually(runId, signal)
     },
     request: (document, variables, call) => send(document, variables, call),

@@ -1,5 +1,5 @@
 // What the SDK throws: three kinds of trouble, each with a stable code and the next step.
-import type { LoadReportFieldsFragment } from './generated/operations.ts'
+import type { LoadReportFieldsFragment, RunFieldsFragment } from './generated/operations.ts'
 
 export interface ClientErrorDetails {
   /** Stable; the words around it are not. */
@@ -21,6 +21,8 @@ export abstract class TrainqlClientError extends Error {
   }
 }
 
+export type CurrentRun = Pick<RunFieldsFragment, 'id' | 'state' | 'version' | 'allowedActions'>
+
 /** The server understood and declined: a wrong input, something absent, a conflict with the present state. */
 export class TrainqlFailure extends TrainqlClientError {
   override readonly name = 'TrainqlFailure'
@@ -28,14 +30,21 @@ export class TrainqlFailure extends TrainqlClientError {
   readonly field: string | undefined
   /** GraphQL type of the failure, such as `InvalidInputFailure`. */
   readonly type: string
+  /** Of a conflict: the run that did not allow what was asked of it, as it is now. */
+  readonly currentRun: CurrentRun | undefined
 
   constructor(
-    details: ClientErrorDetails & { field?: string | null | undefined; type: string },
+    details: ClientErrorDetails & {
+      field?: string | null | undefined
+      type: string
+      currentRun?: CurrentRun | null | undefined
+    },
     options?: ErrorOptions,
   ) {
     super(details, options)
     this.field = details.field ?? undefined
     this.type = details.type
+    this.currentRun = details.currentRun ?? undefined
   }
 }
 
@@ -52,6 +61,7 @@ export class TrainqlLoadRefused extends TrainqlFailure {
 type Refusal = ClientErrorDetails & {
   __typename: string
   field?: string | null
+  currentRun?: CurrentRun | null
   loadReport?: LoadReportFieldsFragment
 }
 

@@ -10,11 +10,12 @@ export type {
   Evaluation,
   ModelSummary,
   Page,
-  ResumeOptions,
   Run,
   RunEventsOptions,
   ServerInfo,
+  WaitOptions,
 } from './client.ts'
+export type { ResumeOptions, RunControlMethods, RunControlOptions } from './run-control.ts'
 export type {
   Checkpoint,
   CheckpointMethods,
@@ -37,7 +38,7 @@ export {
   TrainqlLoadRefused,
   TrainqlNetworkError,
 } from './errors.ts'
-export type { GraphqlErrorShape } from './errors.ts'
+export type { CurrentRun, GraphqlErrorShape } from './errors.ts'
 export type { Fetch } from './http.ts'
 export type { EventStream } from './stream.ts'
 export type { Reconnect, RunEvent } from './subscribe.ts'
@@ -59,7 +60,9 @@ export type {
   OptimizerInput,
   OptimizerKind,
   Precision,
+  PauseReason,
   PretrainedName,
+  RunAction,
   RunState,
   ScheduleInput,
   ScheduleKind,

@@ -22,6 +22,7 @@ import {
   WrittenCheckpointResolver,
   YieldedCheckpointResolver,
 } from './runs/run-event-checkpoint.resolver.ts'
+import { ConflictRunResolver, RunControlResolver } from './runs/run-control.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { RunResolver } from './runs/run.resolver.ts'
 
@@ -33,6 +34,8 @@ export interface Resolvers {
   datasets: DatasetResolver
   models: ModelSummaryResolver
   runs: RunResolver
+  runControl: RunControlResolver
+  conflictRun: ConflictRunResolver
   runEvents: RunEventResolver
   epochMetrics: EpochMetricsResolver
   epochClasses: EpochClassesResolver
@@ -56,6 +59,8 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   DatasetResolver,
   ModelSummaryResolver,
   RunResolver,
+  RunControlResolver,
+  ConflictRunResolver,
   RunEventResolver,
   EpochMetricsResolver,
   EpochClassesResolver,

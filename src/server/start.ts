@@ -40,6 +40,8 @@ import {
   WrittenCheckpointResolver,
   YieldedCheckpointResolver,
 } from './runs/run-event-checkpoint.resolver.ts'
+import { ConflictRunResolver, RunControlResolver } from './runs/run-control.resolver.ts'
+import { createRunControlService } from './runs/run-control.service.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { createRunEventService } from './runs/run-event.service.ts'
 import { createRunEventStore } from './runs/run-event.store.ts'
@@ -171,6 +173,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     carrier: scheduler,
     now,
   })
+  const runControl = createRunControlService({ store, devices, engines, checkpoints, control: scheduler })
   const runEvents = createRunEventService({ runs: store, events, feed })
 
   const facts = { version: await readVersion(), dataDirectory: home, startedAt }
@@ -181,6 +184,8 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     datasets: new DatasetResolver(datasets),
     models: new ModelSummaryResolver(createModelSummaryService()),
     runs: new RunResolver(runs, runsDirectory),
+    runControl: new RunControlResolver(runControl, runsDirectory),
+    conflictRun: new ConflictRunResolver(runsDirectory),
     runEvents: new RunEventResolver(runEvents),
     epochMetrics: new EpochMetricsResolver(),
     epochClasses: new EpochClassesResolver(),

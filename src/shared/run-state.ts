@@ -1,4 +1,5 @@
 // The states of a run, the legal moves between them and what a user may ask for in each: pure tables.
+import type { PauseReason } from './events.ts'
 
 export const runStates = [
   'QUEUED',
@@ -74,7 +75,27 @@ const actions: Record<RunState, readonly RunAction[]> = {
   UNREACHABLE: ['RESUME', 'CANCEL', 'FORK', 'SET_PRIORITY'],
 }
 
+/** Where a run is, as far as it decides what may be asked of it. */
+export interface RunCourse {
+  state: RunState
+  /** Who has it pausing or paused; null in every other state. */
+  pauseReason: PauseReason | null
+}
+
 /** What a user may ask for. */
-export function allowedActions(state: RunState): readonly RunAction[] {
-  return actions[state]
+export function allowedActions({ state, pauseReason }: RunCourse): readonly RunAction[] {
+  // What the server itself holds back a user may hold back for good: it then waits for him alone.
+  return isPausedByServer({ state, pauseReason }) ? ['PAUSE', ...actions[state]] : actions[state]
+}
+
+/** Whether a run is as an action would have it: asked for again, it is answered and nothing happens. */
+export function isAlready(action: RunAction, course: RunCourse): boolean {
+  if (action === 'CANCEL') return course.state === 'CANCELING'
+  return action === 'PAUSE' && isHeldBack(course) && !isPausedByServer(course)
+}
+
+const isHeldBack = ({ state }: RunCourse): boolean => state === 'PAUSING' || state === 'PAUSED'
+
+function isPausedByServer(course: RunCourse): boolean {
+  return isHeldBack(course) && course.pauseReason !== 'USER'
 }

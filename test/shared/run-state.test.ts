@@ -3,8 +3,11 @@ import { describe, expect, test } from 'vitest'
 import {
   allowedActions,
   canMove,
+  isAlready,
   isTerminal,
   liveRunStates,
+  type RunAction,
+  runActions,
   type RunState,
   runStates,
 } from '../../src/shared/run-state.ts'
@@ -37,12 +40,51 @@ test('what has ended is moved by nothing but a resume, and success by nothing', 
   expect(liveRunStates).toEqual(runStates.filter((state) => !isTerminal(state)))
 })
 
-test('an action is offered where the move that it leads to is legal', () => {
-  for (const state of runStates) {
-    const actions = allowedActions(state)
-    if (actions.includes('RESUME')) expect(canMove(state, 'QUEUED')).toBe(true)
-    if (actions.includes('PAUSE')) expect(canMove(state, 'PAUSED') || canMove(state, 'PAUSING')).toBe(true)
-    if (actions.includes('CANCEL')) expect(canMove(state, 'CANCELING') || canMove(state, 'CANCELED')).toBe(true)
-    expect(actions).toContain('FORK')
-  }
+const offered: Record<RunState, string> = {
+  QUEUED: 'PAUSE CANCEL FORK SET_PRIORITY',
+  STARTING: 'PAUSE CANCEL FORK SET_PRIORITY',
+  RUNNING: 'PAUSE CANCEL FORK SET_PRIORITY',
+  PAUSING: 'CANCEL FORK SET_PRIORITY',
+  PAUSED: 'RESUME CANCEL FORK SET_PRIORITY',
+  CANCELING: 'FORK',
+  CANCELED: 'RESUME FORK',
+  SUCCEEDED: 'FORK',
+  FAILED: 'RESUME FORK',
+  UNREACHABLE: 'RESUME CANCEL FORK SET_PRIORITY',
+}
+const reasonOf = (state: RunState): 'USER' | null => (state === 'PAUSING' || state === 'PAUSED' ? 'USER' : null)
+
+describe('what may be asked of a run', () => {
+  test.each(runStates.flatMap((state) => runActions.map((action): [RunState, RunAction] => [state, action])))(
+    '%s offers %s only where it says so, and where the move that it leads to is legal',
+    (state, action) => {
+      const actions = allowedActions({ state, pauseReason: reasonOf(state) })
+      expect(actions.includes(action)).toBe(offered[state].split(' ').includes(action))
+      const leadsTo: Record<RunAction, RunState[]> = {
+        ...{ PAUSE: ['PAUSED', 'PAUSING'], RESUME: ['QUEUED'], CANCEL: ['CANCELING', 'CANCELED'] },
+        ...{ FORK: [], SET_PRIORITY: [] },
+      }
+      const ends = leadsTo[action]
+      if (actions.includes(action) && ends.length > 0) expect(ends.some((to) => canMove(state, to))).toBe(true)
+    },
+  )
+
+  test.each(['PAUSING', 'PAUSED'] as const)('%s by the server may be made a pause of the user', (state) => {
+    for (const pauseReason of ['DRAIN', 'YIELD'] as const) {
+      expect(allowedActions({ state, pauseReason })).toEqual(['PAUSE', ...offered[state].split(' ')])
+      expect(isAlready('PAUSE', { state, pauseReason })).toBe(false)
+    }
+  })
+
+  test('a run is already as an action would have it in few states, and never where it is offered', () => {
+    const found = runStates.flatMap((state) =>
+      runActions.flatMap((action) => {
+        const course = { state, pauseReason: reasonOf(state) }
+        if (!isAlready(action, course)) return []
+        expect(allowedActions(course)).not.toContain(action)
+        return [`${action} ${state}`]
+      }),
+    )
+    expect(found).toEqual(['PAUSE PAUSING', 'PAUSE PAUSED', 'CANCEL CANCELING'])
+  })
 })

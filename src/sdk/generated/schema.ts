@@ -369,6 +369,8 @@ export type ClassAccuracy = {
 
 export type ConflictFailure = Failure & {
   code: Scalars['String']['output'];
+  /** The run that does not allow what was asked of it, as it is now; null where none is in the way. */
+  currentRun?: Maybe<Run>;
   fix: Scalars['String']['output'];
   message: Scalars['String']['output'];
 };
@@ -960,6 +962,7 @@ export type ModelSummaryInput = {
 export type ModelSummaryResult = InvalidInputFailure | ModelSummary;
 
 export type Mutation = {
+  /** Ends a run; a running trainer writes a checkpoint first, from which the run can be resumed. */
   cancelRun: CancelRunResult;
   createCheckpointUpload: CreateCheckpointUploadResult;
   createRun: CreateRunResult;
@@ -975,16 +978,21 @@ export type Mutation = {
   exportCheckpoint: ExportCheckpointResult;
   /** Makes a checkpoint of a file. Strict, unless `allowPartial` says otherwise. */
   importCheckpoint: ImportCheckpointResult;
+  /** Holds a queued run back at once. A running trainer writes a checkpoint and leaves: the run is PAUSING, then PAUSED, and holds no devices until it is resumed. */
+  pauseRun: PauseRunResult;
   /** A pinned checkpoint is not deleted, neither by hand nor by the policy of its run. */
   pinCheckpoint: KeepCheckpointResult;
-  /** A run that failed or was canceled goes on as its next attempt: its weights end bit-equal to a run that never stopped. */
+  /** A run that was paused, has failed or was canceled goes on as its next attempt, and so does one that is UNREACHABLE, whose silent trainer is given up: its weights end bit-equal to a run that never stopped. */
   resumeRun: ResumeRunResult;
+  /** The queue is planned anew at once. */
+  setRunPriority: SetRunPriorityResult;
   /** Hashes its files anew. */
   verifyCheckpoint: VerifyCheckpointResult;
 };
 
 
 export type MutationCancelRunArgs = {
+  expectedVersion?: InputMaybe<Scalars['Int']['input']>;
   id: Scalars['ID']['input'];
 };
 
@@ -1031,6 +1039,12 @@ export type MutationImportCheckpointArgs = {
 };
 
 
+export type MutationPauseRunArgs = {
+  expectedVersion?: InputMaybe<Scalars['Int']['input']>;
+  id: Scalars['ID']['input'];
+};
+
+
 export type MutationPinCheckpointArgs = {
   id: Scalars['ID']['input'];
   pinned?: Scalars['Boolean']['input'];
@@ -1040,7 +1054,15 @@ export type MutationPinCheckpointArgs = {
 export type MutationResumeRunArgs = {
   checkpoint?: InputMaybe<Scalars['ID']['input']>;
   devices?: InputMaybe<DevicesInput>;
+  expectedVersion?: InputMaybe<Scalars['Int']['input']>;
   runId: Scalars['ID']['input'];
+};
+
+
+export type MutationSetRunPriorityArgs = {
+  expectedVersion?: InputMaybe<Scalars['Int']['input']>;
+  id: Scalars['ID']['input'];
+  priority: Scalars['Int']['input'];
 };
 
 
@@ -1121,6 +1143,12 @@ export type PauseRequestedEvent = RunEvent & {
   runId: Scalars['ID']['output'];
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
+};
+
+export type PauseRunResult = ConflictFailure | NotFoundFailure | PauseRunSuccess;
+
+export type PauseRunSuccess = {
+  run: Run;
 };
 
 /** It holds no devices and waits until it is resumed. */
@@ -1432,6 +1460,8 @@ export type RetryScheduledEvent = RunEvent & {
 
 export type Run = Node & {
   accumulationSteps: Scalars['Int']['output'];
+  /** What may be asked of it as it is now; nothing else is accepted. */
+  allowedActions: Array<RunAction>;
   architecture: Architecture;
   attempt: Scalars['Int']['output'];
   augmentation?: Maybe<Augmentation>;
@@ -1477,7 +1507,11 @@ export type Run = Node & {
   onCorruptImage: CorruptImagePolicy;
   optimizer: Optimizer;
   parameters?: Maybe<Scalars['BigInt']['output']>;
+  /** Who has it pausing or paused. */
+  pauseReason?: Maybe<PauseReason>;
   precision: Precision;
+  /** The highest is served first. */
+  priority: Scalars['Int']['output'];
   progress: RunProgress;
   /** Of a queued run, from 1. Null where it cannot start as things are, whoever is before it. */
   queuePosition?: Maybe<Scalars['Int']['output']>;
@@ -1486,7 +1520,11 @@ export type Run = Node & {
   shards: Scalars['Int']['output'];
   startedAt?: Maybe<Scalars['DateTime']['output']>;
   state: RunState;
+  /** When the state was last another one. */
+  stateSince: Scalars['DateTime']['output'];
   syncBatchNorm: Scalars['Boolean']['output'];
+  /** Another one whenever something has happened that a decision about the run may rest on. Give it as `expectedVersion`. */
+  version: Scalars['Int']['output'];
   /** Why it is still queued, in words. */
   waitingFor?: Maybe<Scalars['String']['output']>;
 };
@@ -1506,6 +1544,14 @@ export type RunEventsArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
   last?: InputMaybe<Scalars['Int']['input']>;
 };
+
+/** What a user may ask of a run. */
+export type RunAction =
+  | 'CANCEL'
+  | 'FORK'
+  | 'PAUSE'
+  | 'RESUME'
+  | 'SET_PRIORITY';
 
 export type RunConnection = {
   edges: Array<RunEdge>;
@@ -1629,6 +1675,12 @@ export type Server = {
   engines: Array<EngineInfo>;
   startedAt: Scalars['DateTime']['output'];
   version: Scalars['String']['output'];
+};
+
+export type SetRunPriorityResult = ConflictFailure | InvalidInputFailure | NotFoundFailure | SetRunPrioritySuccess;
+
+export type SetRunPrioritySuccess = {
+  run: Run;
 };
 
 export type ShapeMismatch = {

@@ -3,6 +3,7 @@ import { Field, InterfaceType, ObjectType } from 'type-graphql'
 import type { ErrorCode, TrainqlError } from '../../shared/errors.ts'
 import { LoadRefusal } from '../checkpoints/load-refusal.ts'
 import { LoadReport } from '../checkpoints/load-report.type.ts'
+import { RunConflict } from '../runs/run-conflict.ts'
 
 export type FailureTypeName = 'InvalidInputFailure' | 'NotFoundFailure' | 'ConflictFailure' | 'LoadRefusedFailure'
 
@@ -37,6 +38,8 @@ export class NotFoundFailure extends Failure {
 @ObjectType('ConflictFailure', { implements: Failure })
 export class ConflictFailure extends Failure {
   __typename!: 'ConflictFailure'
+  /** Of the run that was not as it had to be, for the field `currentRun`; null: none. */
+  runKey!: string | null
 }
 
 @ObjectType('LoadRefusedFailure', {
@@ -58,10 +61,18 @@ export function findFailure(error: TrainqlError): AnyFailure | null {
   if (error instanceof LoadRefusal)
     return { __typename: 'LoadRefusedFailure', code, message, fix, loadReport: error.report }
   const typeName = failureTypeOf(code)
-  if (typeName === null) return null
-  return typeName === 'InvalidInputFailure'
-    ? { __typename: typeName, code, message, fix, field: field ?? null }
-    : { __typename: typeName, code, message, fix }
+  switch (typeName) {
+    case null:
+      return null
+    case 'InvalidInputFailure':
+      return { __typename: typeName, code, message, fix, field: field ?? null }
+    case 'ConflictFailure':
+      return { __typename: typeName, code, message, fix, runKey: error instanceof RunConflict ? error.runId : null }
+    case 'NotFoundFailure':
+      return { __typename: typeName, code, message, fix }
+    default:
+      return typeName satisfies never
+  }
 }
 
 function failureTypeOf(code: ErrorCode): Exclude<FailureTypeName, 'LoadRefusedFailure'> | null {

@@ -1,19 +1,15 @@
 // The events of a run as GraphQL shows them: one type each, all with the event's identity and its cursor.
-import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType, registerEnumType } from 'type-graphql'
+import { Field, Float, ID, Int, InterfaceType, ObjectType, createUnionType } from 'type-graphql'
 import type { Precision } from '../../shared/recipe.ts'
-import { type PauseReason, pauseReasons } from '../../shared/events.ts'
+import type { PauseReason } from '../../shared/events.ts'
 import type { RunState } from '../../shared/run-state.ts'
 import { LoadReport } from '../checkpoints/load-report.type.ts'
 import { connectionType } from '../connection.type.ts'
-import { enumOf } from '../enum.ts'
 import { InvalidInputFailure, NotFoundFailure } from '../failures/failure.type.ts'
 import { EpochMetrics } from '../metrics/epoch-metrics.type.ts'
 import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
 import { PrecisionEnum } from './recipe.type.ts'
-import { RunFailure, RunStateEnum } from './run.type.ts'
-
-export const PauseReasonEnum = enumOf(pauseReasons)
-registerEnumType(PauseReasonEnum, { name: 'PauseReason' })
+import { PauseReasonEnum, RunFailure, RunStateEnum } from './run.type.ts'
 
 @InterfaceType('RunEvent', {
   autoRegisterImplementations: true,

@@ -138,35 +138,3 @@ export const CreateRunResultUnion = createUnionType({
   types: () => [CreateRunSuccess, LoadRefusedFailure, InvalidInputFailure, NotFoundFailure, ConflictFailure] as const,
   resolveType: (value: CreateRunResult) => value.__typename,
 })
-
-@ObjectType('CancelRunSuccess')
-export class CancelRunSuccess {
-  __typename!: 'CancelRunSuccess'
-
-  @Field(() => Run)
-  run!: Run
-}
-
-export type CancelRunResult = CancelRunSuccess | NotFoundFailure | ConflictFailure
-
-export const CancelRunResultUnion = createUnionType({
-  name: 'CancelRunResult',
-  types: () => [CancelRunSuccess, NotFoundFailure, ConflictFailure] as const,
-  resolveType: (value: CancelRunResult) => value.__typename,
-})
-
-@ObjectType('ResumeRunSuccess')
-export class ResumeRunSuccess {
-  __typename!: 'ResumeRunSuccess'
-
-  @Field(() => Run)
-  run!: Run
-}
-
-export type ResumeRunResult = ResumeRunSuccess | InvalidInputFailure | NotFoundFailure | ConflictFailure
-
-export const ResumeRunResultUnion = createUnionType({
-  name: 'ResumeRunResult',
-  types: () => [ResumeRunSuccess, InvalidInputFailure, NotFoundFailure, ConflictFailure] as const,
-  resolveType: (value: ResumeRunResult) => value.__typename,
-})

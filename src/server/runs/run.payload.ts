@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import type { RunEvent as SharedEvent } from '../../shared/events.ts'
+import { allowedActions } from '../../shared/run-state.ts'
 import { toCursor } from '../connection.type.ts'
 import { epochMetricsPayload } from '../metrics/epoch-metrics.payload.ts'
 import { globalId } from '../node.type.ts'
@@ -18,6 +19,11 @@ export function runPayload(record: RunRecord, runsDirectory: string): Run {
     id: globalId('Run', record.id),
     name: record.name,
     state: record.state,
+    stateSince: record.stateSince ?? record.createdAt,
+    allowedActions: allowedActions(record),
+    version: record.version,
+    pauseReason: record.pauseReason,
+    priority: record.priority,
     architecture: record.architecture,
     dataset: record.dataset,
     epochs: record.epochs,

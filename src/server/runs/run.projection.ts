@@ -144,6 +144,7 @@ export function projectEvents(before: RunProjection, events: readonly RunEvent[]
     const { state } = batch.run
     applyEvent(batch, event)
     if (batch.run.state !== state) batch.run.stateSince = new Date(event.at)
+    if (batch.run.state !== 'PAUSING' && batch.run.state !== 'PAUSED') batch.run.pauseReason = null
     if (!unversioned.has(event.type)) batch.run.version += 1
   }
   batch.changed = columnsOf(before).filter((column) => batch.run[column] !== before[column])
@@ -240,14 +241,12 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       return
     case 'yielded':
       move(run, 'QUEUED')
-      run.pauseReason = null
       run.resumeFrom = event.checkpoint
       // It did nothing wrong.
       run.tries -= 1
       return
     case 'retryScheduled':
       move(run, 'QUEUED')
-      run.pauseReason = null
       run.resumeFrom = event.checkpoint
       run.notBefore = new Date(event.notBefore)
       return
@@ -272,7 +271,6 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       // Whoever has it wait for the server to come back has not asked for it anew.
       if (run.pauseReason !== 'DRAIN') run.waitingSince = at
       move(run, 'QUEUED')
-      run.pauseReason = null
       run.notBefore = null
       run.tries = 0
       run.resumeFrom = event.checkpoint

@@ -8,16 +8,7 @@ import { Device } from '../devices/device.type.ts'
 import { answer } from '../failures/answer.ts'
 import { findKeyOf } from '../node.type.ts'
 import { DateTimeScalar } from '../scalars.ts'
-import {
-  type CancelRunResult,
-  CancelRunResultUnion,
-  CreateRunInput,
-  type CreateRunResult,
-  CreateRunResultUnion,
-  DevicesInput,
-  type ResumeRunResult,
-  ResumeRunResultUnion,
-} from './run.input.ts'
+import { CreateRunInput, type CreateRunResult, CreateRunResultUnion } from './run.input.ts'
 import { isAbsent } from './recipe-request.ts'
 import { runPayload } from './run.payload.ts'
 import type { RunRecord } from './run.record.ts'
@@ -65,36 +56,6 @@ export class RunResolver {
           input,
           isAbsent(checkpoint) ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint),
         ),
-      ),
-    }))
-  }
-
-  @Mutation(() => CancelRunResultUnion)
-  cancelRun(@Arg('id', () => ID) id: string): Promise<CancelRunResult> {
-    return answer(['NotFoundFailure', 'ConflictFailure'], async () => ({
-      __typename: 'CancelRunSuccess',
-      run: this.show(await this.runs.cancel(findKeyOf('Run', id) ?? id)),
-    }))
-  }
-
-  @Mutation(() => ResumeRunResultUnion, {
-    description:
-      'A run that failed or was canceled goes on as its next attempt: its weights end bit-equal to a run that never stopped.',
-  })
-  resumeRun(
-    @Arg('runId', () => ID) runId: string,
-    @Arg('checkpoint', () => ID, { nullable: true, description: 'One of its own. Default: its latest.' })
-    checkpoint: string | null,
-    @Arg('devices', () => DevicesInput, { nullable: true, description: 'Default: those it was created for.' })
-    devices: DevicesInput | null,
-  ): Promise<ResumeRunResult> {
-    return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
-      __typename: 'ResumeRunSuccess',
-      run: this.show(
-        await this.runs.resume(findKeyOf('Run', runId) ?? runId, {
-          checkpoint: isAbsent(checkpoint) ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint),
-          devices,
-        }),
       ),
     }))
   }

@@ -3,12 +3,11 @@ import { invalidInput, TrainqlError } from '../../shared/errors.ts'
 import { checkAugmentationSize, type ImageSize } from '../../shared/augmentation.ts'
 import type { RunPlan } from '../../shared/run-plan.ts'
 import { checkWarmUp } from '../../shared/recipe.ts'
-import { type DeviceRequest, parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
-import { isTerminal, type RunState } from '../../shared/run-state.ts'
+import { parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
+import type { RunState } from '../../shared/run-state.ts'
 import type { DatasetInfo } from '../../shared/datasets.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
 import type { PageRequest } from '../page.ts'
-import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
 import type { CheckpointImportService } from '../checkpoints/checkpoint-import.service.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import type { DatasetService } from '../datasets/dataset.service.ts'
@@ -17,23 +16,17 @@ import type { EngineService } from '../engines/engine.service.ts'
 import type { Limit } from '../limit.ts'
 import { unknownRun } from './run-event.service.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
+import type { RunControl } from './run-control.service.ts'
 import type { RunRecord } from './run.record.ts'
 import { isAbsent } from './recipe-request.ts'
 import { checkInitialise, checkInitialiseRequest, type InitialFacts, publishedFacts } from './run-initialise.ts'
-import { deviceRequestOf, specOf, type RunRequest } from './run-request.ts'
+import { specOf, type RunRequest } from './run-request.ts'
 import type { RunStore } from './run.store.ts'
 
 /** Carries runs out; the scheduling room implements it. */
-export interface RunCarrier {
+export interface RunCarrier extends RunControl {
   /** Makes the run's directory and row and queues it; on return both are durable. */
   submit(spec: RunSpec, submission: Submission): Promise<void>
-  /** Ends a queued run at once; asks a running trainer to leave and returns. */
-  cancel(runId: string): Promise<void>
-  /**
-   * Queues a run that failed or was canceled for its next attempt.
-   * @throws TrainqlError `CONFLICT` for any other run
-   */
-  resume(runId: string, request: ResumeRequest): Promise<void>
   /** Why a queued run still waits; null where it does not, or has not been looked at yet. */
   waiting(runId: string): WaitingRun | null
 }
@@ -53,13 +46,6 @@ export interface Submission {
   plan: RunPlan | null
 }
 
-export interface ResumeRequest {
-  /** Name of the run's own checkpoint to go on from; null: from its initial weights. */
-  checkpoint: string | null
-  /** Null: those of its spec. */
-  devices: DeviceRequest | null
-}
-
 export interface RunService {
   find(id: string): Promise<RunRecord | null>
   findMany(ids: readonly string[]): Promise<RunRecord[]>
@@ -72,22 +58,7 @@ export interface RunService {
    * `ENGINE_UNAVAILABLE`, `CONFLICT` (the server is stopping)
    */
   create(request: RunRequest, initial: string | null): Promise<RunRecord>
-  /** @throws TrainqlError `NOT_FOUND`; `CONFLICT` for a run that has ended */
-  cancel(id: string): Promise<RunRecord>
-  /**
-   * A run that failed or was canceled goes on as its next attempt.
-   * @throws TrainqlError `NOT_FOUND`, `INVALID_INPUT`, `DEVICE_UNAVAILABLE`, `ENGINE_UNAVAILABLE`; `CONFLICT` for a run
-   * that is under way or has succeeded
-   */
-  resume(id: string, wish: ResumeWish): Promise<RunRecord>
   waiting(id: string): WaitingRun | null
-}
-
-export interface ResumeWish {
-  /** Key of a checkpoint of this run; null: its latest, or its initial weights where it has none. */
-  checkpoint: string | null
-  /** Null: those of its spec. */
-  devices: RunRequest['devices']
 }
 
 export interface RunServiceDeps {
@@ -153,24 +124,6 @@ export function createRunService(deps: RunServiceDeps): RunService {
       }
       return get(spec.runId)
     },
-    async cancel(id) {
-      const run = await get(id)
-      if (isTerminal(run.state)) throw alreadyEnded(run)
-      await carrier.cancel(id)
-      return get(id)
-    },
-    async resume(id, wish) {
-      const run = await get(id)
-      const checkpoint =
-        wish.checkpoint === null
-          ? await checkpoints.findLast(id)
-          : checkOwn(run, await checkpoints.get(wish.checkpoint))
-      const asked = isAbsent(wish.devices) ? null : deviceRequestOf(wish.devices)
-      const spec = asked === null ? run.spec : parseRunSpec({ ...run.spec, devices: asked })
-      await engines.check(spec, await devices.check(spec.devices))
-      await carrier.resume(id, { checkpoint: checkpoint?.name ?? null, devices: asked === null ? null : spec.devices })
-      return get(id)
-    },
     waiting: (id) => carrier.waiting(id),
   }
 }
@@ -225,22 +178,5 @@ function checkShardValues(spec: RunSpec, { channels, classes }: DatasetInfo, { h
     field: 'globalBatch',
     message: `Expected shards of at least 2 images: on ${height}x${width} images the deepest feature map is 1x1, and batch norm over one value has no variance; got ${shardBatch} image a shard.`,
     fix: `Use a global batch of at least ${2 * shards}, or fewer shards${spec.accumulationSteps > 1 ? ' or accumulation steps' : ''}.`,
-  })
-}
-
-function checkOwn({ id }: RunRecord, checkpoint: CheckpointRecord): CheckpointRecord {
-  if (checkpoint.runId === id) return checkpoint
-  throw invalidInput({
-    field: 'checkpoint',
-    message: `Expected a checkpoint of the run ${id}; got ${checkpoint.key}.`,
-    fix: 'Name one of its own, or create a run that is initialised from this one.',
-  })
-}
-
-function alreadyEnded({ id, state }: RunRecord): TrainqlError {
-  return new TrainqlError({
-    code: 'CONFLICT',
-    message: `The run ${id} has ended (${state}); there is nothing to cancel.`,
-    fix: 'Cancel runs that are queued, starting or running.',
   })
 }

@@ -3,7 +3,8 @@ import { Field, Float, ID, Int, ObjectType, registerEnumType } from 'type-graphq
 import { type Architecture, type EngineChoice, engineChoices, nonFinitePolicies } from '../../shared/run-spec.ts'
 import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
 import type { Precision } from '../../shared/recipe.ts'
-import { type RunState, runStates } from '../../shared/run-state.ts'
+import { type PauseReason, pauseReasons } from '../../shared/events.ts'
+import { type RunAction, runActions, type RunState, runStates } from '../../shared/run-state.ts'
 import { LoadReport } from '../checkpoints/load-report.type.ts'
 import { countedConnectionType } from '../connection.type.ts'
 import { enumOf } from '../enum.ts'
@@ -15,6 +16,10 @@ import { Augmentation, CorruptImagePolicyEnum, ImageSize, Optimizer, PrecisionEn
 
 export const RunStateEnum = enumOf(runStates)
 registerEnumType(RunStateEnum, { name: 'RunState' })
+export const RunActionEnum = enumOf(runActions)
+registerEnumType(RunActionEnum, { name: 'RunAction', description: 'What a user may ask of a run.' })
+export const PauseReasonEnum = enumOf(pauseReasons)
+registerEnumType(PauseReasonEnum, { name: 'PauseReason' })
 export const EngineChoiceEnum = enumOf(engineChoices)
 registerEnumType(EngineChoiceEnum, { name: 'EngineChoice' })
 export const NonFinitePolicyEnum = enumOf(nonFinitePolicies)
@@ -75,6 +80,24 @@ export class Run extends Node {
 
   @Field(() => RunStateEnum)
   state!: RunState
+
+  @Field(() => DateTimeScalar, { description: 'When the state was last another one.' })
+  stateSince!: Date
+
+  @Field(() => [RunActionEnum], { description: 'What may be asked of it as it is now; nothing else is accepted.' })
+  allowedActions!: readonly RunAction[]
+
+  @Field(() => Int, {
+    description:
+      'Another one whenever something has happened that a decision about the run may rest on. Give it as `expectedVersion`.',
+  })
+  version!: number
+
+  @Field(() => PauseReasonEnum, { nullable: true, description: 'Who has it pausing or paused.' })
+  pauseReason!: PauseReason | null
+
+  @Field(() => Int, { description: 'The highest is served first.' })
+  priority!: number
 
   @Field(() => ArchitectureEnum)
   architecture!: Architecture

@@ -15,6 +15,8 @@ export interface Attempts {
   supervise(runLog: RunLog, process: TrainerProcess): void
   /** SIGTERM now, SIGKILL after the grace time; nothing where no trainer runs. */
   stop(runId: string, graceMs?: number): void
+  /** SIGKILL; resolves when the trainer has gone, or counts as gone. At once where none runs. */
+  giveUp(runId: string, why: TrainqlError): Promise<void>
   /** What was last heard of the run's trainer; null where none runs, or it has not been heard of. */
   vitality(runId: string): Vitality | null
   /** Waits for every trainer to leave, and for what ends its attempt. */
@@ -85,6 +87,9 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
     },
     supervise,
     stop: (runId, ms = graceMs) => supervisions.get(runId)?.stop(ms),
+    async giveUp(runId, why) {
+      await supervisions.get(runId)?.giveUp(why)
+    },
     vitality: (runId) => supervisions.get(runId)?.vitality() ?? null,
     async settle() {
       await Promise.all(cares)

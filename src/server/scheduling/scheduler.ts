@@ -96,7 +96,7 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
 
   /** What has ended meanwhile need not be. */
   async function cancelIfLive(runId: string): Promise<void> {
-    await control.cancel(runId).catch((error: unknown) => {
+    await control.cancel(runId, { expectedVersion: null }).catch((error: unknown) => {
       if (!isTrainqlError(error)) throw error
     })
     attempts.stop(runId, Math.min(graceMs, closeGraceMs))

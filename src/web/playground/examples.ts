@@ -191,6 +191,58 @@ query Checkpoints {
 `,
     },
     {
+      query: `# The run writes a checkpoint and gives its devices
+# back, until ResumeRun. allowedActions says what else
+# may be asked of it now.
+mutation PauseRun($id: ID!, $expectedVersion: Int) {
+  pauseRun(id: $id, expectedVersion: $expectedVersion) {
+    ... on PauseRunSuccess {
+      run {
+        id
+        state
+        version
+        allowedActions
+      }
+    }
+    ... on Failure {
+      code
+      message
+      fix
+    }
+    ... on ConflictFailure {
+      currentRun {
+        state
+        version
+      }
+    }
+  }
+}
+`,
+      variables: { id: runId },
+    },
+    {
+      query: `# The run goes on as its next attempt, on as many
+# devices as you like: the weights end the same.
+mutation ResumeRun($id: ID!, $devices: DevicesInput) {
+  resumeRun(runId: $id, devices: $devices) {
+    ... on ResumeRunSuccess {
+      run {
+        id
+        state
+        waitingFor
+      }
+    }
+    ... on Failure {
+      code
+      message
+      fix
+    }
+  }
+}
+`,
+      variables: { id: runId, devices: { min: 1, max: 2 } },
+    },
+    {
       query: `# The run writes a checkpoint, stops, and gives
 # its devices back.
 mutation CancelRun($id: ID!) {
