@@ -185,7 +185,8 @@ test('a run canceled before it had a checkpoint starts over; one that is live or
   expect(readAttempt(run, 2)).toMatchObject({ resumeFrom: null })
   expect(await tryResume(run.id)).toMatchObject({
     code: 'CONFLICT',
-    message: expect.stringContaining('has trained all its epochs') as string,
+    message: expect.stringMatching(/has ended \(SUCCEEDED\); there is nothing to resume\.$/) as string,
+    fix: 'It has trained all its epochs: fork it, to train on.',
   })
 })
 
