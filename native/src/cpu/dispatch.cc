@@ -6,9 +6,32 @@
 
 #include "cpu/kernels.h"
 
+#ifdef TRAINQL_HAS_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace trainql {
 
 namespace {
+
+#ifdef TRAINQL_HAS_AMX
+// Whether processor and system have AMX, and the system lets this process use it: it must be asked once, for all threads
+// (Linux, Documentation/arch/x86/xstate.rst).
+bool allowedAmx() {
+  unsigned a, b, c, d;
+  constexpr unsigned amxBf16 = 1u << 22, amxTile = 1u << 24, osSavesMore = 1u << 27;
+  if (!__get_cpuid(1, &a, &b, &c, &d) || (c & osSavesMore) == 0) return false;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & amxBf16) == 0 || (d & amxTile) == 0) return false;
+  unsigned saved, high;
+  asm volatile("xgetbv" : "=a"(saved), "=d"(high) : "c"(0));
+  constexpr unsigned tileConfigAndData = 3u << 17;
+  if ((saved & tileConfigAndData) != tileConfigAndData) return false;
+  constexpr long requestPermission = 0x1023, tileData = 18;
+  return syscall(SYS_arch_prctl, requestPermission, tileData) == 0;
+}
+#endif
 
 bool has(const char* isa) {
 #ifdef TRAINQL_X86
@@ -48,6 +71,10 @@ bool supportsBf16() {
 
 const Kernels& bestKernels(Precision precision) {
   if (precision == Precision::bf16) {
+#ifdef TRAINQL_HAS_AMX
+    static const bool amx = allowedAmx();
+    if (amx && supportsBf16() && asked() == nullptr) return amxBf16Kernels();
+#endif
 #ifdef TRAINQL_HAS_BF16
     if (supportsBf16()) return avx512Bf16Kernels();
 #endif

@@ -17,6 +17,11 @@ struct Tap {
   std::int32_t pixelDelta;
 };
 
+// At most 16 rows of a group whose input lies side by side, from one image of the group's `pixel`th pixel on.
+struct RowPiece {
+  std::int32_t pixel, image, rows;
+};
+
 // Output pixels that share one list of valid taps; taps that would meet only padding are not in it.
 struct RowGroup {
   const std::int32_t* basePixel;  // (pixels): may be negative, only base + delta is ever read
@@ -24,6 +29,8 @@ struct RowGroup {
   int pixels;
   const Tap* taps;
   int tapCount;
+  const RowPiece* pieces = nullptr;  // all rows, cut for tile registers, where elements are multiplied in those
+  int pieceCount = 0;
 };
 
 // What becomes of a value before it is stored: [relu](value * scale + shift [+ skip]). `skip` lies as the output does.
@@ -82,6 +89,52 @@ struct WeightGradient {
   std::ptrdiff_t slotStride, panelStride;
   bool add;  // add to what gradient holds
   Ahead nextInput, nextOutputGradient;  // of the next block
+};
+
+// Two rows of one line of a map, counted from its first, that are laid side by side; below 0: zeros.
+struct RowPair {
+  std::int32_t first, second;
+};
+
+// Lines of a map as a weight gradient in tile registers reads them, rows in pairs as in PairedRows: [line][pair][channel]
+// (`packDeep`), or [line][channel][pair] (`packAcross`).
+struct PackedLines {
+  const void* map;       // line 0
+  int lineRows;          // of the map
+  std::ptrdiff_t row;    // of the map
+  int channels;          // padded
+  const RowPair* pairs;  // (pairCount), alike in every line
+  int pairCount;         // whole registers
+  std::uint32_t* packed; // line `firstLine`
+  int firstLine;
+  std::ptrdiff_t lineStride;
+  std::ptrdiff_t rowStride;  // from one pair to the next, or from one channel to the next
+};
+
+// Output lines that one tap connects with input lines, and what it connects of a line: `steps` registers of pairs.
+struct TapLines {
+  std::int32_t slot;
+  std::int32_t lineBegin, lineEnd;
+  std::int32_t inLine;           // that output line 0 would meet
+  std::int32_t inPair, outPair;  // where that begins in a packed line
+  std::int32_t steps;
+};
+
+// gradient[slot(t)] (depth, channels) (+)= sum over lines lineBegin … lineEnd of in^T x dOut.
+struct LinedGradient {
+  const TapLines* taps;
+  int tapCount, panels;
+  int lineBegin, lineEnd;
+  int stride;
+  int depth;
+  const std::uint32_t* input;           // packed across, line `firstInLine`
+  int firstInLine;
+  std::ptrdiff_t inLine, inChannel;     // strides
+  const std::uint32_t* outputGradient;  // packed deep, line `lineBegin`
+  std::ptrdiff_t outLine, outPair;      // strides
+  float* gradient;
+  std::ptrdiff_t slotStride, panelStride;
+  bool add;  // add to what gradient holds
 };
 
 // Rows of two images side by side, value by value: (r0[0], r1[0], r0[1], …). The last row of an odd batch has zeros.
@@ -204,11 +257,13 @@ struct Kernels {
   int panel;     // output channels a product computes at once
   int tileRows;  // rows a product computes at once
   int elementBytes;  // of activations and their gradients: 4, or 2 (bfloat16)
+  int depthStep;     // pairs that one step of a product takes: copies of weights are filled up to whole steps
 
-  int (*rowTiles)(const RowProduct&);
+  int (*elementTiles)(const RowProduct&);  // of rowProduct
   // Elements to elements. With 2-byte elements the weights are paired copies (`pairWeights`), depth counts pairs and
   // strides of weights count pairs; else they are the parameters themselves.
   void (*rowProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  int (*rowTiles)(const RowProduct&);  // of the products of fp32
   // fp32 images and weights to elements.
   void (*imageProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   // fp32 throughout: the products inside Winograd's transform.
@@ -218,18 +273,23 @@ struct Kernels {
   // How many partial sums a weight gradient takes of so many pixels of one block: added to what the gradient holds one
   // after another, so only a single one may be added to another shard's.
   int (*gradientSpans)(int pixels, int batch);
-  // Elements; with 2-byte ones both sides are paired rows.
+  // Elements; with 2-byte ones both sides are paired rows. Null where `linedGradient` is there.
   void (*weightGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   // fp32 images, elements.
   void (*imageGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   void (*floatGradient)(const WeightGradient&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
+  // Where elements are multiplied in tile registers, else null; parts are (panel, tap, block of the depth).
+  int (*linedParts)(const LinedGradient&);
+  void (*linedGradient)(const LinedGradient&, int partBegin, int partEnd);
+  void (*packDeep)(const PackedLines&, int lineBegin, int lineEnd);
+  void (*packAcross)(const PackedLines&, int lineBegin, int lineEnd);
   // With 2-byte elements only, else null.
   void (*pairRows)(const PairedRows&, int pixelBegin, int pixelEnd);
-  // [in][panel width] of one panel to pairs along in: [in / 2][panel width][2] of bfloat16
+  // [in][panel width] of one panel to pairs along in: [in / 2][panel width][2] of bfloat16, then zeros to a whole depthStep
   void (*pairWeights)(const float* from, std::uint32_t* to, int inChannels);
   // [in][panel width of out] -> [out][panel width of in], of at most one panel each; further columns are zero
   void (*transposeBlock)(const float* from, float* to, int ins, int outs);
-  // the same to pairs along out: [out / 2][panel width][2]
+  // the same to pairs along out: [out / 2][panel width][2], then zeros to a whole depthStep
   void (*pairTransposedBlock)(const float* from, std::uint32_t* to, int ins, int outs);
 
   // Winograd F(4x4, 3x3) for padding 1 and stride 1; transformed data is [36][rows][channels], begin and end count
@@ -279,7 +339,8 @@ enum class Precision { fp32, bf16 };
 
 // Whether this machine and TRAINQL_ISA allow bf16: it needs avx512_bf16.
 bool supportsBf16();
-// The best instruction set of this machine; TRAINQL_ISA=avx512|avx2|portable asks for another it has.
+// The best instruction set of this machine; TRAINQL_ISA=avx512|avx2|portable asks for another it has. In bf16 the best is
+// amx_bf16, then avx512_bf16, which avx512 asks for.
 // @throws std::invalid_argument where the precision or the set asked for is not there.
 const Kernels& bestKernels(Precision = Precision::fp32);
 
@@ -290,6 +351,9 @@ const Kernels& avx512Kernels();
 #endif
 #ifdef TRAINQL_HAS_BF16
 const Kernels& avx512Bf16Kernels();
+#endif
+#ifdef TRAINQL_HAS_AMX
+const Kernels& amxBf16Kernels();
 #endif
 
 }  // namespace trainql

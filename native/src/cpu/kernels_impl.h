@@ -6,6 +6,7 @@
 #include "cpu/finish_impl.h"
 #include "cpu/products_impl.h"
 #include "cpu/pairs_impl.h"
+#include "cpu/tiles_impl.h"
 #include "cpu/normalisation_impl.h"
 #include "cpu/pointwise_impl.h"
 #include "cpu/update_impl.h"
@@ -14,10 +15,11 @@
 namespace trainql::TRAINQL_ISA {
 
 static const Kernels table = {
-    TRAINQL_ISA_NAME, V, panel, tileRows, sizeof(Element),
-    rowTiles, rowProduct<ElementStep, Element>, rowProduct<Single, Element>, rowProduct<Single, float>,
-    gradientTiles, gradientTileBegin, gradientSpans, weightGradient<ElementStep, ElementRows>, weightGradient<Single, Element>,
-    weightGradient<Single, float>, pairRowsOrNull, pairWeightsOrNull, transposeBlock, pairTransposedBlockOrNull,
+    TRAINQL_ISA_NAME, V, panel, tileRows, sizeof(Element), depthStep,
+    elementTiles, elementProduct, rowTiles, rowProduct<Single, Element>, rowProduct<Single, float>,
+    gradientTiles, gradientTileBegin, gradientSpans, elementGradient, weightGradient<Single, Element>,
+    weightGradient<Single, float>, linedPartsOrNull, linedGradientOrNull, packDeepOrNull, packAcrossOrNull,
+    pairRowsOrNull, pairWeightsOrNull, transposeBlock, pairTransposedBlockOrNull,
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
     statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
     maxPoolForward, maxPoolBackward, averageForward, averageBackward, addRelu, passGradient, widen, narrow, addTo,

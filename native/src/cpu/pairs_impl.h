@@ -10,6 +10,13 @@ static inline __m512i sideBySide(__m512i low, __m512i high) {
   return _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 }
 
+#ifdef TRAINQL_AMX
+// Pairs that one step takes along the depth.
+constexpr int depthStep = 16;
+#else
+constexpr int depthStep = 1;
+#endif
+
 static void pairRows(const PairedRows& a, int pixelBegin, int pixelEnd) {
   const int pairs = (a.batch + 1) / 2;
   for (int p = pixelBegin; p < pixelEnd; p++) {
@@ -34,6 +41,8 @@ static void pairWeights(const float* from, std::uint32_t* to, int inChannels) {
                                              _mm512_cvtepu16_epi32(rounded(second))));
     }
   }
+  const int pairs = (inChannels + 1) / 2, filled = ceilDiv(pairs, depthStep) * depthStep;
+  std::fill_n(to, static_cast<std::size_t>(filled - pairs) * panel, 0u);
 }
 
 // Two vectors of 32 output channels' weights as 16 pairs.
@@ -49,7 +58,8 @@ static void pairTransposedBlock(const float* from, std::uint32_t* to, int ins, i
 #pragma GCC unroll 16
     for (int i = 0; i < V; i++) block[i] = half + i < ins ? pairsAlongOut(from + (half + i) * panel) : Vec{};
     transposeVectors(block);
-    for (int o = 0; o < (outs + 1) / 2; o++) store(reinterpret_cast<float*>(to + o * panel + half), block[o]);
+    const int pairs = ceilDiv((outs + 1) / 2, depthStep) * depthStep;
+    for (int o = 0; o < pairs; o++) store(reinterpret_cast<float*>(to + o * panel + half), block[o]);
   }
 }
 
@@ -59,6 +69,7 @@ constexpr auto pairTransposedBlockOrNull = pairTransposedBlock;
 
 #else
 
+constexpr int depthStep = 1;
 constexpr decltype(Kernels::pairRows) pairRowsOrNull = nullptr;
 constexpr decltype(Kernels::pairWeights) pairWeightsOrNull = nullptr;
 constexpr decltype(Kernels::pairTransposedBlock) pairTransposedBlockOrNull = nullptr;

@@ -7,6 +7,7 @@
 #include <map>
 
 #include "plan/convolution_algorithm.h"
+#include "plan/lined_gradient.h"
 
 namespace trainql {
 
@@ -20,6 +21,9 @@ std::ptrdiff_t blockBytes(const WeightLayout& w, std::ptrdiff_t mapBytes) {
   if (mapBytes <= uncut) return uncut;
   return std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(w.slotStride() * sizeof(float)) / 2, least, most);
 }
+
+// Rows that a tile register holds.
+constexpr int mostPieceRows = 16;
 
 struct PixelRange {
   int first, count;
@@ -42,10 +46,12 @@ class Rows {
     m.out.push_back(outPixel);
   }
 
-  void seal() {
-    for (const Members& m : members_) {
+  // Cuts the rows into pieces too, of so many images a pixel, where there are images.
+  void seal(int images) {
+    for (Members& m : members_) {
+      if (images > 0) m.pieces = piecesOf(m.base, images);
       groups_.push_back({m.base.data(), m.out.data(), static_cast<int>(m.out.size()), m.taps.data(),
-                         static_cast<int>(m.taps.size())});
+                         static_cast<int>(m.taps.size()), m.pieces.data(), static_cast<int>(m.pieces.size())});
     }
   }
 
@@ -55,7 +61,22 @@ class Rows {
   struct Members {
     std::vector<Tap> taps;
     std::vector<std::int32_t> base, out;
+    std::vector<RowPiece> pieces;
   };
+
+  // Pixels that lie side by side are cut as one.
+  static std::vector<RowPiece> piecesOf(const std::vector<std::int32_t>& base, int images) {
+    std::vector<RowPiece> pieces;
+    for (std::size_t begin = 0, end; begin < base.size(); begin = end) {
+      for (end = begin + 1; end < base.size() && base[end] == base[end - 1] + 1;) end++;
+      const int first = static_cast<int>(begin), rows = static_cast<int>(end - begin) * images;
+      for (int row = 0; row < rows; row += mostPieceRows) {
+        pieces.push_back({first + row / images, row % images, std::min(mostPieceRows, rows - row)});
+      }
+    }
+    return pieces;
+  }
+
   std::map<std::vector<int>, int> index_;
   std::deque<Members> members_;
   std::vector<RowGroup> groups_;
@@ -76,13 +97,12 @@ class Direct final : public ConvolutionAlgorithm {
       planDataGradient();
       planWeightGradient();
     }
-    forward_.seal();
-    dataGradient_.seal();
-    for (const TapPixels& tap : taps_) {
-      if (plan.kernels().gradientSpans(tap.blockBegin[blocks()], rowsOfPixel()) > 1) inParts_ = true;
-    }
-    if (blocks() > 1) inParts_ = true;
-    plan.needScratch((inParts_ ? weight().liveSize() : 0) + pairedFloats());
+    const bool inRegisters = plan.kernels().linedGradient != nullptr && !weight().flat;
+    forward_.seal(inRegisters ? plan.batch() : 0);
+    dataGradient_.seal(inRegisters ? plan.batch() : 0);
+    if (inRegisters) lined_ = std::make_unique<LinedWeightGradient>(plan, layerIndex, blockBytes(weight(), mapBytes()));
+    inParts_ = blocks() > 1 || (lined_ == nullptr && inSpans());
+    plan.needScratch((inParts_ ? weight().liveSize() : 0) + (lined_ == nullptr ? pairedFloats() : lined_->scratchFloats()));
     if (!weight().flat) plan.needWeights(std::max(plan.paired() ? forwardPairs() : 0, dataGradientFloats()));
   }
 
@@ -127,14 +147,14 @@ class Direct final : public ConvolutionAlgorithm {
     if (weight().flat) {
       a.offsets = offsets_.data();
       setWeights(a, w.parameters + weight().live, weight().depth(), out_);
-      return run(w, w.kernels.imageProduct, a, out_.padded / w.kernels.panel);
+      return run(w, {w.kernels.imageProduct, w.kernels.rowTiles(a)}, a, out_);
     }
     if (plan_.paired()) {
-      setWeights(a, w.weights, (layer_.inChannels + 1) / 2, out_);
+      setWeights(a, w.weights, pairsOf(layer_.inChannels), out_);
     } else {
       setWeights(a, w.parameters + weight().live, layer_.inChannels, out_);
     }
-    run(w, w.kernels.rowProduct, a, out_.padded / w.kernels.panel);
+    run(w, {w.kernels.rowProduct, w.kernels.elementTiles(a)}, a, out_);
   }
 
  private:
@@ -142,10 +162,15 @@ class Direct final : public ConvolutionAlgorithm {
   // Panels of all live slots.
   int panels() const { return weight().liveSlots * weight().panels; }
   std::size_t forwardPairs() const {
-    return static_cast<std::size_t>(panels()) * ((layer_.inChannels + 1) / 2) * weight().panel;
+    return static_cast<std::size_t>(panels()) * pairsOf(layer_.inChannels) * weight().panel;
+  }
+  // Pairs along a depth, filled up to whole steps of a product.
+  int pairsOf(int channels) const {
+    const int step = plan_.kernels().depthStep;
+    return ((channels + 1) / 2 + step - 1) / step * step;
   }
   // Values, or pairs of them, read per tap.
-  int dataGradientDepth() const { return plan_.paired() ? (layer_.outChannels + 1) / 2 : layer_.outChannels; }
+  int dataGradientDepth() const { return plan_.paired() ? pairsOf(layer_.outChannels) : layer_.outChannels; }
   std::size_t dataGradientFloats() const {
     return static_cast<std::size_t>(weight().liveSlots) * in_.padded * dataGradientDepth();
   }
@@ -166,7 +191,12 @@ class Direct final : public ConvolutionAlgorithm {
   }
 
   bool hasBias() const { return layer_.kind == LayerKind::linear; }
-  int blocks() const { return static_cast<int>(blockBegin_[0].size()) - 1; }
+  int blocks() const { return lined_ != nullptr ? lined_->blocks() : static_cast<int>(blockBegin_[0].size()) - 1; }
+  bool inSpans() const {
+    return std::any_of(taps_.begin(), taps_.end(), [&](const TapPixels& tap) {
+      return plan_.kernels().gradientSpans(tap.blockBegin[blocks()], rowsOfPixel()) > 1;
+    });
+  }
 
   RowProduct product(const Rows& rows) const {
     RowProduct a{};
@@ -184,14 +214,19 @@ class Direct final : public ConvolutionAlgorithm {
     a.slotStride = static_cast<std::ptrdiff_t>(depth) * to.padded;
   }
 
-  static void run(const Workspace& w, decltype(Kernels::rowProduct) rowProduct, const RowProduct& a, int panels) {
-    const int tiles = w.kernels.rowTiles(a);
-    if (w.team.size() == 1) return rowProduct(a, 0, panels, 0, tiles);
+  struct TiledProduct {
+    decltype(Kernels::rowProduct) compute;
+    int tiles;
+  };
+
+  static void run(const Workspace& w, const TiledProduct& product, const RowProduct& a, const TensorLayout& to) {
+    const int panels = to.padded / w.kernels.panel, tiles = product.tiles;
+    if (w.team.size() == 1) return product.compute(a, 0, panels, 0, tiles);
     const int chunks = std::min(tiles, 16);
     w.team.split(panels * chunks, [&](int begin, int end) {
       for (int i = begin; i < end; i++) {
         const int panel = i / chunks, chunk = i % chunks;
-        rowProduct(a, panel, panel + 1, tiles * chunk / chunks, tiles * (chunk + 1) / chunks);
+        product.compute(a, panel, panel + 1, tiles * chunk / chunks, tiles * (chunk + 1) / chunks);
       }
     });
   }
@@ -205,7 +240,7 @@ class Direct final : public ConvolutionAlgorithm {
     a.output = w.at(in_.gradient);
     a.accumulate = accumulate;
     setWeights(a, w.weights, dataGradientDepth(), in_);
-    run(w, w.kernels.rowProduct, a, in_.padded / w.kernels.panel);
+    run(w, {w.kernels.rowProduct, w.kernels.elementTiles(a)}, a, in_);
   }
 
   void weightGradient(const Workspace& w) const override {
@@ -222,7 +257,11 @@ class Direct final : public ConvolutionAlgorithm {
     a.gradient = apart ? w.scratch : gradient;
     for (a.block = 0; a.block < blocks(); a.block++) {
       a.add = a.block > 0 || (w.addGradient && !apart);
-      blockGradient(w, a);
+      if (lined_ == nullptr) {
+        blockGradient(w, a);
+      } else {
+        lined_->sum(w, a.block, {a.gradient, a.add}, scratchOfBlock(w));
+      }
     }
     if (apart) {
       const std::size_t panelFloats = weight().panelStride();
@@ -238,7 +277,7 @@ class Direct final : public ConvolutionAlgorithm {
     a.batch = rowsOfPixel();
     auto kernel = weight().flat ? w.kernels.imageGradient : w.kernels.weightGradient;
     if (pairsRows()) {
-      float* const scratch = w.scratch + (inParts_ ? weight().liveSize() : 0);
+      float* const scratch = scratchOfBlock(w);
       const PixelRange in = inRanges_[a.block], out = outRanges_[a.block];
       const PairedRows x = paired(in_, w.at(in_.kept), in.first, scratch);
       const PairedRows dy = paired(out_, w.at(out_.gradient), out.first, scratch + in.count * pixelPairs(in_));
@@ -269,6 +308,9 @@ class Direct final : public ConvolutionAlgorithm {
       }
     });
   }
+
+  // Behind a gradient that is summed apart.
+  float* scratchOfBlock(const Workspace& w) const { return w.scratch + (inParts_ ? weight().liveSize() : 0); }
 
   Ahead ahead(const Workspace& w, const TensorLayout& t, int buffer, PixelRange pixels) const {
     const std::ptrdiff_t pixelBytes =
@@ -382,11 +424,15 @@ class Direct final : public ConvolutionAlgorithm {
     sealTaps(slots);
   }
 
+  // What a weight gradient reads: an output pixel's row, and an input pixel's with it.
+  std::ptrdiff_t mapBytes() const {
+    return static_cast<std::ptrdiff_t>(plan_.batch()) * (in_.row + out_.row) * plan_.kernels().elementBytes * out_.pixels();
+  }
+
   // Cuts the output pixels into blocks, the same for every tap.
   void sealTaps(const std::vector<int>& slots) {
-    const std::ptrdiff_t pixelBytes =
-        static_cast<std::ptrdiff_t>(plan_.batch()) * (in_.row + out_.row) * plan_.kernels().elementBytes;
-    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes(weight(), pixelBytes * out_.pixels()) / pixelBytes));
+    const std::ptrdiff_t pixelBytes = mapBytes() / out_.pixels();
+    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes(weight(), mapBytes()) / pixelBytes));
     const int blocks = (out_.pixels() + perBlock - 1) / perBlock;
     for (std::size_t t = 0; t < slots.size(); t++) {
       blockBegin_.emplace_back();
@@ -429,6 +475,7 @@ class Direct final : public ConvolutionAlgorithm {
   std::deque<std::vector<std::int32_t>> inPixels_, outPixels_, blockBegin_;
   std::vector<TapPixels> taps_;
   std::vector<PixelRange> inRanges_, outRanges_;  // of each block
+  std::unique_ptr<LinedWeightGradient> lined_;    // in place of taps_ and blocks, where elements are multiplied in tile registers
   bool inParts_ = false;  // whether a weight gradient is the sum of several
 };
 

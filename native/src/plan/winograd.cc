@@ -163,7 +163,7 @@ class Winograd final : public ConvolutionAlgorithm {
       float* const transformed = w.scratch;
       float* const products = w.scratch + 36 * from.plane;
       w.team.split(from.rows, [&](int b, int e) { k.winogradInput(from, pass.input, transformed, b, e); });
-      const RowGroup group{&pixel, &pixel, 1, &tap, 1};
+      const RowGroup group{&pixel, &pixel, 1, &tap, 1, nullptr, 0};
       RowProduct a{};
       a.groups = &group;
       a.groupCount = 1;
