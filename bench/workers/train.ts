@@ -49,7 +49,7 @@ async function main(): Promise<void> {
   const { architecture, channels, classes, globalBatch, shards, precision, momentum, weightDecay } = task
   const devices = task.devices.map((cores, index) => ({ kind: 'CPU' as const, name: `cpu:${index}`, cores }))
   const graph = resnet({ architecture, classes, input: { channels, height: task.size, width: task.size } })
-  const engine = await openEngine('NATIVE', devices)
+  const engine = await openEngine('NATIVE', devices, precision)
   const importedBytes = peakMemoryBytes(process.pid)
   const optimizer = { kind: 'SGD' as const, momentum, nesterov: false, weightDecay, decayVectors: true }
   const session = await engine.open({ graph, globalBatch, shards, devices, optimizer, precision })

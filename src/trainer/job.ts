@@ -60,7 +60,7 @@ export async function openJob(request: JobRequest): Promise<OpenedJob> {
     say,
   })
   say(`dataset ${dataset.name}: ${dataset.train.count} training and ${dataset.validation.count} validation images`)
-  const engine = await openEngine(spec.engine, attempt.devices)
+  const engine = await openEngine(spec.engine, attempt.devices, spec.precision)
   say(`engine ${engine.name} (${engine.detail}) on ${attempt.devices.map(({ name }) => name).join(', ')}`)
   if (resume !== null) tellOtherEngine(resume, { engine, say })
   return { spec, attempt, dataset, engine, resume: resume?.checkpoint ?? null, checkpoints }

@@ -38,7 +38,7 @@ describe.skipIf(!probe.available)(`kernel table${probe.available ? '' : ` (skipp
 
   test('every entry is for kernels that exist and for algorithms that the planner accepts', () => {
     for (const { kernels, shape, algorithms } of table.kernelTable()) {
-      expect(['avx512', 'avx512_bf16', 'avx2', 'portable']).toContain(kernels)
+      expect(['avx512', 'amx_bf16', 'avx512_bf16', 'avx2', 'portable']).toContain(kernels)
       const accepted = table.acceptedAlgorithms(shape)
       for (const direction of convolutionDirections) expect(accepted).toContain(algorithms[direction])
     }
@@ -63,7 +63,10 @@ describe.skipIf(!probe.available)(`kernel table${probe.available ? '' : ` (skipp
   test('its version stands in the detail of the engine', async () => {
     const version = table.kernelTableVersion()
     expect(version).toMatch(/^[0-9a-f]{8}$/)
-    expect((await openNativeEngine()).detail).toBe(`${table.kernelsName('FP32')}, kernel table ${version}`)
+    for (const precision of precisions) {
+      const { detail } = await openNativeEngine(precision)
+      expect(detail).toBe(`${table.kernelsName(precision)}, kernel table ${version}`)
+    }
   })
 
   test('the rows of the tuning command are the convolutions that have a choice', () => {

@@ -1,8 +1,9 @@
 // bfloat16 in the native engine: as near to the float64 reference as 8 bits of mantissa allow, fp32
 // weights in and out. That it gives one answer on any number of devices is a row of the table in exactness.ts.
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, describe, expect, test, vi } from 'vitest'
 import type { StateDict } from '../../src/trainer/engine.ts'
-import { openNativeEngine, probeNativeEngine } from '../../src/trainer/engines/native.ts'
+import type { Algorithms, ConvolutionShape } from '../../src/trainer/engines/kernel-table.ts'
+import { openKernelTable, openNativeEngine, probeNativeEngine } from '../../src/trainer/engines/native.ts'
 import { relativeDistance } from './distance.ts'
 import { generateState } from './generate.ts'
 import { batchOf, createHarness, expectSame, referenceOf, type Opening } from './harness.ts'
@@ -10,13 +11,26 @@ import { bareConvolutions, bareMaxPool, everyLayer, narrowBottlenecks, narrowRes
 
 const probe = probeNativeEngine()
 
+const direct: Algorithms = { forward: 'direct', dataGradient: 'direct', weightGradient: 'direct' }
+/** What rounding of both factors and of the result to 8 bits makes of a sum, relative to its norm: about 2^-8.5. */
+const roundingOfBf16 = 5e-3
+
+function shapeOf(
+  [inChannels, outChannels]: [number, number],
+  [kernel, stride, padding]: [number, number, number],
+  [height, width, shardBatch]: [number, number, number],
+): ConvolutionShape {
+  return { inChannels, outChannels, kernel, stride, padding, height, width, shardBatch }
+}
+
 describe('engine native in bf16', () => {
   if (!probe.precisions.includes('BF16')) {
     test.skip(`skipped: ${probe.available ? 'the processor has no avx512_bf16' : probe.detail}`)
     return
   }
-  const harness = createHarness(openNativeEngine, { loss: 0.02, firstStep: 0.1, fewSteps: 0.1 })
+  const harness = createHarness(() => openNativeEngine('BF16'), { loss: 0.02, firstStep: 0.1, fewSteps: 0.1 })
   afterAll(() => harness.closeAll())
+  afterEach(() => vi.unstubAllEnvs())
 
   const opened = (opening: Opening) => harness.opened({ globalBatch: 16, precision: 'BF16', ...opening })
 
@@ -43,6 +57,36 @@ describe('engine native in bf16', () => {
       expect(relativeDistance(gradients.get(name)?.data ?? [], values), name).toBeLessThanOrEqual(
         harness.tolerances.firstStep,
       )
+  })
+
+  describe.each(['', 'avx512'])('a convolution, TRAINQL_ISA=%s', (isa) => {
+    // Rests of 16 rows, 32 values and 32 channels; pixels that lie apart; one pixel, one image, one channel.
+    test.each([
+      shapeOf([64, 64], [3, 1, 1], [7, 7, 8]),
+      shapeOf([5, 7], [3, 1, 1], [6, 9, 3]),
+      shapeOf([40, 24], [3, 1, 1], [2, 2, 1]),
+      shapeOf([64, 128], [3, 2, 1], [8, 8, 8]),
+      shapeOf([64, 128], [1, 2, 0], [8, 8, 7]),
+      shapeOf([256, 64], [1, 1, 0], [14, 14, 4]),
+      shapeOf([48, 80], [3, 2, 1], [7, 7, 5]),
+      shapeOf([128, 128], [3, 1, 1], [1, 1, 64]),
+      shapeOf([1, 1], [1, 1, 0], [1, 1, 1]),
+      shapeOf([3, 20], [5, 2, 2], [9, 9, 4]),
+      shapeOf([16, 16], [3, 3, 1], [10, 11, 20]),
+      // A weight gradient in several blocks.
+      shapeOf([64, 96], [3, 1, 1], [56, 20, 6]),
+    ])('$inChannels to $outChannels channels, $kernel/$stride on $height x $width, $shardBatch images', (shape) => {
+      vi.stubEnv('TRAINQL_ISA', isa)
+      const table = openKernelTable()
+      if (isa !== '') expect(table.kernelsName('BF16')).toBe('avx512_bf16')
+      const trial = { shape, algorithms: direct, core: 0, repetitions: 0 }
+      const bf16 = table.computeConvolution({ ...trial, precision: 'BF16' })
+      const fp32 = table.computeConvolution({ ...trial, precision: 'FP32' })
+      for (const part of ['output', 'inputGradient', 'weightGradient'] as const) {
+        expect(bf16[part], part).toHaveLength(fp32[part].length)
+        expect(relativeDistance(bf16[part], fp32[part]), part).toBeLessThanOrEqual(roundingOfBf16)
+      }
+    })
   })
 
   // Batch norm of few values a channel magnifies rounding; PyTorch's autocast is as far from fp64 (docs/engine.md).

@@ -13,9 +13,6 @@ namespace {
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("InputLoader", trainql::InputLoader::define(env));
   exports.Set("Session", trainql::Session::define(env));
-  exports.Set("instructionSet", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
-                return Napi::String::New(info.Env(), trainql::bestKernels().name);
-              }));
   exports.Set("supportsBf16", Napi::Function::New(env, [](const Napi::CallbackInfo& info) {
                 return Napi::Boolean::New(info.Env(), trainql::supportsBf16());
               }));

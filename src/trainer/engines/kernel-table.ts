@@ -23,7 +23,7 @@ export interface ConvolutionShape {
 }
 
 export interface KernelTableEntry {
-  /** Instruction set, and with it the number format: `avx512`, `avx512_bf16`, `avx2`, `portable`. */
+  /** Instruction set, and with it the number format: `avx512`, `amx_bf16`, `avx512_bf16`, `avx2`, `portable`. */
   kernels: string
   shape: ConvolutionShape
   algorithms: Algorithms

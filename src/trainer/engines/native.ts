@@ -29,7 +29,6 @@ import {
 
 interface EngineAddon extends KernelTable {
   Session: new (spec: AddonSpec) => AddonSession
-  instructionSet(): string
 }
 
 interface AddonSpec {
@@ -77,7 +76,7 @@ export function probeNativeEngine(): NativeProbe {
   try {
     const addon = engineAddon()
     const precisions: Precision[] = addon.supportsBf16() ? ['FP32', 'BF16'] : ['FP32']
-    return { available: true, detail: describe(addon), precisions }
+    return { available: true, detail: describe(addon, 'FP32'), precisions }
   } catch (error) {
     return unavailable(error instanceof Error ? error.message : String(error))
   }
@@ -88,8 +87,10 @@ function unavailable(detail: string): NativeProbe {
 }
 
 /** Bits depend on both: the instruction set, and which algorithm each convolution gets. */
-function describe(addon: EngineAddon): string {
-  return `${addon.instructionSet()}, kernel table ${addon.kernelTableVersion()}`
+function describe(addon: EngineAddon, precision: Precision): string {
+  // Where the precision is refused, no kernels are its own.
+  const kernels = addon.kernelsName(precision === 'BF16' && !addon.supportsBf16() ? 'FP32' : precision)
+  return `${kernels}, kernel table ${addon.kernelTableVersion()}`
 }
 
 /** @throws TrainqlError `ENGINE_UNAVAILABLE` */
@@ -112,12 +113,15 @@ export function openKernelTable(): KernelTable {
   return engineAddon()
 }
 
-/** @throws TrainqlError `ENGINE_UNAVAILABLE` */
-export function openNativeEngine(): Promise<Engine> {
-  const probe = probeAvailable()
+/**
+ * @param precision what its sessions compute in, for its detail
+ * @throws TrainqlError `ENGINE_UNAVAILABLE`
+ */
+export function openNativeEngine(precision: Precision = 'FP32'): Promise<Engine> {
+  probeAvailable()
   return Promise.resolve({
     name: 'native',
-    detail: probe.detail,
+    detail: describe(engineAddon(), precision),
     // What is refused rejects; it never throws at the caller.
     open: (spec) => Promise.resolve().then(() => openSession(spec)),
   })

@@ -16,21 +16,26 @@ export interface EngineInfo {
 }
 
 /**
+ * @param precision what its sessions compute in, for its detail
  * @throws TrainqlError `ENGINE_UNAVAILABLE` where no installed engine serves the devices, naming what to install.
  */
-export async function openEngine(choice: EngineChoice, devices: readonly AssignedDevice[]): Promise<Engine> {
+export async function openEngine(
+  choice: EngineChoice,
+  devices: readonly AssignedDevice[],
+  precision: Precision = 'FP32',
+): Promise<Engine> {
   const onGpu = devices.some(({ kind }) => kind === 'CUDA')
   switch (choice) {
     case 'NATIVE': {
       const info = await probeNative()
       if (!info.available || onGpu)
         throw unavailable('native', onGpu ? 'it does not serve CUDA devices yet' : info.detail)
-      return openNative()
+      return openNative(precision)
     }
     case 'TFJS':
       return openTfjs(onGpu)
     case 'AUTO':
-      return !onGpu && (await probeNative()).available ? openNative() : openTfjs(onGpu)
+      return !onGpu && (await probeNative()).available ? openNative(precision) : openTfjs(onGpu)
     default:
       return choice satisfies never
   }
@@ -57,9 +62,9 @@ async function probeNative(): Promise<EngineInfo> {
   return { name: 'native', ...probeNativeEngine(), serves: ['CPU'] }
 }
 
-async function openNative(): Promise<Engine> {
+async function openNative(precision: Precision): Promise<Engine> {
   const { openNativeEngine } = await import('./native.ts')
-  return openNativeEngine()
+  return openNativeEngine(precision)
 }
 
 async function openTfjs(onGpu: boolean): Promise<Engine> {

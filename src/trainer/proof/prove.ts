@@ -48,7 +48,7 @@ export async function prove(request: ProofRequest): Promise<CheckpointProof> {
   if (to <= from || (record.losses.get(to) === undefined && target === null))
     throw nothingRecorded(request, record.lastStep)
   const devices = devicesOf(attempt, { wanted: request.devices, spec })
-  const engine = await openEngine(spec.engine, devices)
+  const engine = await openEngine(spec.engine, devices, spec.precision)
   const cache = await openCache(runDirectory, attempt)
   try {
     const dataset = await openDataset(spec.dataset, attempt.datasetRoots, {
