@@ -13,21 +13,44 @@ export interface Claim {
   until: number
 }
 
-export interface Slot {
+/** Never changed in place, so that what it was stays known. */
+export interface SlotState {
+  /** The run that holds it, or is given it by this plan. */
+  readonly holder: Readonly<HoldingRun> | null
+  readonly claim: Readonly<Claim> | null
+}
+
+export interface Slot extends SlotState {
   readonly device: DeviceRecord
   /** In the order of devices. */
   readonly index: number
-  /** The run that holds it, or is given it by this plan. */
-  holder: HoldingRun | null
-  claim: Claim | null
+  holder: SlotState['holder']
+  claim: SlotState['claim']
+  /** What it was up to the turns of the runs that changed it, in order. */
+  readonly past: (SlotState & { turn: number })[]
 }
 
+export type SlotView = SlotState & Pick<Slot, 'device' | 'index'>
+
 export function slotsOf(devices: readonly DeviceRecord[], holding: readonly HoldingRun[]): Slot[] {
-  const runs = new Map(holding.map((run) => [run.runId, { ...run }]))
+  const runs = new Map(holding.map((run) => [run.runId, run]))
   return devices.map((device, index) => {
     const { runId } = device
-    return { device, index, holder: runId === null ? null : (runs.get(runId) ?? unknownHolder(runId)), claim: null }
+    const holder = runId === null ? null : (runs.get(runId) ?? unknownHolder(runId))
+    return { device, index, holder, claim: null, past: [] }
   })
+}
+
+/** `turn` is that of the run for which it is changed, from 0. */
+export function changeSlot(slot: Slot, turn: number, change: Partial<SlotState>): void {
+  const { holder, claim, past } = slot
+  if (past.at(-1)?.turn !== turn) past.push({ turn, holder, claim })
+  Object.assign(slot, change)
+}
+
+/** The slot as it was when it was a run's turn, before anything was done for that run. */
+export function slotAt({ device, index, past, holder, claim }: Slot, turn: number): SlotView {
+  return { device, index, ...(past.find((state) => state.turn >= turn) ?? { holder, claim }) }
 }
 
 /** Of which nothing is known but that it is there. */
@@ -50,12 +73,12 @@ export function fewestOf(request: DeviceRequest): number {
 }
 
 /** Free, and kept for nobody. */
-export function isOpen({ holder, claim }: Slot): boolean {
+export function isOpen({ holder, claim }: SlotState): boolean {
   return holder === null && claim === null
 }
 
 /** When a run can expect to have it, in ms: `now` where it is free or about to be, Infinity where nobody can tell. */
-export function expectedFree({ holder, claim }: Slot, run: QueuePlace, now: number): number {
+export function expectedFree({ holder, claim }: SlotState, run: QueuePlace, now: number): number {
   if (claim !== null) return claim.until
   if (holder === null || holder.course === 'LEAVING') return now
   const end = holder.expectedEnd?.getTime() ?? Infinity
@@ -67,12 +90,12 @@ export function expectedFree({ holder, claim }: Slot, run: QueuePlace, now: numb
 }
 
 /** The run that holds it has had its time, and is to make room for a run that is before it. */
-export function isOverdue({ holder }: Slot, run: QueuePlace, now: number): boolean {
+export function isOverdue({ holder }: SlotState, run: QueuePlace, now: number): boolean {
   if (holder === null || holder.backfilledUntil === null) return false
   return holder.backfilledUntil.getTime() <= now && canBeTold(holder, run)
 }
 
 /** Whether it can be told to make room for a run. */
-function canBeTold(holder: HoldingRun, run: QueuePlace): boolean {
+function canBeTold(holder: Readonly<HoldingRun>, run: QueuePlace): boolean {
   return holder.course === 'RUNNING' && compareInQueue(run, holder) < 0
 }

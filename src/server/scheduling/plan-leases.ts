@@ -1,11 +1,22 @@
 // Decides which queued run gets which devices, and which run gives its own back. Pure. Each run that cannot start has
 // devices kept for it; a run behind it has them meanwhile only where it is expected to give them back in time, and gives
 // them back where it does not end as expected.
+import type { DeviceRequest } from '../../shared/run-spec.ts'
 import { type Choice, chooseDevices } from './backfill.ts'
-import { expectedFree, fewestOf, isInService, isWanted, type Slot, slotsOf } from './device-slots.ts'
+import {
+  changeSlot,
+  expectedFree,
+  fewestOf,
+  isInService,
+  isWanted,
+  type Slot,
+  slotAt,
+  slotsOf,
+  type SlotView,
+} from './device-slots.ts'
 import type { Grant, LeasePlan, QueuedRun, QueueSituation, Waiting, Yield } from './lease-plan.ts'
 import { compareInQueue } from './queue-order.ts'
-import { type Reservation, reserve } from './reservations.ts'
+import { findReservation, keepFor, type Reservation, type Turn } from './reservations.ts'
 import { blockedWords, earlyWords, type Outlook, unservedWords } from './waiting-words.ts'
 
 /** Estimates come and change as runs go on: so often an idle device is looked at again that a run might have for a while. */
@@ -19,10 +30,11 @@ export function planLeases({ queue, holding, devices, now: date }: QueueSituatio
   const waiting = new Map<string, Waiting>()
   const { due, early } = sortQueue(queue, now)
   for (const run of early) waiting.set(run.runId, waitingOf(earlyWords(run.notBefore ?? date, now)))
+  const servingOf = createServing(slots)
   let blocked = 0
-  for (const run of due) {
-    const wanted = slots.filter(({ device }) => isWanted(device, run.request))
-    const fitting = wanted.filter(({ device }) => isInService(device))
+  due.forEach((run, index) => {
+    const turn = { turn: index, now }
+    const { wanted, fitting } = servingOf(run.request)
     if (fitting.length < fewestOf(run.request)) {
       // It keeps nothing: what it lacks may never come back.
       const words = unservedWords(
@@ -30,24 +42,24 @@ export function planLeases({ queue, holding, devices, now: date }: QueueSituatio
         wanted.map(({ device }) => device),
       )
       waiting.set(run.runId, waitingOf(words))
-      continue
+      return
     }
     const choice = chooseDevices(run, fitting, now)
     if (choice !== null) {
-      grants.push(grant(run, choice, now))
-      continue
+      grants.push(grant(run, choice, turn))
+      return
     }
     blocked += 1
-    // Said of the devices as they are before this run's own are kept.
-    const outlooks = fitting.map((slot) => outlookOf(slot, run, now))
-    const reservation = reserve(run, fitting, now)
+    const reservation = findReservation(run, fitting, now)
     for (const { holder } of reservation.overdue) {
       if (holder === null || holder.course === 'LEAVING') continue
-      holder.course = 'LEAVING'
+      // Which is told to the run that it leaves for.
+      tellToLeave(slots, holder.runId, index - 1)
       yields.push({ runId: holder.runId, to: run.runId })
     }
-    waiting.set(run.runId, blockedOf({ run, outlooks, reservation, position: blocked, now }))
-  }
+    keepFor(run, reservation, turn)
+    waiting.set(run.runId, blockedOf({ run, fitting, reservation, position: blocked, ...turn }))
+  })
   return { grants, yields, waiting, lookAgainAt: nextLook({ slots, early, blocked, now }) }
 }
 
@@ -57,25 +69,55 @@ function sortQueue(queue: readonly QueuedRun[], now: number): { due: QueuedRun[]
   return { due: sorted.filter((run) => !isEarly(run)), early: sorted.filter(isEarly) }
 }
 
+interface Serving {
+  /** Such as a request asks for. */
+  wanted: Slot[]
+  /** Those of them that take runs. */
+  fitting: Slot[]
+}
+
+/** Many runs ask for the same. */
+function createServing(slots: readonly Slot[]): (request: DeviceRequest) => Serving {
+  const known = new Map<string, Serving>()
+  return (request) => {
+    const key = request.kind === 'NAMED' ? `NAMED ${request.names.join()}` : request.deviceKind
+    let serving = known.get(key)
+    if (serving === undefined) {
+      const wanted = slots.filter(({ device }) => isWanted(device, request))
+      serving = { wanted, fitting: wanted.filter(({ device }) => isInService(device)) }
+      known.set(key, serving)
+    }
+    return serving
+  }
+}
+
+/** Before any run's turn. */
+const beforeTurns = -1
+
 /** Runs on a device that is disabled go on elsewhere. */
 function yieldDisabled(slots: readonly Slot[]): Yield[] {
   const yields: Yield[] = []
   for (const { device, holder } of slots) {
     if (device.availability !== 'DISABLED' || holder?.course !== 'RUNNING') continue
-    holder.course = 'LEAVING'
+    tellToLeave(slots, holder.runId, beforeTurns)
     yields.push({ runId: holder.runId, to: null })
   }
   return yields
 }
 
-function grant(run: QueuedRun, { slots, backfilledUntil }: Choice, now: number): Grant {
+function tellToLeave(slots: readonly Slot[], runId: string, turn: number): void {
+  for (const slot of slots) {
+    if (slot.holder?.runId === runId) changeSlot(slot, turn, { holder: { ...slot.holder, course: 'LEAVING' } })
+  }
+}
+
+function grant(run: QueuedRun, { slots, backfilledUntil }: Choice, { turn, now }: Turn): Grant {
   const { runId, priority, waitingSince } = run
   const until = backfilledUntil === null ? null : new Date(backfilledUntil)
   const seconds = run.expectedSeconds(slots.length)
   const expectedEnd = seconds === null ? null : new Date(now + seconds * 1000)
-  for (const slot of slots) {
-    slot.holder = { runId, priority, waitingSince, course: 'RUNNING', expectedEnd, backfilledUntil: until }
-  }
+  const holder = { runId, priority, waitingSince, course: 'RUNNING' as const, expectedEnd, backfilledUntil: until }
+  for (const slot of slots) changeSlot(slot, turn, { holder })
   return { runId, devices: slots.map(({ device }) => device), backfilledUntil: until }
 }
 
@@ -83,28 +125,32 @@ function waitingOf(words: string): Waiting {
   return { words, position: null, expectedStart: null, deviceNames: [] }
 }
 
-function outlookOf(slot: Slot, run: QueuedRun, now: number): Outlook {
-  const heldUntil = expectedFree({ ...slot, claim: null }, run, now)
-  return { slot: { ...slot }, at: expectedFree(slot, run, now), heldUntil }
-}
-
-interface Blocked {
+interface Blocked extends Turn {
   run: QueuedRun
-  outlooks: Outlook[]
+  fitting: readonly Slot[]
   reservation: Reservation
   position: number
-  now: number
 }
 
-function blockedOf({ run, outlooks, reservation, position, now }: Blocked): Waiting {
+function blockedOf({ run, fitting, reservation, position, turn, now }: Blocked): Waiting {
   const { at, slots } = reservation
-  const fitting = outlooks.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
   return {
-    words: blockedWords({ request: run.request, fitting, position, at, now }),
+    // Made when they are asked for: nobody reads those of each run in a long queue. Said of the devices as they were
+    // before this run's own were kept.
+    get words() {
+      const outlooks = fitting.map((slot) => outlookOf(slotAt(slot, turn), run, now))
+      outlooks.sort((a, b) => (a.at === b.at ? 0 : a.at - b.at))
+      return blockedWords({ request: run.request, fitting: outlooks, position, at, now })
+    },
     position,
     expectedStart: at === Infinity ? null : new Date(at),
     deviceNames: at === Infinity ? [] : slots.map(({ device }) => device.name),
   }
+}
+
+function outlookOf(slot: SlotView, run: QueuedRun, now: number): Outlook {
+  const heldUntil = expectedFree({ ...slot, claim: null }, run, now)
+  return { slot, at: expectedFree(slot, run, now), heldUntil }
 }
 
 interface NextLook {

@@ -2,14 +2,14 @@
 // start.
 import type { DeviceRequest } from '../../shared/run-spec.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
-import { fewestOf, isInService, isOpen, type Slot } from './device-slots.ts'
+import { fewestOf, isInService, isOpen, type SlotView } from './device-slots.ts'
 
 /** More are counted, not named. */
 const namedDevices = 4
 
 /** A device as one run sees it. Times in ms, Infinity where nobody can tell. */
 export interface Outlook {
-  slot: Slot
+  slot: SlotView
   /** When the run can expect to have it. */
   at: number
   /** When the run that holds it is expected to give it back. */
