@@ -21,6 +21,10 @@ export type EpochMetrics = operations.EpochMetricsFieldsFragment
 export type Evaluation = operations.EvaluationFieldsFragment
 /** Layers, FLOPs and memory of a model; counts are decimal strings. */
 export type ModelSummary = operations.ModelSummaryFieldsFragment
+/** What a run would take, and when it would start, were it created now; counts are decimal strings. */
+export type PlannedRun = Omit<Extract<operations.PlanRunQuery['planRun'], { plan: unknown }>, '__typename'>
+/** What was expected of a run when it was created, null where nobody could tell; and when it is expected to end. */
+export type RunPlan = NonNullable<operations.RunPlanQuery['run']>
 export type ServerInfo = operations.ServerQuery['server']
 
 /** One page of a list: `nodes` in order, `pageInfo.endCursor` to ask for the next with `after`. */
@@ -117,6 +121,13 @@ export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMe
    * @throws TrainqlFailure `NOT_FOUND`
    */
   evaluation(id: string, options?: CallOptions & { confusions?: number }): Promise<Evaluation>
+  /**
+   * What `createRun` would queue: its size, how long it is expected to take and why, and when it would start. Nothing is
+   * changed. @throws TrainqlFailure as `createRun`
+   */
+  planRun(input: CreateRunInput, options?: CallOptions): Promise<PlannedRun>
+  /** What was expected of a run, with `grade` held against what happened. @throws TrainqlFailure `NOT_FOUND` */
+  runPlan(id: string, options?: CallOptions): Promise<RunPlan>
   /** Queues a run. @throws TrainqlFailure naming the field that is wrong */
   createRun(input: CreateRunInput, options?: CallOptions): Promise<Run>
   /**
@@ -235,6 +246,13 @@ export function createClient(options: ClientOptions): Client {
       const { __typename, ...evaluation } = node
       return evaluation
     },
+    async planRun(input, call) {
+      const { planRun } = await send(operations.PlanRunDocument, { input }, call)
+      if (!('plan' in planRun)) throw failureOf(planRun)
+      const { __typename, ...planned } = planRun
+      return planned
+    },
+    runPlan: async (id, call) => present((await send(operations.RunPlanDocument, { id }, call)).run, 'run', id),
     async createRun(input, call) {
       const { createRun } = await send(operations.CreateRunDocument, { input }, call)
       if ('run' in createRun) return createRun.run

@@ -10,8 +10,10 @@ export type {
   Evaluation,
   ModelSummary,
   Page,
+  PlannedRun,
   Run,
   RunEventsOptions,
+  RunPlan,
   ServerInfo,
   WaitOptions,
 } from './client.ts'

@@ -4,6 +4,7 @@ import type { CheckpointRecord } from './checkpoints/checkpoint.record.ts'
 import type { EpochClassesRecord } from './metrics/epoch-classes.payload.ts'
 import type { EpochMetricsRecord } from './metrics/epoch-metrics.payload.ts'
 import type { DeviceRecord } from './devices/device.record.ts'
+import type { RunGrade } from './planning/grade.ts'
 import type { RunEventService } from './runs/run-event.service.ts'
 import type { RunRecord } from './runs/run.record.ts'
 
@@ -14,6 +15,8 @@ export interface Context {
   epochMetrics: DataLoader<string, EpochMetricsRecord[]>
   /** By the key of the epoch's metrics. */
   epochClasses: DataLoader<string, EpochClassesRecord | null>
+  /** By run key; null where there is nothing to grade. */
+  runGrades: DataLoader<string, RunGrade | null>
   /** By key; those that are deleted too. */
   checkpoints: DataLoader<string, CheckpointRecord | null>
   /** By device name. */
@@ -26,6 +29,7 @@ export interface ContextSources {
   findRuns(keys: readonly string[]): Promise<RunRecord[]>
   listEpochMetrics(runKeys: readonly string[]): Promise<EpochMetricsRecord[]>
   findEpochClasses(keys: readonly string[]): Promise<Map<string, EpochClassesRecord>>
+  gradeRuns(runKeys: readonly string[]): Promise<Map<string, RunGrade>>
   findCheckpoints(keys: readonly string[]): Promise<CheckpointRecord[]>
   listDevices(): Promise<DeviceRecord[]>
 }
@@ -52,6 +56,13 @@ export function createContext(sources: ContextSources, { cache }: { cache: boole
     epochClasses: new DataLoader(
       async (keys) => {
         const found = await sources.findEpochClasses(keys)
+        return keys.map((key) => found.get(key) ?? null)
+      },
+      { cache },
+    ),
+    runGrades: new DataLoader(
+      async (keys) => {
+        const found = await sources.gradeRuns(keys)
         return keys.map((key) => found.get(key) ?? null)
       },
       { cache },

@@ -13,6 +13,7 @@ import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-c
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
 import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { NodeResolver } from './node.resolver.ts'
+import { PlanningResolver, RunPlanResolver } from './planning/planning.resolver.ts'
 import {
   DeletedCheckpointResolver,
   type EventCheckpointResolver,
@@ -36,6 +37,8 @@ export interface Resolvers {
   runs: RunResolver
   runControl: RunControlResolver
   conflictRun: ConflictRunResolver
+  planning: PlanningResolver
+  runPlan: RunPlanResolver
   runEvents: RunEventResolver
   epochMetrics: EpochMetricsResolver
   epochClasses: EpochClassesResolver
@@ -61,6 +64,8 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   RunResolver,
   RunControlResolver,
   ConflictRunResolver,
+  PlanningResolver,
+  RunPlanResolver,
   RunEventResolver,
   EpochMetricsResolver,
   EpochClassesResolver,

@@ -32,6 +32,12 @@ import { createEpochMetricsStore } from './metrics/epoch-metrics.store.ts'
 import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { createModelSummaryService } from './models/model-summary.service.ts'
 import { NodeResolver } from './node.resolver.ts'
+import { createMeasuredRunStore } from './planning/measured-run.store.ts'
+import { createPastRuns } from './planning/past-runs.ts'
+import { createPlanner } from './planning/planner.ts'
+import { PlanningResolver, RunPlanResolver } from './planning/planning.resolver.ts'
+import { createPlanningService } from './planning/planning.service.ts'
+import { createRunEstimates } from './planning/run-estimates.ts'
 import {
   DeletedCheckpointResolver,
   PinnedCheckpointResolver,
@@ -50,7 +56,6 @@ import { RunResolver } from './runs/run.resolver.ts'
 import { createRunService } from './runs/run.service.ts'
 import { createRunStore } from './runs/run.store.ts'
 import { recoverRuns } from './scheduling/recovery.ts'
-import { noEstimates } from './scheduling/estimates.ts'
 import { createScheduler } from './scheduling/scheduler.ts'
 import { createLocalLauncher } from './scheduling/trainer-process.ts'
 import { createSchema } from './schema.ts'
@@ -133,7 +138,10 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const engines = createEngineService({ probe: options.probeEntry ?? probeEntry, log })
   const store = createRunStore(database)
   const events = createRunEventStore(database)
-  const feed = createRunFeed()
+  const measured = createMeasuredRunStore(database)
+  const pastRuns = createPastRuns({ store: measured, log })
+  const estimates = createRunEstimates({ pastRuns, now })
+  const feed = createRunFeed((runId, { events: news }) => pastRuns.observe(runId, news))
   const checkpointStore = createCheckpointStore(database)
   const checkpoints = createCheckpointService(checkpointStore)
   const guard = createLimit(1)
@@ -144,7 +152,6 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const limits = { silentSeconds, stalledSeconds }
   const quarantine = createQuarantineService({ store: deviceStore, log, now })
   const carrying = { store, events, checkpoints, quarantine, launcher, runsDirectory, log, now }
-  const estimates = noEstimates
   const scheduling = { ...carrying, home, feed, devices, estimates, datasetRoots, cacheFolder, cancelGraceMs, limits }
   const scheduler = createScheduler(scheduling)
   const availability = createDeviceAvailabilityService({
@@ -162,6 +169,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     log,
     now,
   })
+  const planner = createPlanner({ devices, queue: scheduler.queue, estimates, log, now })
   const runs = createRunService({
     store,
     devices,
@@ -171,9 +179,11 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     imports: room.imports,
     guard,
     carrier: scheduler,
+    planner,
     now,
   })
   const runControl = createRunControlService({ store, devices, engines, checkpoints, control: scheduler })
+  const planning = createPlanningService({ runs, measured, devices, estimates, planner })
   const runEvents = createRunEventService({ runs: store, events, feed })
 
   const facts = { version: await readVersion(), dataDirectory: home, startedAt }
@@ -186,6 +196,8 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     runs: new RunResolver(runs, runsDirectory),
     runControl: new RunControlResolver(runControl, runsDirectory),
     conflictRun: new ConflictRunResolver(runsDirectory),
+    planning: new PlanningResolver(planning),
+    runPlan: new RunPlanResolver(),
     runEvents: new RunEventResolver(runEvents),
     epochMetrics: new EpochMetricsResolver(),
     epochClasses: new EpochClassesResolver(),
@@ -206,6 +218,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     findRuns: (keys: readonly string[]) => runs.findMany(keys),
     listEpochMetrics: (keys: readonly string[]) => metrics.list(keys),
     findEpochClasses: (keys: readonly string[]) => metrics.findClasses(keys),
+    gradeRuns: (keys: readonly string[]) => planning.gradeRuns(keys),
     findCheckpoints: (keys: readonly string[]) => checkpoints.findMany(keys),
     listDevices: () => devices.list(),
   }

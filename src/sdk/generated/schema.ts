@@ -638,6 +638,13 @@ export type EpochMetrics = Node & {
   wallSeconds: Scalars['Float']['output'];
 };
 
+/** What is expected, and between what it is likely to lie. */
+export type Expectation = {
+  expected: Scalars['Float']['output'];
+  high: Scalars['Float']['output'];
+  low: Scalars['Float']['output'];
+};
+
 export type ExportCheckpointInput = {
   checkpoint: Scalars['ID']['input'];
   /** ONNX: batch norm folded into the convolutions. */
@@ -695,6 +702,16 @@ export type FinishedEvent = RunEvent & {
 export type FullDiskPolicy =
   | 'CONTINUE'
   | 'FAIL';
+
+/** What was expected beside what happened. */
+export type Graded = {
+  /** Null as long as it is not known. */
+  actual?: Maybe<Scalars['Float']['output']>;
+  /** Of what was expected: above 0 where it came to more. Null where one of the two is unknown. */
+  errorPercent?: Maybe<Scalars['Float']['output']>;
+  /** Null where nobody could tell. */
+  expected?: Maybe<Scalars['Float']['output']>;
+};
 
 export type ImageSize = {
   height: Scalars['Int']['output'];
@@ -1164,6 +1181,26 @@ export type PausedEvent = RunEvent & {
   seq: Scalars['BigInt']['output'];
 };
 
+/** What an estimate rests on. */
+export type PlanBasis =
+  /** Runs of the same model on images of the same size. */
+  | 'PAST_RUNS'
+  /** The FLOPs of the model, at the rate of runs of other models on such devices. */
+  | 'PROFILE';
+
+export type PlanRunResult = ConflictFailure | InvalidInputFailure | LoadRefusedFailure | NotFoundFailure | PlanRunSuccess;
+
+export type PlanRunSuccess = {
+  expectedEnd?: Maybe<Scalars['DateTime']['output']>;
+  /** When it would get its devices if it were queued now. */
+  expectedStart?: Maybe<Scalars['DateTime']['output']>;
+  plan: RunPlan;
+  /** In the queue, from 1. Null where it would start at once, and where it cannot start as things are. */
+  queuePosition?: Maybe<Scalars['Int']['output']>;
+  /** In words; null where it would start at once. */
+  waitingFor?: Maybe<Scalars['String']['output']>;
+};
+
 /** What the engine computes in. BF16 keeps weights, sums and updates in fp32. */
 export type Precision =
   | 'BF16'
@@ -1221,6 +1258,8 @@ export type Query = {
   /** What a model is made of, and the operations and memory that training it takes; nothing is started. */
   modelSummary: ModelSummaryResult;
   node?: Maybe<Node>;
+  /** What a run would take and when it would start, were it created now; nothing is changed. */
+  planRun: PlanRunResult;
   pretrainedWeights: Array<PretrainedWeights>;
   run?: Maybe<Run>;
   runEvent?: Maybe<RunEvent>;
@@ -1290,6 +1329,11 @@ export type QueryModelSummaryArgs = {
 
 export type QueryNodeArgs = {
   id: Scalars['ID']['input'];
+};
+
+
+export type QueryPlanRunArgs = {
+  input: CreateRunInput;
 };
 
 
@@ -1485,6 +1529,8 @@ export type Run = Node & {
   epochs: Scalars['Int']['output'];
   /** In order. */
   events: RunEventConnection;
+  /** Of a run that is queued, starting or under way, from its own images/s once there are some; null where nobody can tell. A time that has passed: it takes longer than was expected. */
+  expectedEnd?: Maybe<Scalars['DateTime']['output']>;
   /** Of a queued run, where the runs before it are expected to end. */
   expectedStart?: Maybe<Scalars['DateTime']['output']>;
   failure?: Maybe<RunFailure>;
@@ -1509,6 +1555,8 @@ export type Run = Node & {
   parameters?: Maybe<Scalars['BigInt']['output']>;
   /** Who has it pausing or paused. */
   pauseReason?: Maybe<PauseReason>;
+  /** What was expected of it when it was created; null where nobody could tell. */
+  plan?: Maybe<RunPlan>;
   precision: Precision;
   /** The highest is served first. */
   priority: Scalars['Int']['output'];
@@ -1608,6 +1656,45 @@ export type RunFailure = {
   message: Scalars['String']['output'];
   nonFinite: Scalars['Boolean']['output'];
   step?: Maybe<Scalars['Int']['output']>;
+};
+
+/** What was expected of a run, held against what happened. */
+export type RunGrade = {
+  /** Devices that it got first. */
+  deviceNames: Array<Scalars['String']['output']>;
+  /** Known once it has succeeded; not of a run that took several attempts. */
+  durationSeconds: Graded;
+  /** The median of its latest epochs. */
+  imagesPerSecond: Graded;
+  /** From its creation until it first got devices. */
+  waitSeconds: Graded;
+};
+
+/** What a run computes, and what is expected of it before it is queued. */
+export type RunPlan = {
+  /** The basis in words, or why nothing can be told. */
+  basedOn: Scalars['String']['output'];
+  basis?: Maybe<PlanBasis>;
+  /** Devices that it was to get; empty where nobody could tell. */
+  deviceNames: Array<Scalars['String']['output']>;
+  /** From its first step to its end, validation and checkpoints included. */
+  durationSeconds?: Maybe<Expectation>;
+  /** FLOPs of one image in a training step, forward and backward. Null where the size of the images is known only once they are opened. */
+  flopsPerImage?: Maybe<Scalars['BigInt']['output']>;
+  /** Null of a run that is not created, and before it has got devices. */
+  grade?: Maybe<RunGrade>;
+  /** Of training, on the devices that it was to get. Null where nothing is known to tell by. */
+  imagesPerSecond?: Maybe<Expectation>;
+  /** Bytes for all devices together, with weights and optimizer state, which they share. */
+  memoryBytes?: Maybe<Scalars['BigInt']['output']>;
+  /** Bytes that the native engine takes for each device. Null where the size of the images is known only once they are opened, and for the engine TFJS. */
+  memoryBytesPerDevice?: Maybe<Scalars['BigInt']['output']>;
+  parameters: Scalars['BigInt']['output'];
+  /** Of all epochs. */
+  steps: Scalars['Int']['output'];
+  stepsPerEpoch: Scalars['Int']['output'];
+  /** Until it was to get them; null where nobody could tell. */
+  waitSeconds?: Maybe<Scalars['Float']['output']>;
 };
 
 export type RunProgress = {

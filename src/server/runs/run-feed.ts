@@ -36,7 +36,8 @@ interface Live {
   waiting: Set<() => void>
 }
 
-export function createRunFeed(): RunFeed {
+/** `onPublish` hears of every run's news, before who waits for them. */
+export function createRunFeed(onPublish: (runId: string, news: News) => void = () => undefined): RunFeed {
   const lives = new Map<string, Live>()
   /** Part of every version, so that a run forgotten meanwhile is not taken for one that never was. */
   let forgotten = 0
@@ -53,6 +54,7 @@ export function createRunFeed(): RunFeed {
 
   return {
     publish(runId, { events, ended }) {
+      onPublish(runId, { events, ended })
       const live = liveOf(runId)
       live.events.push(...events)
       live.ended = ended

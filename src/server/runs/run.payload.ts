@@ -61,6 +61,7 @@ export function runPayload(record: RunRecord, runsDirectory: string): Run {
     finishedAt: record.finishedAt,
     directory: join(runsDirectory, record.id),
     initialKey: record.initialFrom,
+    keptPlan: record.plan,
     initialise: spec.initialise.kind === 'CHECKPOINT' ? spec.initialise : null,
     checkpointPolicy: spec.checkpoints,
     loadReport: record.loadReport,

@@ -8,8 +8,7 @@ import { Device } from '../devices/device.type.ts'
 import { answer } from '../failures/answer.ts'
 import { findKeyOf } from '../node.type.ts'
 import { DateTimeScalar } from '../scalars.ts'
-import { CreateRunInput, type CreateRunResult, CreateRunResultUnion } from './run.input.ts'
-import { isAbsent } from './recipe-request.ts'
+import { CreateRunInput, type CreateRunResult, CreateRunResultUnion, initialKeyOf } from './run.input.ts'
 import { runPayload } from './run.payload.ts'
 import type { RunRecord } from './run.record.ts'
 import type { RunService, WaitingRun } from './run.service.ts'
@@ -48,15 +47,9 @@ export class RunResolver {
 
   @Mutation(() => CreateRunResultUnion)
   createRun(@Arg('input', () => CreateRunInput) input: CreateRunInput): Promise<CreateRunResult> {
-    const checkpoint = input.initialise?.checkpoint
     return answer(['LoadRefusedFailure', 'InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'CreateRunSuccess',
-      run: this.show(
-        await this.runs.create(
-          input,
-          isAbsent(checkpoint) ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint),
-        ),
-      ),
+      run: this.show(await this.runs.create(input, initialKeyOf(input))),
     }))
   }
 

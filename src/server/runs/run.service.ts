@@ -1,7 +1,7 @@
 // Rules of runs: what may be asked for, and who is asked to carry it out.
 import { invalidInput, TrainqlError } from '../../shared/errors.ts'
 import { checkAugmentationSize, type ImageSize } from '../../shared/augmentation.ts'
-import type { RunPlan } from '../../shared/run-plan.ts'
+import { type RunPlan, stepsPerEpoch } from '../../shared/run-plan.ts'
 import { checkWarmUp } from '../../shared/recipe.ts'
 import { parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
 import type { RunState } from '../../shared/run-state.ts'
@@ -31,6 +31,12 @@ export interface RunCarrier extends RunControl {
   waiting(runId: string): WaitingRun | null
 }
 
+/** Tells what is expected of a run; the planning room implements it. */
+export interface RunPlanner {
+  /** Never rejects; null where nobody can tell. */
+  tryPlan(spec: RunSpec, dataset: DatasetInfo): Promise<RunPlan | null>
+}
+
 export interface WaitingRun {
   /** What it waits for. */
   words: string
@@ -53,6 +59,11 @@ export interface RunService {
   page(page: PageRequest<string>, states: readonly RunState[] | null): Promise<RunRecord[]>
   count(states: readonly RunState[] | null): Promise<number>
   /**
+   * The spec of a run as it would be created, checked as `create` does; nothing is fetched or written.
+   * @throws TrainqlError as `create`
+   */
+  draft(request: RunRequest, initial: string | null): Promise<{ spec: RunSpec; dataset: DatasetInfo }>
+  /**
    * Queues a run; `initial` is the key of the checkpoint that it names to begin with. Where it throws, nothing is left: no row, no folder, no process.
    * @throws TrainqlError `INVALID_INPUT`, `NOT_FOUND`, `DATASET_NOT_FOUND`, `DATASET_INVALID`, `DEVICE_UNAVAILABLE`,
    * `ENGINE_UNAVAILABLE`, `CONFLICT` (the server is stopping)
@@ -71,11 +82,12 @@ export interface RunServiceDeps {
   /** Taken one at a time with the deletion of checkpoints. */
   guard: Limit
   carrier: RunCarrier
+  planner: RunPlanner
   now: () => Date
 }
 
 export function createRunService(deps: RunServiceDeps): RunService {
-  const { store, devices, datasets, engines, checkpoints, imports, guard, carrier, now } = deps
+  const { store, devices, datasets, engines, checkpoints, imports, guard, carrier, planner, now } = deps
 
   async function get(id: string): Promise<RunRecord> {
     const run = await store.find(id)
@@ -91,13 +103,20 @@ export function createRunService(deps: RunServiceDeps): RunService {
     return isAbsent(pretrained) ? checkpoints.get(key ?? '') : publishedFacts(pretrained)
   }
 
-  async function check(initial: InitialFacts | null, spec: RunSpec): Promise<void> {
+  async function check(initial: InitialFacts | null, spec: RunSpec): Promise<DatasetInfo> {
     const dataset = await datasets.get(spec.dataset)
     if (initial !== null) checkInitialise(spec, initial, dataset)
     checkImages(spec, dataset)
     checkSize(spec, dataset)
     checkWarmUp(spec.schedule, spec.epochs * stepsPerEpoch(spec, dataset))
     await engines.check(spec, await devices.check(spec.devices))
+    return dataset
+  }
+
+  async function draft(request: RunRequest, key: string | null) {
+    const initial = await findInitial(request.initialise, key)
+    const spec = parseRunSpec(specOf(request, createSortableId(now()), initial))
+    return { spec, initial, dataset: await check(initial, spec) }
   }
 
   return {
@@ -105,15 +124,15 @@ export function createRunService(deps: RunServiceDeps): RunService {
     findMany: (ids) => store.findMany(ids),
     page: (page, states) => store.page(page, states),
     count: (states) => store.count(states),
+    draft,
     async create(request, key) {
       const { pretrained = null } = request.initialise ?? {}
-      const draft = await findInitial(request.initialise, key)
-      await check(draft, parseRunSpec(specOf(request, createSortableId(now()), draft)))
+      const { initial: named, dataset } = await draft(request, key)
       // Published weights may have to be fetched, which nothing that was declined should do.
-      const initial = pretrained === null ? draft : await imports.getPretrained(pretrained)
+      const initial = pretrained === null ? named : await imports.getPretrained(pretrained)
       const createdAt = now()
       const spec = parseRunSpec(specOf(request, createSortableId(createdAt), initial))
-      const submission = { createdAt, plan: null }
+      const submission = { createdAt, plan: await planner.tryPlan(spec, dataset) }
       if (initial === null) await carrier.submit(spec, submission)
       else {
         await guard(async () => {
@@ -147,11 +166,6 @@ function checkImages(spec: RunSpec, dataset: DatasetInfo): void {
     message: `Expected a global batch of at most ${trainImages}, the training images in use; got ${spec.globalBatch}.`,
     fix: 'Lower the global batch, or use more training images.',
   })
-}
-
-/** An incomplete last batch is dropped. */
-function stepsPerEpoch(spec: RunSpec, dataset: DatasetInfo): number {
-  return Math.floor((spec.trainImages ?? dataset.trainImages) / spec.globalBatch)
 }
 
 /** What depends on the size of the images, where it is known before the trainer opens them. */

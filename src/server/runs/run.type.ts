@@ -5,6 +5,7 @@ import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
 import type { Precision } from '../../shared/recipe.ts'
 import { type PauseReason, pauseReasons } from '../../shared/events.ts'
 import { type RunAction, runActions, type RunState, runStates } from '../../shared/run-state.ts'
+import type { RunPlan } from '../../shared/run-plan.ts'
 import { LoadReport } from '../checkpoints/load-report.type.ts'
 import { countedConnectionType } from '../connection.type.ts'
 import { enumOf } from '../enum.ts'
@@ -71,6 +72,8 @@ export class Run extends Node {
   key!: string
   /** Of the checkpoint that it was to start from, for the field `initialisedFrom`. */
   initialKey!: string | null
+  /** As it is kept, for the field `plan`. */
+  keptPlan!: RunPlan | null
 
   @Field(() => ID)
   override id!: string

@@ -25,8 +25,24 @@ export interface Queue {
   schedule(): Promise<void>
   /** Why a queued run still waits; null where it does not. */
   waiting(runId: string): Waiting | null
+  /** What became of one more run if it were queued now; nothing is changed by asking. */
+  preview(run: Candidate): Promise<QueuePreview>
   /** Starts nothing more; returns when nothing is being started. */
   close(): Promise<void>
+}
+
+/** A run that is not queued. */
+export type Candidate = Pick<QueuedRun, 'request' | 'priority' | 'expectedSeconds'>
+
+export interface QueuePreview {
+  /** Those it would get, or is expected to start on; none where nobody can tell. */
+  deviceNames: string[]
+  /** In the queue, from 1; null where it would start at once, and where it cannot start as things are. */
+  position: number | null
+  /** Seconds until it would start; null where nobody can tell. */
+  waitSeconds: number | null
+  /** Why it would wait, in words; null where it would start at once. */
+  words: string | null
 }
 
 export interface QueueDeps {
@@ -42,6 +58,9 @@ export interface QueueDeps {
   log: Log
   now: () => Date
 }
+
+/** Behind every run that was queued at the same time. */
+const candidateId = '~'
 
 /** What could not be started is tried again. */
 const retryStartMs = 30_000
@@ -71,13 +90,33 @@ export function createQueue(deps: QueueDeps): Queue {
 
   async function look(): Promise<QueueSituation> {
     const [queue, holding] = await Promise.all([store.listInStates(['QUEUED']), store.listInStates(holdingRunStates)])
+    const all = await devices.list()
+    await estimates.refresh(all)
     const at = now()
     return {
       queue: queue.map((run) => queuedRun(run, estimates, at)),
       holding: holding.map((run) => holdingRun(run, estimates)),
-      devices: await devices.list(),
+      devices: all,
       now: at,
     }
+  }
+
+  async function preview(candidate: Candidate): Promise<QueuePreview> {
+    const situation = await look()
+    const run = { ...candidate, runId: candidateId, waitingSince: situation.now, notBefore: null }
+    const plan = planLeases({ ...situation, queue: [...situation.queue, run] })
+    const granted = plan.grants.find(({ runId }) => runId === candidateId)
+    if (granted !== undefined) {
+      return { deviceNames: granted.devices.map(({ name }) => name), position: null, waitSeconds: 0, words: null }
+    }
+    const {
+      words = null,
+      position = null,
+      expectedStart = null,
+      deviceNames = [],
+    } = plan.waiting.get(candidateId) ?? {}
+    const waitMs = expectedStart === null ? null : Math.max(0, expectedStart.getTime() - situation.now.getTime())
+    return { deviceNames, position, waitSeconds: waitMs === null ? null : waitMs / 1000, words }
   }
 
   /** Whatever happens to one run, the others have their turn. */
@@ -151,6 +190,7 @@ export function createQueue(deps: QueueDeps): Queue {
   return {
     schedule,
     waiting: (runId) => waiting.get(runId) ?? null,
+    preview,
     close() {
       closing = true
       clearTimeout(timer)

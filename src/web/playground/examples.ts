@@ -41,6 +41,46 @@ query ServerAndDevices {
 `,
     },
     {
+      query: `# What a run would take, and when it would start, were
+# it queued now. Nothing is changed; speed is told from
+# the runs before it.
+query PlanRun($input: CreateRunInput!) {
+  planRun(input: $input) {
+    ... on PlanRunSuccess {
+      plan {
+        parameters
+        flopsPerImage
+        memoryBytes
+        steps
+        imagesPerSecond {
+          expected
+          low
+          high
+        }
+        durationSeconds {
+          expected
+          low
+          high
+        }
+        basedOn
+        deviceNames
+      }
+      expectedStart
+      expectedEnd
+      waitingFor
+    }
+    ... on Failure {
+      message
+      fix
+    }
+  }
+}
+`,
+      variables: {
+        input: { dataset: 'shapes', trainImages: 2048, validationImages: 512, epochs: 2, globalBatch: 64 },
+      },
+    },
+    {
       query: `# Queues a run. Wrong input comes back as a failure
 # that says what to do; put the run's id into FollowRun.
 mutation CreateRun($input: CreateRunInput!) {

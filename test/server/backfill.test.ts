@@ -1,0 +1,71 @@
+// Real runs in a real queue: a small run passes a blocked big one only where the big one is not delayed by it.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { RunningServer } from '../../src/server/start.ts'
+import { collectEvents, createRun, makeFolder, query, removeFolder, startTestServer, waitForEvent } from './server.ts'
+
+let home: string
+let server: RunningServer
+let url: string
+
+beforeAll(async () => {
+  home = await makeFolder()
+  server = await startTestServer(home)
+  url = server.url
+})
+afterAll(async () => {
+  await server.close()
+  await removeFolder(home)
+})
+
+interface Leased {
+  at: string
+  devices: string[]
+  backfilledUntil: string | null
+}
+
+async function leases(runId: string): Promise<Leased[]> {
+  const { run } = await query<{ run: { events: { nodes: Partial<Leased>[] } } }>(
+    url,
+    `query ($id: ID!) { run(id: $id) { events(first: 50) { nodes {
+      ... on LeasedEvent { at devices backfilledUntil }
+    } } } }`,
+    { id: runId },
+  )
+  return run.events.nodes.flatMap(({ at = '', devices, backfilledUntil = null }) =>
+    devices === undefined ? [] : [{ at, devices, backfilledUntil }],
+  )
+}
+
+const cancel = (id: string): Promise<unknown> =>
+  query(url, 'mutation ($id: ID!) { cancelRun(id: $id) { __typename } }', { id })
+
+test('behind a big run that waits, the small one goes first, and the one that would take too long does not', async () => {
+  const first = await createRun(url)
+  await collectEvents(url, first.id)
+
+  const long = await createRun(url, { epochs: 5_000, devices: { names: ['cpu:0'] } })
+  const big = await createRun(url, { devices: { count: 2 } })
+  expect(big.state).toBe('QUEUED')
+  const endless = await createRun(url, { epochs: 50_000, devices: { count: 1 } })
+  expect(endless).toMatchObject({
+    state: 'QUEUED',
+    waitingFor: expect.stringContaining('1 run is before it') as string,
+  })
+  const small = await createRun(url)
+  await collectEvents(url, small.id)
+
+  const [passed] = await leases(small.id)
+  expect(passed).toMatchObject({ devices: ['cpu:1'] })
+  // It was given back before the big run could start, which still waits for the long one.
+  expect(Date.parse(passed?.backfilledUntil ?? '')).toBeGreaterThan(Date.now())
+  expect([await leases(big.id), await leases(endless.id)]).toEqual([[], []])
+
+  await cancel(long.id)
+  await waitForEvent(url, big.id, 'LeasedEvent')
+  await waitForEvent(url, endless.id, 'LeasedEvent')
+  const [ofBig] = await leases(big.id)
+  const [ofEndless] = await leases(endless.id)
+  expect(ofBig).toMatchObject({ devices: ['cpu:0', 'cpu:1'], backfilledUntil: null })
+  expect(Date.parse(ofEndless?.at ?? '')).toBeGreaterThan(Date.parse(ofBig?.at ?? ''))
+  await cancel(endless.id)
+})
