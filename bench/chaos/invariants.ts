@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { openDatabase } from '../../src/server/database/database.ts'
 import { silentLog } from '../../src/server/log.ts'
+import { createRunEventStore } from '../../src/server/runs/run-event.store.ts'
 import type { RunEvent } from '../../src/shared/events.ts'
 import { checkpointsFolder } from '../../src/shared/run-directory.ts'
 import { verifyCheckpoint } from '../../src/trainer/checkpoints/verify.ts'
@@ -109,13 +110,16 @@ function countAgreed(seen: readonly SeenEvent[], events: readonly RunEvent[]): n
   return differs === -1 ? seen.length : differs
 }
 
+/** More than a run of the storm has. */
+const mostEvents = 1_000_000
+
 /** Rows are the events in their order, numbered from 1; no device is leased. */
 async function compareDatabase(broken: Broken, home: string, orders: ReadonlyMap<string, RunEvent[]>): Promise<void> {
   const database = await openDatabase({ folder: join(home, 'db'), url: null, log: silentLog })
   try {
     for (const [runId, events] of orders) {
-      const rows = await database.prisma.event.findMany({ where: { runId }, orderBy: { cursor: 'asc' } })
-      const stored = rows.map(({ cursor, attempt, seq, type }) => `${cursor}: ${type} ${attempt}/${seq}`)
+      const rows = await createRunEventStore(database).listAfter(runId, 0, mostEvents)
+      const stored = rows.map(({ cursor, event: { attempt, seq, type } }) => `${cursor}: ${type} ${attempt}/${seq}`)
       const logged = events.map(({ type, attempt, seq }, index) => `${index + 1}: ${type} ${attempt}/${seq}`)
       const [missing, surplus] = [without(logged, stored), without(stored, logged)]
       for (const row of missing) broken.lostEvents.push(`${runId}: the database lacks ${row}`)

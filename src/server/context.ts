@@ -3,6 +3,7 @@ import DataLoader from 'dataloader'
 import type { CheckpointRecord } from './checkpoints/checkpoint.record.ts'
 import type { EpochClassesRecord } from './metrics/epoch-classes.payload.ts'
 import type { EpochMetricsRecord } from './metrics/epoch-metrics.payload.ts'
+import type { StepSeriesRecord, StepSeriesRequest } from './metrics/step-metrics.record.ts'
 import type { DeviceRecord } from './devices/device.record.ts'
 import type { RunGrade } from './planning/grade.ts'
 import type { RunEventService } from './runs/run-event.service.ts'
@@ -13,6 +14,8 @@ export interface Context {
   runs: DataLoader<string, RunRecord | null>
   /** By run key, in order of attempt and epoch. */
   epochMetrics: DataLoader<string, EpochMetricsRecord[]>
+  /** By run key and what is asked for: one query for all runs that are asked the same. */
+  stepMetrics: DataLoader<StepSeriesKey, StepSeriesRecord, string>
   /** By the key of the epoch's metrics. */
   epochClasses: DataLoader<string, EpochClassesRecord | null>
   /** By run key; null where there is nothing to grade. */
@@ -24,15 +27,23 @@ export interface Context {
   runEvents: RunEventService
 }
 
+export interface StepSeriesKey {
+  runKey: string
+  request: StepSeriesRequest
+}
+
 export interface ContextSources {
   runEvents: RunEventService
   findRuns(keys: readonly string[]): Promise<RunRecord[]>
   listEpochMetrics(runKeys: readonly string[]): Promise<EpochMetricsRecord[]>
+  listStepSeries(runKeys: readonly string[], request: StepSeriesRequest): Promise<Map<string, StepSeriesRecord>>
   findEpochClasses(keys: readonly string[]): Promise<Map<string, EpochClassesRecord>>
   gradeRuns(runKeys: readonly string[]): Promise<Map<string, RunGrade>>
   findCheckpoints(keys: readonly string[]): Promise<CheckpointRecord[]>
   listDevices(): Promise<DeviceRecord[]>
 }
+
+const emptySeries: StepSeriesRecord = { steps: 0, points: [] }
 
 /** `cache`: remember rows as long as the context lives; right for one request, wrong for a subscription that stays. */
 export function createContext(sources: ContextSources, { cache }: { cache: boolean }): Context {
@@ -52,6 +63,21 @@ export function createContext(sources: ContextSources, { cache }: { cache: boole
         return keys.map((key) => found.get(key) ?? [])
       },
       { cache },
+    ),
+    stepMetrics: new DataLoader(
+      async (keys) => {
+        const asked = new Map(keys.map(({ request }) => [JSON.stringify(request), request]))
+        const found = new Map(
+          await Promise.all(
+            [...asked].map(async ([text, request]) => {
+              const runKeys = keys.flatMap((key) => (JSON.stringify(key.request) === text ? [key.runKey] : []))
+              return [text, await sources.listStepSeries(runKeys, request)] as const
+            }),
+          ),
+        )
+        return keys.map(({ runKey, request }) => found.get(JSON.stringify(request))?.get(runKey) ?? emptySeries)
+      },
+      { cache, cacheKeyFn: ({ runKey, request }) => JSON.stringify([runKey, request]) },
     ),
     epochClasses: new DataLoader(
       async (keys) => {

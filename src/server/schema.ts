@@ -11,6 +11,7 @@ import { ServerResolver } from './engines/engine.resolver.ts'
 import { Failure } from './failures/failure.type.ts'
 import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-classes.resolver.ts'
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
+import { StepMetricsResolver } from './metrics/step-metrics.resolver.ts'
 import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { NodeResolver } from './node.resolver.ts'
 import { PlanningResolver, RunPlanResolver } from './planning/planning.resolver.ts'
@@ -41,6 +42,7 @@ export interface Resolvers {
   runPlan: RunPlanResolver
   runEvents: RunEventResolver
   epochMetrics: EpochMetricsResolver
+  stepMetrics: StepMetricsResolver
   epochClasses: EpochClassesResolver
   confusionMatrix: ConfusionMatrixResolver
   checkpoints: CheckpointResolver
@@ -68,6 +70,7 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   RunPlanResolver,
   RunEventResolver,
   EpochMetricsResolver,
+  StepMetricsResolver,
   EpochClassesResolver,
   ConfusionMatrixResolver,
   CheckpointResolver,

@@ -29,6 +29,10 @@ import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-c
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
 import { createEpochMetricsService } from './metrics/epoch-metrics.service.ts'
 import { createEpochMetricsStore } from './metrics/epoch-metrics.store.ts'
+import { StepMetricsResolver } from './metrics/step-metrics.resolver.ts'
+import { createStepMetricsService } from './metrics/step-metrics.service.ts'
+import type { StepSeriesRequest } from './metrics/step-metrics.record.ts'
+import { createStepMetricsStore } from './metrics/step-metrics.store.ts'
 import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { createModelSummaryService } from './models/model-summary.service.ts'
 import { NodeResolver } from './node.resolver.ts'
@@ -146,6 +150,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const checkpoints = createCheckpointService(checkpointStore)
   const guard = createLimit(1)
   const metrics = createEpochMetricsService(createEpochMetricsStore(database))
+  const stepMetrics = createStepMetricsService(createStepMetricsStore(database))
   const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
   const { dataRoots: datasetRoots, cacheFolder } = options
   const { cancelGraceMs, silentSeconds, stalledSeconds } = options
@@ -200,6 +205,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     runPlan: new RunPlanResolver(),
     runEvents: new RunEventResolver(runEvents),
     epochMetrics: new EpochMetricsResolver(),
+    stepMetrics: new StepMetricsResolver(),
     epochClasses: new EpochClassesResolver(),
     confusionMatrix: new ConfusionMatrixResolver(),
     checkpointTransfer: new CheckpointTransferResolver({ ...room, home }),
@@ -217,6 +223,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     runEvents,
     findRuns: (keys: readonly string[]) => runs.findMany(keys),
     listEpochMetrics: (keys: readonly string[]) => metrics.list(keys),
+    listStepSeries: (keys: readonly string[], request: StepSeriesRequest) => stepMetrics.listSeries(keys, request),
     findEpochClasses: (keys: readonly string[]) => metrics.findClasses(keys),
     gradeRuns: (keys: readonly string[]) => planning.gradeRuns(keys),
     findCheckpoints: (keys: readonly string[]) => checkpoints.findMany(keys),

@@ -59,6 +59,7 @@ async function rowsOf(runId: string): Promise<unknown> {
   const { prisma } = database
   const { id: _, spec: __, ...run } = await prisma.run.findUniqueOrThrow({ where: { id: runId } })
   const events = await prisma.event.findMany({ where: { runId }, orderBy: { cursor: 'asc' } })
+  const steps = await prisma.stepMetrics.findMany({ where: { runId }, orderBy: { cursor: 'asc' } })
   const logs = await prisma.eventLog.findMany({ where: { runId } })
   const anonymous = (value: unknown): unknown =>
     JSON.parse(
@@ -67,7 +68,7 @@ async function rowsOf(runId: string): Promise<unknown> {
         'RUN',
       ),
     )
-  return anonymous({ run, events, logs })
+  return anonymous({ run, events, steps, logs })
 }
 
 test('steps take the quick way, and only they', () => {
@@ -94,7 +95,12 @@ test('both ways lead to the same rows, for many runs at once', async () => {
   const [quick, alsoQuick, long] = await Promise.all(names.map(rowsOf))
   expect(long).toMatchObject({
     run: { lastCursor: 3, step: 3, loss: 1e-300, imagesPerSecond: 1 / 3 },
-    events: [{ cursor: 1, type: 'step', at, payload: { loss: losses[0] } }, { payload: { loss: null } }, { cursor: 3 }],
+    events: [],
+    steps: [
+      { cursor: 1, seq: 1, at, loss: losses[0] },
+      { loss: null, nonFinite: true },
+      { cursor: 3, loss: 1e-300 },
+    ],
     logs: [{ attempt: 1, seq: 3, offset: String(2 ** 40 + 3) }],
   })
   expect(quick).toEqual(long)
@@ -114,6 +120,6 @@ test('a batch that does not follow the newest event writes nothing, and the rest
   )
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
   expect(String((results[1] as PromiseRejectedResult).reason)).toContain('a run has other events by now')
-  expect(await rowsOf('r-stale')).toMatchObject({ run: { lastCursor: 0, step: 0 }, events: [], logs: [] })
-  expect(await rowsOf('r-after')).toMatchObject({ run: { lastCursor: 1, step: 1 }, events: [{ cursor: 1 }] })
+  expect(await rowsOf('r-stale')).toMatchObject({ run: { lastCursor: 0, step: 0 }, steps: [], logs: [] })
+  expect(await rowsOf('r-after')).toMatchObject({ run: { lastCursor: 1, step: 1 }, steps: [{ cursor: 1 }] })
 })

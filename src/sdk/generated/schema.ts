@@ -1267,6 +1267,8 @@ export type Query = {
   runs: RunConnection;
   /** Version and engine of this server. */
   server: Server;
+  /** No steps for an unknown run. */
+  stepMetrics: StepMetrics;
 };
 
 
@@ -1354,6 +1356,16 @@ export type QueryRunsArgs = {
   first?: InputMaybe<Scalars['Int']['input']>;
   last?: InputMaybe<Scalars['Int']['input']>;
   states?: InputMaybe<Array<RunState>>;
+};
+
+
+export type QueryStepMetricsArgs = {
+  attempt?: InputMaybe<Scalars['Int']['input']>;
+  fromStep?: InputMaybe<Scalars['Int']['input']>;
+  includeSuperseded?: Scalars['Boolean']['input'];
+  maxPoints?: Scalars['Int']['input'];
+  runId: Scalars['ID']['input'];
+  toStep?: InputMaybe<Scalars['Int']['input']>;
 };
 
 export type QueuedEvent = RunEvent & {
@@ -1570,6 +1582,7 @@ export type Run = Node & {
   state: RunState;
   /** When the state was last another one. */
   stateSince: Scalars['DateTime']['output'];
+  stepMetrics: StepMetrics;
   syncBatchNorm: Scalars['Boolean']['output'];
   /** Another one whenever something has happened that a decision about the run may rest on. Give it as `expectedVersion`. */
   version: Scalars['Int']['output'];
@@ -1591,6 +1604,15 @@ export type RunEventsArgs = {
   before?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
   last?: InputMaybe<Scalars['Int']['input']>;
+};
+
+
+export type RunStepMetricsArgs = {
+  attempt?: InputMaybe<Scalars['Int']['input']>;
+  fromStep?: InputMaybe<Scalars['Int']['input']>;
+  includeSuperseded?: Scalars['Boolean']['input'];
+  maxPoints?: Scalars['Int']['input'];
+  toStep?: InputMaybe<Scalars['Int']['input']>;
 };
 
 /** What a user may ask of a run. */
@@ -1825,6 +1847,30 @@ export type StepEvent = RunEvent & {
   /** Without gaps from 1 within an attempt. */
   seq: Scalars['BigInt']['output'];
   step: Scalars['Int']['output'];
+};
+
+/** Steps of a run in the order they were taken. Where there are more than asked for, consecutive ones share a bucket, and of each bucket these are kept as they were: the smallest and the largest loss, the last step, and the first loss that is not finite. */
+export type StepMetrics = {
+  points: Array<StepPoint>;
+  /** How many there are before thinning. */
+  steps: Scalars['Int']['output'];
+  thinned: Scalars['Boolean']['output'];
+};
+
+/** What one step measured. */
+export type StepPoint = {
+  at: Scalars['DateTime']['output'];
+  attempt: Scalars['Int']['output'];
+  epoch: Scalars['Int']['output'];
+  imagesPerSecond: Scalars['Float']['output'];
+  learningRate: Scalars['Float']['output'];
+  /** Null where it was not finite. */
+  loss?: Maybe<Scalars['Float']['output']>;
+  nonFinite: Scalars['Boolean']['output'];
+  /** Of the run, from 1. */
+  step: Scalars['Int']['output'];
+  /** A later attempt has trained this step anew. */
+  superseded: Scalars['Boolean']['output'];
 };
 
 export type StoppedEvent = RunEvent & {

@@ -1,8 +1,11 @@
-// The quick way to store steps, which are nearly all events there are: those of any number of runs, with all they change,
-// in one statement. What else events may change goes the way of `run.store.ts`, and steps could too.
+// Writes steps, which are nearly all events there are. The quick way takes those of any number of runs, with all they
+// change, in one statement; in a transaction with other events they go the way of `run.store.ts`, to the same rows.
+import type { RunEvent } from '../../shared/events.ts'
 import type { Database } from '../database/database.ts'
-import type { Prisma } from '../prisma-client/client.ts'
+import { blockEvents, wholeBlocks } from '../metrics/step-block.ts'
+import { Prisma } from '../prisma-client/client.ts'
 import type { ProjectedBatch, RunProjection } from './run.projection.ts'
+import type { StoredEvent } from './run.record.ts'
 import type { RunChange } from './run.store.ts'
 
 /** Columns of a run that steps change. */
@@ -14,9 +17,15 @@ const stepColumns: ReadonlySet<keyof RunProjection> = new Set([
   'lastCursor',
 ])
 
+export type StoredStep = StoredEvent & { event: Extract<RunEvent, { type: 'step' }> }
+
+export function isStep(stored: StoredEvent): stored is StoredStep {
+  return stored.event.type === 'step'
+}
+
 /** Whether a batch is all steps, and changed nothing but what steps change. */
 export function isOfSteps({ events, changed }: ProjectedBatch): boolean {
-  return events.every(({ event }) => event.type === 'step') && changed.every((column) => stepColumns.has(column))
+  return events.every(isStep) && changed.every((column) => stepColumns.has(column))
 }
 
 /**
@@ -31,16 +40,6 @@ export function storeSteps(prisma: Database['prisma'], changes: readonly RunChan
     const { epoch, step, loss, imagesPerSecond, lastCursor } = run
     return { runId, epoch, step, loss, imagesPerSecond, lastCursor, before: lastCursor - events.length }
   })
-  const events = changes.flatMap(({ runId, batch }) =>
-    batch.events.map(({ cursor, event }) => ({
-      runId,
-      cursor,
-      attempt: event.attempt,
-      seq: event.seq,
-      at: event.at,
-      payload: event,
-    })),
-  )
   const positions = changes.flatMap(({ runId, positions: own }) => own.map((position) => ({ runId, ...position })))
   return prisma.$queryRaw`
     WITH moved AS (
@@ -58,13 +57,64 @@ export function storeSteps(prisma: Database['prisma'], changes: readonly RunChan
       FROM jsonb_to_recordset(${JSON.stringify(positions)}::jsonb) AS new(
         "runId" text, "attempt" integer, "seq" integer, "offset" bigint)
       ON CONFLICT ("runId", "attempt") DO UPDATE SET "seq" = excluded."seq", "offset" = excluded."offset"
-    ), events AS (
-      INSERT INTO "Event" ("runId", "cursor", "attempt", "seq", "type", "at", "payload")
-      SELECT "runId", "cursor", "attempt", "seq", 'step', "at", "payload"
-      FROM jsonb_to_recordset(${JSON.stringify(events)}::jsonb) AS new(
-        "runId" text, "cursor" integer, "attempt" integer, "seq" integer, "at" timestamptz, "payload" jsonb)
-    )
+    ), ${stepRows(changes)}
     SELECT set_config('synchronous_commit', 'off', true),
       CASE WHEN count(*) = ${runs.length} THEN '0' ELSE 'a run has other events by now' END::integer
     FROM moved`
 }
+
+/** The steps among the events of a batch, and the blocks that these events make whole; null where there are none. */
+export function storeStepRows(prisma: Database['prisma'], change: RunChange): Prisma.PrismaPromise<unknown> | null {
+  const { events, run } = change.batch
+  if (!events.some(isStep) && wholeBlocks(run.lastCursor - events.length, run.lastCursor) === null) return null
+  return prisma.$executeRaw`WITH ${stepRows([change])} SELECT`
+}
+
+/** The tables `steps` and `blocks` of a WITH clause, which write. */
+function stepRows(changes: readonly RunChange[]): Prisma.Sql {
+  const steps = changes.flatMap(({ runId, batch }) =>
+    batch.events.filter(isStep).map(({ cursor, event }) => ({
+      ...{ runId, cursor, attempt: event.attempt, seq: event.seq, epoch: event.epoch, step: event.step, at: event.at },
+      ...{ loss: event.loss, nonFinite: event.nonFinite },
+      ...{ learningRate: event.learningRate, imagesPerSecond: event.imagesPerSecond },
+    })),
+  )
+  const whole = changes.flatMap(({ runId, batch: { run, events } }) => {
+    const blocks = wholeBlocks(run.lastCursor - events.length, run.lastCursor)
+    return blocks === null ? [] : [{ runId, ...blocks }]
+  })
+  const insertSteps = Prisma.sql`steps AS (
+      INSERT INTO "StepMetrics" (${stepMetricsColumns})
+      SELECT ${stepMetricsColumns}
+      FROM jsonb_to_recordset(${JSON.stringify(steps)}::jsonb) AS new(
+        "runId" text, "cursor" integer, "attempt" integer, "seq" integer, "epoch" integer, "step" integer,
+        "at" timestamptz, "loss" double precision, "nonFinite" boolean, "learningRate" double precision,
+        "imagesPerSecond" double precision)
+      RETURNING ${stepMetricsColumns}
+    )`
+  if (whole.length === 0) return insertSteps
+  // A statement does not see the rows that it writes: those of the table are the ones from before.
+  return Prisma.sql`${insertSteps}, blocks AS (
+      INSERT INTO "StepBlock" ("runId", "block", "attempt", "steps", "firstStep", "lastStep", "minLoss", "maxLoss",
+        "minCursor", "maxCursor", "lastCursor", "nonFiniteCursor")
+      SELECT step."runId", (step."cursor" - 1) / ${blockEvents}::integer, step."attempt", count(*),
+        min(step."step"), max(step."step"), min(step."loss"), max(step."loss"),
+        (min(ARRAY[step."loss", step."cursor"]) FILTER (WHERE step."loss" IS NOT NULL))[2]::integer,
+        -(max(ARRAY[step."loss", -step."cursor"]) FILTER (WHERE step."loss" IS NOT NULL))[2]::integer,
+        max(step."cursor"), min(step."cursor") FILTER (WHERE step."nonFinite")
+      FROM jsonb_to_recordset(${JSON.stringify(whole)}::jsonb) AS whole("runId" text, "from" integer, "upTo" integer)
+      JOIN (
+        SELECT ${stepMetricsColumns} FROM steps UNION ALL SELECT ${stepMetricsColumns} FROM "StepMetrics"
+      ) AS step ON step."runId" = whole."runId" AND step."cursor" BETWEEN whole."from" AND whole."upTo"
+      GROUP BY 1, 2, 3
+    )`
+}
+
+const stepMetricsColumns = Prisma.raw(
+  [
+    ...['runId', 'cursor', 'attempt', 'seq', 'epoch', 'step', 'at', 'loss', 'nonFinite'],
+    ...['learningRate', 'imagesPerSecond'],
+  ]
+    .map((column) => `"${column}"`)
+    .join(', '),
+)

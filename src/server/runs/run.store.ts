@@ -9,7 +9,7 @@ import type { Database } from '../database/database.ts'
 import { parseNullable } from '../database/json-column.ts'
 import { Prisma, type Run as RunRow } from '../prisma-client/client.ts'
 import { createGroupCommit } from './group-commit.ts'
-import { isOfSteps, storeSteps } from './run-steps.store.ts'
+import { isOfSteps, isStep, storeStepRows, storeSteps } from './run-steps.store.ts'
 import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
 import { replicaStallSchema, type RunRecord } from './run.record.ts'
 
@@ -164,9 +164,11 @@ export function createRunStore({ prisma }: Database): RunStore {
   }
 }
 
-function writesOf(prisma: Database['prisma'], { runId, batch, positions }: RunChange): Prisma.PrismaPromise<unknown>[] {
+function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaPromise<unknown>[] {
+  const { runId, batch, positions } = change
   const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
   const { failure, resumeDevices, loadReport, stall, plan, ...columns } = run
+  const others = events.filter((stored) => !isStep(stored))
   const held = attemptsLeased.filter(({ number }) => !attemptsReleased.some((released) => released.number === number))
   const writes: Prisma.PrismaPromise<unknown>[] = [
     prisma.run.update({
@@ -185,7 +187,7 @@ function writesOf(prisma: Database['prisma'], { runId, batch, positions }: RunCh
       },
     }),
     prisma.event.createMany({
-      data: events.map(({ cursor, event }) => ({
+      data: others.map(({ cursor, event }) => ({
         runId,
         cursor,
         attempt: event.attempt,
@@ -213,6 +215,8 @@ function writesOf(prisma: Database['prisma'], { runId, batch, positions }: RunCh
   const leases = held.flatMap(({ number, deviceNames, leasedAt }) =>
     deviceNames.map((deviceName) => ({ deviceName, runId, attempt: number, leasedAt })),
   )
+  const steps = storeStepRows(prisma, change)
+  if (steps !== null) writes.push(steps)
   if (epochMetrics.length > 0) {
     writes.push(prisma.epochMetrics.createMany({ data: epochMetrics.map(metricsColumns) }))
   }
