@@ -10,7 +10,7 @@ const complain = (line: string, error?: unknown) =>
   void process.stderr.write(`${line} ${error instanceof Error ? error.message : ''}\n`)
 const server = await startServer({
   ...readConfig({ TRAINQL_HOME: home, TRAINQL_PORT: '0', TRAINQL_CPU_DEVICES: devices }),
-  stopTrainersOnExit: true,
+  trainersOnExit: 'CANCEL',
   trainerEntry: new URL('../fanout/trainer.ts', import.meta.url),
   log: { debug: () => undefined, info: () => undefined, warn: complain, error: complain },
 })

@@ -48,15 +48,23 @@ export const commands: readonly (CommandSpec | CommandGroup)[] = [
     name: 'start',
     arguments: [],
     summary: 'Start the server.',
-    details: ['Serves until it is stopped. Runs that train meanwhile go on; the next start finds them.'],
+    details: [
+      'Serves until it is stopped (Ctrl-C or SIGTERM). Clients are told when to come back. Runs that train meanwhile go on, and the next start finds them; with --drain they write a checkpoint and pause first, and the next start has them go on by itself. A second Ctrl-C ends the server at once; the next start does what it left undone.',
+    ],
     options: [
       port,
       { name: 'host', value: 'ADDRESS', description: 'Address to listen on. Default 127.0.0.1.' },
       { name: 'home', value: 'PATH', description: 'Folder of database and runs. Default TRAINQL_HOME, else .trainql.' },
       data,
+      {
+        name: 'drain',
+        negatable: true,
+        description:
+          'When stopped, pause running runs and wait for them, at most TRAINQL_CANCEL_GRACE_SECONDS. Default TRAINQL_DRAIN_ON_EXIT, else no.',
+      },
       help,
     ],
-    examples: ['trainql start', 'trainql start --port 8080 --data ~/datasets'],
+    examples: ['trainql start', 'trainql start --port 8080 --data ~/datasets', 'trainql start --drain'],
   },
   {
     name: 'checkpoint',

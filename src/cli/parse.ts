@@ -10,6 +10,8 @@ export interface StartPlan {
   host?: string
   home?: string
   data?: string
+  /** Absent where the environment says. */
+  drain?: boolean
 }
 
 export const engines = ['auto', 'native', 'tfjs'] as const
@@ -105,6 +107,7 @@ function startPlan(values: Values): StartPlan {
     ...optional('host', values.text('host')),
     ...optional('home', values.text('home')),
     ...optional('data', values.text('data')),
+    ...optional('drain', values.flag('drain')),
   }
 }
 

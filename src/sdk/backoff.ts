@@ -14,6 +14,15 @@ export interface RetryOptions {
 
 export const defaultRetry: Required<RetryOptions> = { attempts: 120, minDelayMs: 100, maxDelayMs: 5_000 }
 
+/** Milliseconds before attempt `attempt`, not earlier than the server said, and never longer than `maxDelayMs`. */
+export function delayBeforeReturn(
+  attempt: number,
+  options: Required<RetryOptions>,
+  { retryAfterMs = 0 }: { retryAfterMs?: number | undefined },
+): number {
+  return Math.min(options.maxDelayMs, Math.max(delayBeforeAttempt(attempt, options), retryAfterMs))
+}
+
 /**
  * Milliseconds before attempt `attempt` (from 1): twice the one before, at most `maxDelayMs`, of which the upper
  * half is drawn at random, so that many clients of a restarted server do not come back in one instant.

@@ -2,7 +2,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { print, type DocumentNode } from 'graphql'
-import { defaultRetry, delayBeforeAttempt, wait, type RetryOptions } from './backoff.ts'
+import { defaultRetry, delayBeforeReturn, wait, type RetryOptions } from './backoff.ts'
 import { type Checkpoint, type CheckpointMethods, checkpointMethods } from './checkpoints.ts'
 import { failureOf, TrainqlFailure, TrainqlNetworkError } from './errors.ts'
 import * as operations from './generated/operations.ts'
@@ -198,8 +198,8 @@ export function createClient(options: ClientOptions): Client {
         return await client.run(id, { signal })
       } catch (error) {
         if (!(error instanceof TrainqlNetworkError) || attempt > retry.attempts) throw error
+        await wait(delayBeforeReturn(attempt, retry, error), signal)
       }
-      await wait(delayBeforeAttempt(attempt, retry), signal)
     }
   }
 

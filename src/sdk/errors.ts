@@ -78,14 +78,23 @@ export class TrainqlNetworkError extends TrainqlClientError {
   readonly url: string
   /** HTTP status or WebSocket close code, where there was one. */
   readonly status: number | undefined
+  /** When the server said to come back; event streams and `waitForRun` do so by themselves. */
+  readonly retryAfterMs: number | undefined
 
   constructor(
-    details: { message: string; fix: string; url: string; status?: number | undefined },
+    details: {
+      message: string
+      fix: string
+      url: string
+      status?: number | undefined
+      retryAfterMs?: number | undefined
+    },
     options?: ErrorOptions,
   ) {
     super({ code: 'NETWORK', message: details.message, fix: details.fix }, options)
     this.url = details.url
     this.status = details.status
+    this.retryAfterMs = details.retryAfterMs
   }
 }
 

@@ -44,6 +44,7 @@ export async function post(options: HttpOptions, request: GraphqlRequest, signal
     signal?.throwIfAborted()
     throw unreachable(options, timeout.aborted, error)
   }
+  if (response.status === 503) throw unavailable(options.url, response)
   return readAnswer(options.url, response.status, text)
 }
 
@@ -58,6 +59,14 @@ function unreachable({ url, timeoutMs }: HttpOptions, timedOut: boolean, cause: 
   const message = `Could not reach ${url}: ${reasonOf(cause)}.`
   const fix = 'Start the server with `trainql start`, or correct the url.'
   return new TrainqlNetworkError({ url, message, fix }, { cause })
+}
+
+/** A server that is stopping, or what stands before one that is not there. */
+function unavailable(url: string, { status, headers }: Response): TrainqlNetworkError {
+  const seconds = headers.get('retry-after') ?? ''
+  const retryAfterMs = /^\d{1,6}$/.test(seconds) ? Number(seconds) * 1000 : undefined
+  const message = `${url} answered with HTTP ${status}: the server is stopping, or away for a while.`
+  return new TrainqlNetworkError({ url, status, message, fix: 'Ask again once it is back.', retryAfterMs })
 }
 
 /** The innermost cause says most: fetch itself only says "fetch failed". */

@@ -147,9 +147,12 @@ function toClientError(url: string, error: unknown): TrainqlNetworkError | Train
   if (Array.isArray(error)) return new TrainqlGraphqlError(error as GraphqlErrorShape[])
   const { code, reason, message } = (error ?? {}) as { code?: unknown; reason?: unknown; message?: unknown }
   if (typeof code === 'number') {
-    const words = typeof reason === 'string' && reason !== '' ? `${code} ${reason}` : String(code)
-    const text = `The subscription socket to ${url} closed (${words}).`
-    return new TrainqlNetworkError({ url, status: code, message: text, fix: reconnectFix }, { cause: error })
+    const { words, retryAfterMs } = parseReason(typeof reason === 'string' ? reason : '')
+    const text = `The subscription socket to ${url} closed (${words === '' ? code : `${code} ${words}`}).`
+    return new TrainqlNetworkError(
+      { url, status: code, message: text, fix: reconnectFix, retryAfterMs },
+      { cause: error },
+    )
   }
   // ErrorEvent of a browser or of Node's own WebSocket, or an Error of `ws`.
   const inner = (error as { error?: unknown } | undefined)?.error ?? error
@@ -159,6 +162,19 @@ function toClientError(url: string, error: unknown): TrainqlNetworkError | Train
     { url, message: `Could not subscribe at ${url}: ${words}.`, fix: reconnectFix },
     { cause: error },
   )
+}
+
+/** A server that leaves gives its reason as JSON, with the time after which to come back. */
+function parseReason(reason: string): { words: string; retryAfterMs?: number } {
+  try {
+    const { message, retryAfterMs } = JSON.parse(reason) as { message?: unknown; retryAfterMs?: unknown }
+    return {
+      words: typeof message === 'string' ? message : reason,
+      ...(typeof retryAfterMs === 'number' && retryAfterMs >= 0 ? { retryAfterMs } : {}),
+    }
+  } catch {
+    return { words: reason }
+  }
 }
 
 const reconnectFix = 'Start the server with `trainql start`, or correct the url.'

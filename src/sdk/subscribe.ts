@@ -1,7 +1,7 @@
 // The events of a run, each once and in order, over as many sockets as it takes: after a drop it subscribes again
 // behind the last event it handed over.
 import { print } from 'graphql'
-import { delayBeforeAttempt, wait, type RetryOptions } from './backoff.ts'
+import { delayBeforeReturn, wait, type RetryOptions } from './backoff.ts'
 import { TrainqlFailure, TrainqlNetworkError } from './errors.ts'
 import { RunEventsDocument, type RunEventsSubscription } from './generated/operations.ts'
 import { isFinal, type Socket } from './socket.ts'
@@ -76,7 +76,7 @@ export async function* followRun(
       reason = error
     }
     if (++attempt > retry.attempts) throw reason
-    const delayMs = delayBeforeAttempt(attempt, retry)
+    const delayMs = delayBeforeReturn(attempt, retry, reason)
     onReconnect({ runId, attempt, delayMs, after: cursor, reason })
     await wait(delayMs, signal)
   }

@@ -15,6 +15,7 @@ import { TrainqlError } from '../shared/errors.ts'
 import { type Context, type ContextSources, createContext } from './context.ts'
 import { createFormatError } from './format-error.ts'
 import type { Log } from './log.ts'
+import { createDoor, lateUpgrade, sayGoodbye } from './goodbye.ts'
 import { isAllowedOrigin } from './origin-check.ts'
 import { serveGraphqlSockets } from './subscriptions/graphql-sockets.ts'
 import { createTransferRoutes, type Transfers } from './transfers/transfer-routes.ts'
@@ -32,7 +33,11 @@ export interface AppOptions {
 export interface App {
   /** Port it listens on. */
   port: number
-  /** Tells WebSocket clients to come back in a moment, lets requests under way finish, and closes the port. */
+  /** Says that this server is about to stop to those who ask whether it is well; serves on. */
+  beginStop: () => void
+  /** Tells clients to come back in a moment, those of sockets now and others when they ask; returns when none is served. */
+  sayGoodbye: () => Promise<void>
+  /** Closes the port. */
   close(): Promise<void>
 }
 
@@ -40,8 +45,6 @@ const graphqlPath = '/graphql'
 const largestBodyBytes = 1024 * 1024
 /** A checkpoint may be uploaded over a slow line. */
 const slowestRequestMs = 3_600_000
-/** WebSocket close code "service restart": clients take it as an invitation to come back. */
-const serviceRestart = 1012
 
 /** @throws TrainqlError `CONFIG_INVALID` where the address cannot be listened on */
 export async function startApp({ schema, sources, transfers, host, port, log }: AppOptions): Promise<App> {
@@ -61,22 +64,28 @@ export async function startApp({ schema, sources, transfers, host, port, log }: 
   // Compression would take a window of memory for each socket, for messages of a few hundred bytes.
   const sockets = new WebSocketServer({ noServer: true, maxPayload: largestBodyBytes, perMessageDeflate: false })
   const disposable = serveGraphqlSockets(sockets, { schema, sources, formatError })
+  const door = createDoor()
+  let stopping = false
   httpServer.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const refusal = refuseUpgrade(request, host)
+    const refusal = door.isShut() ? lateUpgrade : refuseUpgrade(request, host)
     if (refusal === null)
       sockets.handleUpgrade(request, socket, head, (opened) => sockets.emit('connection', opened, request))
     else socket.end(`HTTP/1.1 ${refusal}\r\nConnection: close\r\n\r\n`)
   })
 
-  addRoutes(app, { apollo, sources, transfers, host, log })
+  app.use(door.enter)
+  addRoutes(app, { apollo, sources, transfers, host, log, isStopping: () => stopping })
   await listen(httpServer, host, port)
   return {
     port: (httpServer.address() as AddressInfo).port,
-    async close() {
-      for (const client of sockets.clients) client.close(serviceRestart, 'The server restarts: retry in 1 s')
-      await disposable.dispose()
-      await apollo.stop()
+    beginStop() {
+      stopping = true
     },
+    async sayGoodbye() {
+      await Promise.all([door.shut(), sayGoodbye(sockets.clients)])
+      await disposable.dispose()
+    },
+    close: () => apollo.stop(),
   }
 }
 
@@ -86,9 +95,10 @@ interface RouteOptions {
   transfers: Transfers
   host: string
   log: Log
+  isStopping: () => boolean
 }
 
-function addRoutes(app: Express, { apollo, sources, transfers, host, log }: RouteOptions): void {
+function addRoutes(app: Express, { apollo, sources, transfers, host, log, isStopping }: RouteOptions): void {
   app.disable('x-powered-by')
   app.use((request, response, next) => {
     if (isAllowedOrigin(request, host)) next()
@@ -96,7 +106,8 @@ function addRoutes(app: Express, { apollo, sources, transfers, host, log }: Rout
   })
   app.get('/', (_request, response) => response.redirect('/playground'))
   app.get('/healthz', (_request, response) => {
-    response.json({ status: 'ok' })
+    if (isStopping()) response.status(503).json({ status: 'stopping' })
+    else response.json({ status: 'ok' })
   })
   app.use('/playground', ...playground())
   app.use(createTransferRoutes(transfers))

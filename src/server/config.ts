@@ -25,7 +25,7 @@ export interface ServerConfig {
   cpuDevices: number | null
   /** A PostgreSQL server in place of the embedded database. */
   databaseUrl: string | null
-  /** From SIGTERM to SIGKILL when a run is canceled. */
+  /** From SIGTERM to SIGKILL when a trainer is to leave. */
   cancelGraceMs: number
   /** A trainer without a new heartbeat for so long counts as unreachable. */
   silentSeconds: number
@@ -33,9 +33,14 @@ export interface ServerConfig {
   stalledSeconds: number
   /** Write what is of interest to whoever looks into one thing to the server's log too. */
   debugLog: boolean
-  /** Cancel every run when the server ends, rather than leave its trainers running. */
-  stopTrainersOnExit: boolean
+  trainersOnExit: TrainersOnExit
 }
+
+/**
+ * What becomes of trainers when the server ends: they run on (LEAVE), are paused until the next start (DRAIN), or their runs
+ * and those that are queued are canceled (CANCEL).
+ */
+export type TrainersOnExit = 'LEAVE' | 'DRAIN' | 'CANCEL'
 
 const flag = z.enum(['0', '1', 'true', 'false']).transform((text) => text === '1' || text === 'true')
 const wholeNumber = (from: number, to: number) =>
@@ -75,8 +80,13 @@ const environmentSchema = z.object({
   TRAINQL_SILENT_SECONDS: wholeNumber(2, 86_400).default(15),
   TRAINQL_STALLED_SECONDS: wholeNumber(2, 86_400).default(60),
   TRAINQL_DEBUG: flag.default(false),
+  TRAINQL_DRAIN_ON_EXIT: flag.default(false),
   TRAINQL_STOP_TRAINERS_ON_EXIT: flag.default(false),
 })
+const consistentSchema = environmentSchema.refine(
+  (values) => !(values.TRAINQL_DRAIN_ON_EXIT && values.TRAINQL_STOP_TRAINERS_ON_EXIT),
+  { path: ['TRAINQL_DRAIN_ON_EXIT'], error: 'expected to be unset where TRAINQL_STOP_TRAINERS_ON_EXIT is set' },
+)
 
 const defaultPort = 4000
 
@@ -86,7 +96,7 @@ const defaultPort = 4000
  */
 export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''))
-  const parsed = environmentSchema.safeParse(given)
+  const parsed = consistentSchema.safeParse(given)
   if (!parsed.success) {
     const issue = parsed.error.issues[0]
     const variable = issue?.path.join('.') ?? ''
@@ -114,7 +124,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     silentSeconds: values.TRAINQL_SILENT_SECONDS,
     stalledSeconds: values.TRAINQL_STALLED_SECONDS,
     debugLog: values.TRAINQL_DEBUG,
-    stopTrainersOnExit: values.TRAINQL_STOP_TRAINERS_ON_EXIT,
+    trainersOnExit: values.TRAINQL_DRAIN_ON_EXIT ? 'DRAIN' : values.TRAINQL_STOP_TRAINERS_ON_EXIT ? 'CANCEL' : 'LEAVE',
   }
 }
 

@@ -78,8 +78,8 @@ export interface RunningServer {
   host: string
   port: number
   /**
-   * Stops in order: no more runs taken, clients told to come back, trainers left running or, where the options say so,
-   * canceled and waited for, database closed, lock released. Safe to call twice.
+   * Stops in order: no more runs taken; where the options say so, trainers paused or canceled and waited for, with clients
+   * looking on; clients told to come back; trainers left running; database closed, lock released. Safe to call twice.
    */
   close(): Promise<void>
 }
@@ -107,17 +107,23 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const database = await openDatabase({ folder: join(home, 'db'), url: options.databaseUrl, log })
     undo.push(() => database.close())
     const { schema, sources, scheduler, room, recover } = await assemble(options, { log, database, startedAt })
+    let app: App | undefined
+    // Until then who comes late is told so.
+    undo.push(async () => app?.close())
     undo.push(() => room.close())
-    undo.push(() => scheduler.close({ stopTrainers: options.stopTrainersOnExit }))
+    undo.push(() => scheduler.close())
     await recover()
-    const app: App = await startApp({ schema, sources, transfers: room, host, port: options.port, log })
-    undo.push(() => app.close())
-    undo.push(() => {
+    const { port } = (app = await startApp({ schema, sources, transfers: room, host, port: options.port, log }))
+    const { sayGoodbye, beginStop } = app
+    undo.push(sayGoodbye)
+    undo.push(async () => {
+      beginStop()
       scheduler.refuse()
       // Requests under way wait for its processes.
-      return room.close()
+      await room.close()
+      if (options.trainersOnExit !== 'LEAVE') await scheduler.dismiss(options.trainersOnExit)
     })
-    return { url: `http://${host.includes(':') ? `[${host}]` : host}:${app.port}`, host, port: app.port, close }
+    return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, host, port, close }
   } catch (error) {
     await close()
     throw error

@@ -25,6 +25,8 @@ test.each<[string, Plan]>([
   ['--version', { command: 'version' }],
   ['-V', { command: 'version' }],
   ['start', { command: 'start' }],
+  ['start --drain', { command: 'start', drain: true }],
+  ['start --no-drain', { command: 'start', drain: false }],
   ['start --port 0', { command: 'start', port: 0 }],
   ['start -p 80 --host :: --home h --data a:b', { command: 'start', port: 80, host: '::', home: 'h', data: 'a:b' }],
   ['demo', demo],

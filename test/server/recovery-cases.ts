@@ -2,6 +2,7 @@
 // become of it.
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { PauseReason } from '../../src/shared/events.ts'
 import { type Deed, deeds, type WrittenRun } from './written-run.ts'
 
 const { queued, leased, started, step, checkpoint, finished, failed, stopped, released, runFailed } = deeds
@@ -32,7 +33,7 @@ export interface Case {
 
 const far = '2999-01-01T00:00:00.000Z'
 const asked = { type: 'cancelRequested' } as const
-const pause = (reason: 'USER' | 'YIELD'): Deed => ({ type: 'pauseRequested', reason })
+const pause = (reason: PauseReason): Deed => ({ type: 'pauseRequested', reason })
 const retry = { maxAttempts: 3, backoffSeconds: 3600 }
 const retryScheduled: Deed = {
   ...{ type: 'retryScheduled', code: 'TRAINER_DIED', message: 'It died.', fix: 'Wait.', step: 1 },
@@ -225,6 +226,32 @@ export const cases: Case[] = [
     exit: 143,
     fate: null,
     state: 'PAUSED',
+  },
+  {
+    name: 'PAUSING to be drained, its trainer not told yet',
+    deeds: (device) => [...running(device), checkpoint(1, 3), pause('DRAIN')],
+    trainer: 'alive',
+    fate: 'readopted',
+    state: 'QUEUED',
+  },
+  {
+    name: 'PAUSING to be drained, its trainer gone as asked',
+    deeds: (device) => [...running(device), checkpoint(1, 3), pause('DRAIN'), stopped],
+    trainer: 'dead',
+    exit: 143,
+    fate: 'requeued',
+    state: 'QUEUED',
+  },
+  {
+    name: 'PAUSED by a drain',
+    deeds: (device) => [
+      ...[...running(device), checkpoint(1, 3), pause('DRAIN'), stopped, released(device)],
+      { type: 'paused', reason: 'DRAIN', checkpoint: '1-00000003' },
+    ],
+    trainer: 'dead',
+    exit: 143,
+    fate: 'requeued',
+    state: 'QUEUED',
   },
   {
     name: 'CANCELING, its trainer not told yet',

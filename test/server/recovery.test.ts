@@ -117,7 +117,7 @@ async function holders(url: string): Promise<Record<string, string>> {
 const options = () => ({
   trainerEntry: scriptedTrainer,
   cpuDevices: cases.length,
-  stopTrainersOnExit: false,
+  trainersOnExit: 'LEAVE' as const,
   silentSeconds: 600,
 })
 

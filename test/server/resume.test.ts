@@ -27,7 +27,7 @@ let home: string
 let server: RunningServer
 
 const start = (): Promise<RunningServer> =>
-  startTestServer(home, { trainerEntry: scriptedTrainer, stopTrainersOnExit: false, cancelGraceMs: 300 })
+  startTestServer(home, { trainerEntry: scriptedTrainer, trainersOnExit: 'LEAVE', cancelGraceMs: 300 })
 
 beforeAll(async () => {
   home = await makeFolder()

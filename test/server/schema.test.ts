@@ -66,12 +66,16 @@ test('settings come from the environment; empty is not set', () => {
     port: 4000,
     cpuDevices: null,
     databaseUrl: null,
-    stopTrainersOnExit: false,
+    trainersOnExit: 'LEAVE',
     cacheFolder: resolve('.trainql/cache'),
   })
   expect(
     readConfig({ TRAINQL_DATA: '/a:/b', PORT: '1', TRAINQL_PORT: '2', TRAINQL_CPU_DEVICES: '8', TRAINQL_HOME: '/h' }),
   ).toMatchObject({ dataRoots: ['/a', '/b'], port: 2, cpuDevices: 8, home: '/h', cacheFolder: '/h/cache' })
+  expect(readConfig({ TRAINQL_DRAIN_ON_EXIT: '1', TRAINQL_STOP_TRAINERS_ON_EXIT: '0' })).toMatchObject({
+    trainersOnExit: 'DRAIN',
+  })
+  expect(readConfig({ TRAINQL_STOP_TRAINERS_ON_EXIT: '1' })).toMatchObject({ trainersOnExit: 'CANCEL' })
   expect(readConfig({ TRAINQL_HOME: '/h', TRAINQL_CACHE: '/c' })).toMatchObject({ home: '/h', cacheFolder: '/c' })
 })
 
@@ -79,6 +83,10 @@ test.each([
   [{ PORT: '70000' }, 'PORT: expected a number from 0 to 65535; got "70000".'],
   [{ TRAINQL_CPU_DEVICES: '0' }, 'TRAINQL_CPU_DEVICES: expected a number from 1 to 1024; got "0".'],
   [{ TRAINQL_PORT: 'x' }, 'TRAINQL_PORT: expected a whole number; got "x".'],
+  [
+    { TRAINQL_DRAIN_ON_EXIT: '1', TRAINQL_STOP_TRAINERS_ON_EXIT: '1' },
+    'TRAINQL_DRAIN_ON_EXIT: expected to be unset where TRAINQL_STOP_TRAINERS_ON_EXIT is set; got "1".',
+  ],
   [{ DATABASE_URL: 'mysql://u:secret@h' }, 'DATABASE_URL: expected a postgresql:// URL; got something else.'],
 ])('%j is a typed error', (environment, message) => {
   expect(() => readConfig(environment)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID', message }))

@@ -40,8 +40,8 @@ export function startTestServer(home: string, options: Partial<ServerOptions> = 
     cancelGraceMs: 10_000,
     silentSeconds: 15,
     stalledSeconds: 60,
-    stopTrainersOnExit: true,
     debugLog: false,
+    trainersOnExit: 'CANCEL',
     log: silentLog,
     ...options,
   })
@@ -62,19 +62,26 @@ export function recordingLog(): Log & { lines: string[] } {
 export interface ServerProcess {
   url: string
   child: ChildProcess
-  /** Ends it and waits until it is gone. */
-  kill(signal: NodeJS.Signals): Promise<void>
+  /** Ends it and waits until it is gone; returns its exit code, or the signal that ended it. */
+  kill(signal: NodeJS.Signals): Promise<number | NodeJS.Signals>
 }
 
-/** The server as a process of its own, as users start it; with the scripted trainer where asked. */
-export async function startServerProcess(home: string, options: { scripted?: boolean } = {}): Promise<ServerProcess> {
+export interface ServerProcessOptions {
+  /** With the scripted trainer. */
+  scripted?: boolean
+  /** Further settings. */
+  environment?: Record<string, string>
+}
+
+/** The server as a process of its own, as users start it. */
+export async function startServerProcess(home: string, options: ServerProcessOptions = {}): Promise<ServerProcess> {
   const entry = options.scripted === true ? './fixtures/server-main.ts' : '../../src/server/main.ts'
   const [command, ...args] = entryCommand(new URL(entry, import.meta.url))
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, TRAINQL_HOME: home, TRAINQL_PORT: '0', TRAINQL_CPU_DEVICES: '2' },
+    env: { ...process.env, TRAINQL_HOME: home, TRAINQL_PORT: '0', TRAINQL_CPU_DEVICES: '2', ...options.environment },
   })
-  const exited = once(child, 'exit')
+  const exited = once(child, 'exit').then(([code, reason]) => (code ?? reason) as number | NodeJS.Signals)
   const lines = createInterface({ input: child.stdout })
   const url = await Promise.race([
     once(lines, 'line').then(([line]) => /http:\/\/\S+?(?=\/graphql)/.exec(String(line))?.[0]),
@@ -86,7 +93,7 @@ export async function startServerProcess(home: string, options: { scripted?: boo
     child,
     async kill(signal) {
       child.kill(signal)
-      await exited
+      return exited
     },
   }
 }

@@ -27,11 +27,14 @@ export async function start(plan: StartPlan): Promise<number> {
   }
 }
 
-function environmentOf({ port, host, home, data }: StartPlan): Record<string, string> {
+function environmentOf({ port, host, home, data, drain }: StartPlan): Record<string, string> {
   return {
     ...(port === undefined ? {} : { PORT: String(port), TRAINQL_PORT: String(port) }),
     ...(host === undefined ? {} : { TRAINQL_HOST: host }),
     ...(home === undefined ? {} : { TRAINQL_HOME: home }),
     ...(data === undefined ? {} : { TRAINQL_DATA: data }),
+    ...(drain === undefined ? {} : { TRAINQL_DRAIN_ON_EXIT: drain ? '1' : '0' }),
+    // Who asks on the command line means it, whatever the environment says.
+    ...(drain === true ? { TRAINQL_STOP_TRAINERS_ON_EXIT: '0' } : {}),
   }
 }

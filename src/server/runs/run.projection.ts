@@ -268,11 +268,11 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.priority = event.priority
       return
     case 'resumeRequested':
-      // Whoever has it wait for the server to come back has not asked for it anew.
+      // A server that comes back has not asked for it anew, and the attempt that it had leave did nothing wrong.
+      run.tries = run.pauseReason === 'DRAIN' ? Math.max(0, run.tries - 1) : 0
       if (run.pauseReason !== 'DRAIN') run.waitingSince = at
       move(run, 'QUEUED')
       run.notBefore = null
-      run.tries = 0
       run.resumeFrom = event.checkpoint
       run.resumeDevices = event.devices
       run.failure = null

@@ -2,7 +2,7 @@
 import { TrainqlError } from '../../shared/errors.ts'
 import type { Log } from '../log.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
-import type { RunLog } from './run-log.ts'
+import type { OwnLog, RunLog } from './run-log.ts'
 import type { RunLogs } from './run-logs.ts'
 import { type AttemptEnd, superviseAttempt, type Supervision } from './supervision.ts'
 import type { Launcher, TrainerProcess } from './trainer-process.ts'
@@ -19,8 +19,8 @@ export interface Attempts {
   giveUp(runId: string, why: TrainqlError): Promise<void>
   /** What was last heard of the run's trainer; null where none runs, or it has not been heard of. */
   vitality(runId: string): Vitality | null
-  /** Waits for every trainer to leave, and for what ends its attempt. */
-  settle(): Promise<void>
+  /** Waits for the run's trainer to leave, and for what ends its attempt; not at all where none runs. */
+  settle(runId: string): Promise<void>
   /** Lets go of every trainer, which runs on. */
   detach(): Promise<void>
 }
@@ -32,15 +32,17 @@ export interface AttemptsDeps extends AttemptEndDeps {
   graceMs: number
   limits: VitalityLimits
   log: Log
-  /** Its devices are free, or it has ended. */
-  onEnded: () => void
+  /** Its attempt has ended, in its own turn. */
+  afterEnd: (own: OwnLog) => Promise<void>
+  /** Its devices are free. */
+  onFree: () => void
 }
 
 export function createAttempts(deps: AttemptsDeps): Attempts {
-  const { runLogs, launcher, graceMs, limits, log, onEnded } = deps
+  const { runLogs, launcher, graceMs, limits, log, afterEnd, onFree } = deps
   const supervisions = new Map<string, Supervision>()
   /** From a trainer's start until its end is written; the run's log is in use all along. */
-  const cares = new Set<Promise<void>>()
+  const cares = new Map<string, Promise<void>>()
 
   /** The log is in use from now until the end is written. */
   function endWith(runId: string, ended: Promise<AttemptEnd | null>): void {
@@ -48,12 +50,18 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       .use(runId, async (runLog) => {
         const end = await ended
         if (end === null) return
-        await runLog.exclusively((own) => endAttempt(deps, own, end))
-        onEnded()
+        await runLog.exclusively(async (own) => {
+          await endAttempt(deps, own, end)
+          await afterEnd(own)
+        })
+        onFree()
       })
       .catch((error: unknown) => log.error(`Ending run ${runId} failed; a restart of the server ends it.`, error))
-      .finally(() => cares.delete(care))
-    cares.add(care)
+      .finally(() => {
+        // The next attempt may be under way.
+        if (cares.get(runId) === care) cares.delete(runId)
+      })
+    cares.set(runId, care)
   }
 
   function supervise(runLog: RunLog, process: TrainerProcess): void {
@@ -91,12 +99,10 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       await supervisions.get(runId)?.giveUp(why)
     },
     vitality: (runId) => supervisions.get(runId)?.vitality() ?? null,
-    async settle() {
-      await Promise.all(cares)
-    },
+    settle: (runId) => cares.get(runId) ?? Promise.resolve(),
     async detach() {
       for (const supervision of supervisions.values()) supervision.detach()
-      await Promise.all(cares)
+      await Promise.all(cares.values())
     },
   }
 }

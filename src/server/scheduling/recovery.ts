@@ -12,6 +12,7 @@ import type { Log } from '../log.ts'
 import { findSortableIdTime } from '../../shared/sortable-id.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
+import { resumeDrained } from './drain.ts'
 import { reapTrainers } from './reaping.ts'
 import { listRunDirectories, readSpec, serverEventsFile } from './run-files.ts'
 import type { RunLog } from './run-log.ts'
@@ -34,7 +35,7 @@ export interface Recovery {
   launched: string[]
   /** They ended while no server ran, or wait for whoever had them paused. */
   ended: string[]
-  /** Their attempts died, and are to be tried again. */
+  /** Their attempts died, and are to be tried again; or they were paused for the server to be stopped. */
   requeued: string[]
   /** They wait as before. */
   queued: string[]
@@ -161,7 +162,11 @@ async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<Fate | nu
   const { attempts } = deps.scheduler
   const invalid = await takeOver(runLog)
   const { state, attempt } = runLog.run
-  if (isTerminal(state) || state === 'PAUSED') return null
+  if (isTerminal(state)) return null
+  if (state === 'PAUSED') {
+    await runLog.exclusively(resumeDrained)
+    return runLog.run.state === 'QUEUED' ? 'requeued' : null
+  }
   const lastOwn = (await deps.events.findLast(runId, 0))?.event.type
   if (state === 'QUEUED') {
     if (lastOwn !== 'cancelRequested') return 'queued'
@@ -190,7 +195,10 @@ async function endAttemptOf(deps: RecoveryDeps, runLog: RunLog, known: TrainqlEr
   // It may have written on until it went.
   const invalid = known ?? (await takeOver(runLog))
   const end = { attempt: runLog.run.attempt, exit: null, invalid, givenUp: null }
-  await runLog.exclusively((own) => endAttempt(deps, own, end))
+  await runLog.exclusively(async (own) => {
+    await endAttempt(deps, own, end)
+    await resumeDrained(own)
+  })
 }
 
 /** Takes over what the files hold; an error where they hold what no trainer writes. */

@@ -14,6 +14,7 @@ import type { RunStore } from '../runs/run.store.ts'
 import type { AttemptEndDeps } from './attempt-end.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
 import type { Estimates } from './estimates.ts'
+import { drain, resumeDrained } from './drain.ts'
 import { createQueue, type Queue } from './queue.ts'
 import { createRunControl } from './run-control.ts'
 import { createRunDirectory } from './run-files.ts'
@@ -35,7 +36,7 @@ export interface SchedulerDeps extends AttemptEndDeps {
   datasetRoots: readonly string[]
   /** Where trainers keep decoded images. */
   cacheFolder: string
-  /** From SIGTERM to SIGKILL when a run is canceled. */
+  /** From SIGTERM to SIGKILL. */
   cancelGraceMs: number
   /** When a trainer counts as silent, and a replica as stalled. */
   limits: VitalityLimits
@@ -54,10 +55,12 @@ export interface Scheduler extends RunCarrier {
    * happens to it. `decide` sees the run as it is then; null: nothing is written.
    */
   record(runId: string, decide: Decide): Promise<void>
-  /** Takes no more runs from now on. */
+  /** Takes no more runs from now on, and has none go on. */
   refuse(): void
-  /** Lets go of every run, or ends it: trainers run on, or with `stopTrainers` are canceled and waited for. */
-  close(options: { stopTrainers: boolean }): Promise<void>
+  /** Has every trainer leave, for a while or for good, and waits until they have; see `TrainersOnExit`. */
+  dismiss(how: 'DRAIN' | 'CANCEL'): Promise<void>
+  /** Lets go of every run; trainers that are there run on. */
+  close(): Promise<void>
 }
 
 /** Whoever stops the server waits: a trainer gets less time than where only its run is canceled. */
@@ -70,7 +73,14 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     (runId) => openRunLog({ store, feed, now }, { runId, directory: directoryOf(runId) }),
     (runId) => feed.forget(runId),
   )
-  const attempts = createAttempts({ ...deps, runLogs, graceMs, onEnded: () => void queue.schedule() })
+  const attempts = createAttempts({
+    ...deps,
+    runLogs,
+    graceMs,
+    // It was told to leave by a server that was then ended before it had.
+    afterEnd: (own) => (closing ? Promise.resolve() : resumeDrained(own)),
+    onFree: () => void queue.schedule(),
+  })
   const queue = createQueue({ ...deps, runLogs, attempts })
   const control = createRunControl({ ...deps, runLogs, attempts, queue })
   let closing = false
@@ -118,11 +128,18 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
     refuse() {
       closing = true
     },
-    async close({ stopTrainers }) {
+    async dismiss(how) {
       closing = true
       await queue.close()
-      if (stopTrainers) await Promise.all(runLogs.listLive().map(cancelIfLive))
-      await (stopTrainers ? attempts.settle() : attempts.detach())
+      if (how === 'DRAIN') return drain({ ...deps, runLogs, attempts, graceMs })
+      const live = runLogs.listLive()
+      await Promise.all(live.map(cancelIfLive))
+      await Promise.all(live.map((runId) => attempts.settle(runId)))
+    },
+    async close() {
+      closing = true
+      await queue.close()
+      await attempts.detach()
     },
   }
 }
