@@ -25,7 +25,7 @@ let home: string
 let server: RunningServer
 
 const start = (): Promise<RunningServer> =>
-  startTestServer(home, { trainerEntry: scriptedTrainer, stopTrainersOnExit: false, cancelGraceMs: 200 })
+  startTestServer(home, { trainerEntry: scriptedTrainer, trainersOnExit: 'LEAVE', cancelGraceMs: 200 })
 
 beforeAll(async () => {
   home = await makeFolder()
@@ -185,7 +185,7 @@ test('a change of priority has the queue served in another order at once', async
 test('an unreachable one is given up for its next attempt, and what its old trainer still writes counts nowhere', async () => {
   await server.close()
   server = await startTestServer(home, {
-    ...{ trainerEntry: scriptedTrainer, stopTrainersOnExit: false, cancelGraceMs: 200, silentSeconds: 0.5 },
+    ...{ trainerEntry: scriptedTrainer, trainersOnExit: 'LEAVE', cancelGraceMs: 200, silentSeconds: 0.5 },
   })
   const run = await createRun(server.url, { devices: { names: ['cpu:0'] } })
   instruct(run, 'started', 'steps 2', 'epoch 1')
