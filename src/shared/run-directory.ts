@@ -5,7 +5,6 @@ import { parseWith } from './run-spec.ts'
 
 export const specFile = (directory: string): string => join(directory, 'spec.json')
 export const attemptFile = (directory: string, attempt: number): string => join(directory, `attempt.${attempt}.json`)
-export const eventsFile = (directory: string, attempt: number): string => join(directory, `events.${attempt}.jsonl`)
 export const lockFile = (directory: string, attempt: number): string => join(directory, `lock.${attempt}`)
 /** The attempt that a lock's file name is of; null where it is no such name. */
 export function findLockAttempt(name: string): number | null {
@@ -20,6 +19,17 @@ export const exitFile = (directory: string, attempt: number): string => join(dir
 /** The checkpoint that the run is initialised from, kept for it; absent where it begins at random. */
 export const initialFolder = (directory: string): string => join(directory, 'initial')
 export const checkpointsFolder = (directory: string): string => join(directory, 'checkpoints')
+
+/** An attempt's log, whose parts count from 1: `events.<attempt>.jsonl`, and behind that `events.<attempt>.<part>.jsonl`. */
+export function eventsFile(directory: string, attempt: number, part = 1): string {
+  return join(directory, part === 1 ? `events.${attempt}.jsonl` : `events.${attempt}.${part}.jsonl`)
+}
+
+/** What a file of that name is a part of; null where it is none. */
+export function findEventsFileParts(name: string): { attempt: number; part: number } | null {
+  const [, attempt, part] = /^events\.([1-9]\d*)(?:\.([2-9]|[1-9]\d+))?\.jsonl$/.exec(name) ?? []
+  return attempt === undefined ? null : { attempt: Number(attempt), part: Number(part ?? 1) }
+}
 
 /** Name of a checkpoint's folder: the attempt and the global step that wrote it. */
 export function checkpointName(attempt: number, step: number): string {

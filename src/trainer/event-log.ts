@@ -1,9 +1,11 @@
-// Appends a run's events to `events.<attempt>.jsonl`: numbered without gaps, whole lines, none dropped.
-import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+// Appends a run's events to `events.<attempt>.jsonl` and the parts behind it: numbered without gaps, whole lines, none
+// dropped.
+import { closeSync, fsyncSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { eventLine } from '../shared/event-line.ts'
-import { parseTrainerEvent, type TrainerEvent, type Unidentified } from '../shared/events.ts'
+import type { TrainerEvent, Unidentified } from '../shared/events.ts'
 import { diskFullOr, isDiskFull, type DiskReserve } from './disk.ts'
+import { findNextPart, openLastPart } from './event-log-part.ts'
 
 export interface EventLog {
   /** Numbers and dates the event and queues its line; it is in the file within `flushIntervalMs`. */
@@ -18,11 +20,14 @@ export interface EventLog {
 }
 
 export interface EventLogOptions {
+  /** The log's first part. */
   file: string
   run: string
   attempt: number
   /** Freed when the disk is full: piece by piece for the log to go on, the rest for the last words. */
   reserve: DiskReserve
+  /** A part that has so many goes on in the next. Default: 64 MiB. */
+  partBytes?: number
   /** Called before each `sync`; what it throws comes out of it, and nothing is written. */
   beforeSync?: () => void
 }
@@ -32,14 +37,19 @@ const flushIntervalMs = 25
 
 const lastWords: ReadonlySet<TrainerEvent['type']> = new Set(['failed', 'stopped', 'finished'])
 
+export const defaultPartBytes = 64 * 1024 * 1024
+
 /**
  * Opens the log, repairs a torn last line and goes on numbering behind the last whole one.
  * On a full disk it goes on with what the reserve lends. Methods throw TrainqlError `DISK_FULL` when that is used up; after
  * that only an event that ends the run is taken.
  */
-export function openEventLog({ file, run, attempt, reserve, beforeSync }: EventLogOptions): EventLog {
-  const descriptor = openSync(file, 'a+')
-  let seq = repair(file, descriptor)
+export function openEventLog(options: EventLogOptions): EventLog {
+  const { file, run, attempt, reserve, partBytes = defaultPartBytes, beforeSync } = options
+  let part = openLastPart({ file, run, attempt })
+  let seq = part.lastSeq
+  /** Another part is begun before the next event that is written behind so many bytes. */
+  let fullBytes = partBytes
   let pending: Buffer[] = []
   let flushedAt = -Infinity
   let timer: NodeJS.Timeout | undefined
@@ -49,11 +59,22 @@ export function openEventLog({ file, run, attempt, reserve, beforeSync }: EventL
   function writePending(): void {
     while (pending.length > 0) {
       const bytes = Buffer.concat(pending)
-      const written = writeSync(descriptor, bytes)
+      const written = writeSync(part.descriptor, bytes)
+      part.bytes += written
+      part.isWhole = written === bytes.length
       // A full disk may take part of a line: the rest stays queued, so the line is finished before any other.
-      pending = written < bytes.length ? [bytes.subarray(written)] : []
+      pending = part.isWhole ? [] : [bytes.subarray(written)]
     }
+    part.lastSeq = seq
     flushedAt = performance.now()
+  }
+
+  function turnOver(): void {
+    if (pending.length === 0 || part.bytes < fullBytes || !part.isWhole) return
+    const next = findNextPart(part)
+    // On a full disk it goes on in the part that it has.
+    fullBytes = next === null ? part.bytes + partBytes : partBytes
+    if (next !== null) part = next
   }
 
   function writeOnLoan(): void {
@@ -71,6 +92,7 @@ export function openEventLog({ file, run, attempt, reserve, beforeSync }: EventL
     clearTimeout(timer)
     timer = undefined
     try {
+      turnOver()
       writeOnLoan()
     } catch (error) {
       failure ??= diskFullOr(error, dirname(file))
@@ -108,30 +130,20 @@ export function openEventLog({ file, run, attempt, reserve, beforeSync }: EventL
     sync() {
       beforeSync?.()
       flush()
-      fsyncSync(descriptor)
+      fsyncSync(part.descriptor)
       reserve.restore()
     },
     close() {
       try {
         flush()
       } finally {
-        closeSync(descriptor)
+        closeSync(part.descriptor)
       }
     },
     abandon() {
       clearTimeout(timer)
       pending = []
-      closeSync(descriptor)
+      closeSync(part.descriptor)
     },
   }
-}
-
-/** Cuts off a last line that was not finished; returns the last number in use, 0 in an empty file. */
-function repair(file: string, descriptor: number): number {
-  const bytes = readFileSync(file)
-  const end = bytes.lastIndexOf(0x0a) + 1
-  if (end < bytes.length) ftruncateSync(descriptor, end)
-  if (end === 0) return 0
-  const start = bytes.lastIndexOf(0x0a, end - 2) + 1
-  return parseTrainerEvent(JSON.parse(bytes.toString('utf8', start, end))).seq
 }

@@ -9,7 +9,7 @@ import { eventsFile, exitFile, type ExitRecord } from '../shared/run-directory.t
 import { endProcess } from './addon.ts'
 import { removeMarked } from './checkpoints/unfinished.ts'
 import { diskFullOr, reserveDisk, writeFileAtomically, type DiskReserve } from './disk.ts'
-import { openEventLog, type EventLog } from './event-log.ts'
+import { defaultPartBytes, openEventLog, type EventLog } from './event-log.ts'
 import { checkFence, FencedError, isDisowned, isFenced } from './fence.ts'
 import { startHeartbeat } from './heartbeat.ts'
 import { openJob } from './job.ts'
@@ -125,7 +125,8 @@ async function own({ directory, attempt, control }: Ownership): Promise<ExitCode
   try {
     reserve = reserveDisk(join(directory, `reserve.${attempt}`), lendBytes)
     const beforeSync = (): void => checkFence(directory, attempt)
-    events = openEventLog({ file: eventsFile(directory, attempt), run, attempt, reserve, beforeSync })
+    const file = eventsFile(directory, attempt)
+    events = openEventLog({ file, run, attempt, reserve, partBytes: logPartBytes(), beforeSync })
     const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress, onFenced: leaveFenced })
     const outcome = await openAndTrain({ directory, attempt, progress, events, control })
     await stopHeartbeat()
@@ -175,6 +176,11 @@ function failedEvent(error: unknown, progress: Progress): Parameters<EventLog['a
     nonFinite: known.code === 'NON_FINITE_LOSS',
     lastCheckpoint: progress.lastCheckpoint,
   }
+}
+
+function logPartBytes(): number {
+  const asked = Number(process.env['TRAINQL_LOG_PART_BYTES'])
+  return asked > 0 ? asked : defaultPartBytes
 }
 
 /** What users see of a bug; the log has the rest. */

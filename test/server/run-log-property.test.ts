@@ -1,7 +1,7 @@
-// Whatever is written in whatever pieces, whatever the database refuses or forgets to answer, whenever the server or the
+// Whatever is written in whatever pieces and parts, whatever the database refuses or forgets to answer, whenever the server or the
 // trainer dies: the rows are those of one reading of the files at the end, same cursors, nothing lost, nothing doubled.
 import { appendFileSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, expect, test } from 'vitest'
 import type { RunFeed } from '../../src/server/runs/run-feed.ts'
@@ -15,6 +15,9 @@ import { makeFolder } from './server.ts'
 /** The same courses on every machine; TRAINQL_LOG_SEED looks at others. */
 const seed = Number(process.env['TRAINQL_LOG_SEED'] ?? 20_260_101)
 const courses = 150
+
+/** A part takes so many bytes, and the event that exceeds them. */
+const fullBytes = 700
 
 const home = await makeFolder()
 afterAll(() => rmSync(home, { recursive: true }))
@@ -87,8 +90,9 @@ function beginCourse(): Course {
   const appended: number[] = []
   const doubtful: number[] = []
   let log: RunLog | null = null
-  /** The trainer that runs, the last event it made, and what it has not written of its events. */
-  const trainer = { attempt: 0, seq: 0, unwritten: '' }
+  /** The trainer that runs, the last event it made, and what it has not written of its events, by part. */
+  const noTrainer = { attempt: 0, seq: 0, part: 1, partBytes: 0, unwritten: [] as { part: number; text: string }[] }
+  let trainer = structuredClone(noTrainer)
 
   function openOn(anyStore: MemoryLogStore): Promise<RunLog> {
     const { feed, cursors } = recordingFeed()
@@ -101,14 +105,37 @@ function beginCourse(): Course {
 
   /** So many bytes more of the trainer's log, wherever that cuts a line. */
   function write(bytes: number): void {
-    const { attempt } = trainer
+    const { attempt, unwritten } = trainer
     if (attempt === 0) return
-    while (trainer.unwritten.length < bytes) {
-      trainer.seq += 1
-      trainer.unwritten += eventLine({ run: runId, attempt, seq: trainer.seq, ...trainerEvent(attempt, trainer.seq) })
+    for (let left = bytes; left > 0;) {
+      const next = unwritten.shift()
+      if (next === undefined) makeEvent()
+      else {
+        const { part, text } = next
+        appendFileSync(eventsFile(directory, attempt, part), text.slice(0, left))
+        if (text.length > left) unwritten.unshift({ part, text: text.slice(left) })
+        left -= text.length
+      }
     }
-    appendFileSync(eventsFile(directory, attempt), trainer.unwritten.slice(0, bytes))
-    trainer.unwritten = trainer.unwritten.slice(bytes)
+  }
+
+  /** The trainer's next event, in another part where this one is full; what it writes is in the order of its writes. */
+  function makeEvent(): void {
+    const { attempt, part, seq: lastSeq, unwritten } = trainer
+    const identity = { run: runId, attempt }
+    if (trainer.partBytes > fullBytes) {
+      const previous = basename(eventsFile(directory, attempt, part))
+      const next = basename(eventsFile(directory, attempt, part + 1))
+      const opened = eventLine({ ...identity, lastSeq, type: 'partOpened', part: part + 1, previous })
+      unwritten.push({ part: part + 1, text: opened })
+      unwritten.push({ part, text: eventLine({ ...identity, lastSeq, type: 'partSealed', part, next }) })
+      trainer.part += 1
+      trainer.partBytes = opened.length
+    }
+    trainer.seq += 1
+    const text = eventLine({ ...identity, seq: trainer.seq, ...trainerEvent(attempt, trainer.seq) })
+    trainer.partBytes += text.length
+    unwritten.push({ part: trainer.part, text })
   }
 
   async function append(): Promise<void> {
@@ -134,7 +161,7 @@ function beginCourse(): Course {
         }
         await own.append({ type: 'leased', toAttempt: attempt + 1, devices: ['cpu:0'], backfilledUntil: null })
       }
-      Object.assign(trainer, { attempt: own.run.attempt, seq: 0, unwritten: '' })
+      trainer = { ...structuredClone(noTrainer), attempt: own.run.attempt }
     })
   }
 

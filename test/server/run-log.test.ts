@@ -1,10 +1,13 @@
 // A run's log between its files and a database that may fail: what memory holds is what the database has.
-import { appendFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
 import { createRunFeed, type RunFeed } from '../../src/server/runs/run-feed.ts'
 import { openRunLog, type RunLog } from '../../src/server/scheduling/run-log.ts'
 import { eventLine } from '../../src/shared/event-line.ts'
+import { eventsFile } from '../../src/shared/run-directory.ts'
+import { noReserve } from '../../src/trainer/disk.ts'
+import { openEventLog } from '../../src/trainer/event-log.ts'
 import { createMemoryLogStore, type MemoryLogStore } from './fixtures/memory-log-store.ts'
 import { makeFolder } from './server.ts'
 
@@ -175,6 +178,22 @@ test("a damaged line of the server's own is named, and nothing is decided behind
   expect(rebuilt.events()).toEqual(['0.1 queued'])
 })
 
+test('where the disk has lost what was stored, nothing is stored twice and the server goes on', async () => {
+  const run = await world()
+  write(run, stepLine(1), stepLine(2))
+  await run.log.takeOver()
+  writeFileSync(join(run.directory, 'events.1.jsonl'), stepLine(1))
+  const again = await run.reopen()
+  await again.takeOver()
+  await again.append({ type: 'cancelRequested' })
+  expect(run.store.events().slice(2)).toEqual(['1.1 step', '1.2 step', '0.3 cancelRequested'])
+  // A database made anew has what the files have.
+  const rebuilt = createMemoryLogStore(runId)
+  const deps = { store: rebuilt, feed: createRunFeed(), now: () => new Date(0) }
+  await (await openRunLog(deps, { runId, directory: run.directory })).takeOver()
+  expect(rebuilt.events().slice(2)).toEqual(['1.1 step', '0.3 cancelRequested'])
+})
+
 test('no order follows from the clock', async () => {
   const run = await world()
   const times = ['2026-01-01T00:00:00.000Z', '1970-01-01T00:00:00.000Z', '2030-06-01T00:00:00.000Z', at]
@@ -182,6 +201,62 @@ test('no order follows from the clock', async () => {
   await run.log.takeOver()
   expect(run.store.events().slice(2)).toEqual(['1.1 step', '1.2 step', '1.3 step', '1.4 step'])
   expect(run.log.run).toMatchObject({ step: 4, lastCursor: 6 })
+})
+
+/** As a trainer writes it, in parts of a few events. */
+function writeInParts({ directory }: World, events: number): void {
+  const log = openEventLog({
+    file: eventsFile(directory, 1),
+    run: runId,
+    attempt: 1,
+    reserve: noReserve,
+    partBytes: 1000,
+  })
+  for (let step = 1; step <= events; step += 1) {
+    log.append({ type: 'step', epoch: 1, step, loss: 1, nonFinite: false, learningRate: 0.1, imagesPerSecond: 9 })
+    log.flush()
+  }
+  log.close()
+}
+
+const stepsUpTo = (count: number): string[] => Array.from({ length: count }, (_, index) => `1.${index + 1} step`)
+
+test('a log in parts is read as one, over a restart within any of them', async () => {
+  const run = await world()
+  writeInParts(run, 10)
+  await run.log.takeOver()
+  writeInParts(run, 30)
+  const again = await run.reopen()
+  await again.takeOver()
+  expect(run.store.events().slice(2)).toEqual(stepsUpTo(40))
+  expect(existsSync(eventsFile(run.directory, 1, 4))).toBe(true)
+  expect(again.lastSeq()).toBe(40)
+})
+
+test.each([
+  ['the first', 1, 0],
+  ['one in between', 2, 6],
+  ['the last', 3, 11],
+])('a part that is missing is named, and what came before it counts: %s', async (_what, part, before) => {
+  const run = await world()
+  writeInParts(run, 14)
+  const file = eventsFile(run.directory, 1, part)
+  expect([existsSync(file), existsSync(eventsFile(run.directory, 1, 4))]).toEqual([true, false])
+  rmSync(file)
+  await expect(run.log.takeOver()).rejects.toMatchObject({
+    code: 'RUN_DIRECTORY_INVALID',
+    message: `${basename(file)}: expected this part of the log; found none.`,
+  })
+  expect(run.store.events().slice(2)).toEqual(stepsUpTo(before))
+})
+
+test('a part in the place of another is refused', async () => {
+  const run = await world()
+  writeInParts(run, 20)
+  writeFileSync(eventsFile(run.directory, 1, 2), readFileSync(eventsFile(run.directory, 1, 3)))
+  await expect(run.log.takeOver()).rejects.toThrow(
+    'events.1.2.jsonl: expected partOpened of part 2 behind event 6; found it of part 3 behind event 11.',
+  )
 })
 
 test.each([

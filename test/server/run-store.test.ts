@@ -52,7 +52,7 @@ const epochsEnd = (run: string, seq: number): RunEvent => ({
 function change(before: RunProjection, events: readonly RunEvent[]) {
   const batch = projectEvents(before, events)
   const seq = events.at(-1)?.seq ?? 0
-  return { batch, positions: [{ attempt: 1, seq, offset: 2 ** 40 + seq }] }
+  return { batch, positions: [{ attempt: 1, seq, part: 2, offset: 2 ** 40 + seq }] }
 }
 
 async function rowsOf(runId: string): Promise<unknown> {
@@ -101,7 +101,7 @@ test('both ways lead to the same rows, for many runs at once', async () => {
       { loss: null, nonFinite: true },
       { cursor: 3, loss: 1e-300 },
     ],
-    logs: [{ attempt: 1, seq: 3, offset: String(2 ** 40 + 3) }],
+    logs: [{ attempt: 1, seq: 3, part: 2, offset: String(2 ** 40 + 3) }],
   })
   expect(quick).toEqual(long)
   expect(alsoQuick).toEqual(long)

@@ -1,8 +1,9 @@
 // The event log: numbering, whole lines, torn lines, a full disk.
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { entryCommand } from '../../src/shared/entry.ts'
+import { findLineDamage } from '../../src/shared/event-line.ts'
 import { parseTrainerEvent, type TrainerEvent, type Unidentified } from '../../src/shared/events.ts'
 import { noReserve, reserveDisk } from '../../src/trainer/disk.ts'
 import { openEventLog, type EventLog } from '../../src/trainer/event-log.ts'
@@ -88,6 +89,88 @@ describe('openEventLog', () => {
     log.append(step(1))
     log.close()
     expect(read(folder).map(({ seq }) => seq)).toEqual([1])
+  })
+})
+
+describe('a log in parts', () => {
+  /** Six steps fill a part of so many bytes. */
+  const partBytes = 1000
+  const openInParts = (folder: string): EventLog =>
+    openEventLog({ file: join(folder, 'events.1.jsonl'), run: 'r', attempt: 1, reserve: noReserve, partBytes })
+  const append = (log: EventLog, from: number, to: number): void => {
+    for (let number = from; number <= to; number += 1) {
+      log.append(step(number))
+      log.flush()
+    }
+  }
+  /** `part: first..last event, links` of each file. */
+  const partsOf = (folder: string): string[] =>
+    readdirSync(folder)
+      .sort()
+      .map((name) => {
+        const lines = readFileSync(join(folder, name), 'utf8').split('\n')
+        expect(lines.pop()).toBe('')
+        const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+        return `${name} ${records.map(({ type, seq, lastSeq }) => (type === 'step' ? seq : `${String(type)}@${String(lastSeq)}`)).join(' ')}`
+      })
+
+  test('goes on in another part when one is full, linked at both ends; what it was named by stays the first', () => {
+    const folder = temporaryFolder()
+    const log = openInParts(folder)
+    append(log, 1, 14)
+    log.close()
+    expect(partsOf(folder)).toEqual([
+      'events.1.2.jsonl partOpened@6 7 8 9 10 11 partSealed@11',
+      'events.1.3.jsonl partOpened@11 12 13 14',
+      'events.1.jsonl 1 2 3 4 5 6 partSealed@6',
+    ])
+    const [sealed] = readFileSync(join(folder, 'events.1.jsonl'), 'utf8').trimEnd().split('\n').slice(-1)
+    expect(JSON.parse(sealed ?? '')).toMatchObject({ run: 'r', attempt: 1, part: 1, next: 'events.1.2.jsonl' })
+    expect(findLineDamage(Buffer.from(sealed ?? ''))).toBeNull()
+  })
+
+  test('leaves no part without an event behind its last words', () => {
+    const folder = temporaryFolder()
+    const log = openInParts(folder)
+    append(log, 1, 6)
+    log.sync()
+    log.close()
+    expect(partsOf(folder)).toEqual(['events.1.jsonl 1 2 3 4 5 6'])
+  })
+
+  test.each([
+    ['before the next part is there', '', ''],
+    ['while the next part is opened', '{"run":"r","atte', ''],
+    ['before the next part is named', '{"run":"r","attempt":1,"lastSeq":6,"type":"partOpened"}\n', ''],
+    ['while the next part is named', '{"run":"r","attempt":1,"lastSeq":6,"type":"partOpened"}\n', '{"run":"r","att'],
+  ])('a crash %s leaves a log that goes on without a gap', (_when, opened, sealed) => {
+    const folder = temporaryFolder()
+    const first = openInParts(folder)
+    append(first, 1, 6)
+    first.close()
+    if (opened !== '') writeFileSync(join(folder, 'events.1.2.jsonl'), opened)
+    appendFileSync(join(folder, 'events.1.jsonl'), sealed)
+    const second = openInParts(folder)
+    append(second, 7, 8)
+    second.close()
+    expect(partsOf(folder)).toEqual(['events.1.2.jsonl partOpened@6 7 8', 'events.1.jsonl 1 2 3 4 5 6 partSealed@6'])
+  })
+
+  test('goes on in the part it has while the disk is too full for another', (context) => {
+    skipWithoutSmallDisk(context)
+    const [command, ...loader] = entryCommand(new URL('./fixtures/fill-disk.ts', import.meta.url))
+    const text = onSmallDisk({
+      mebibytes: 1,
+      command: `${[command, ...loader, smallDisk, '32768'].join(' ')} >&2; cat $(ls -v ${smallDisk}/events.1.*.jsonl)`,
+    })
+    const records = text
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as { type: string; seq?: number })
+    const seqs = records.flatMap(({ seq }) => seq ?? [])
+    expect(records.at(-1)).toMatchObject({ type: 'failed', code: 'DISK_FULL' })
+    expect(seqs).toEqual(seqs.map((_, index) => (seqs[0] ?? 0) + index))
+    expect(records.filter(({ type }) => type === 'partSealed').length).toBeGreaterThan(10)
   })
 })
 

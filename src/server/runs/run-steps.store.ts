@@ -52,11 +52,12 @@ export function storeSteps(prisma: Database['prisma'], changes: readonly RunChan
       WHERE run."id" = new."runId" AND run."lastCursor" = new."before"
       RETURNING run."id"
     ), positions AS (
-      INSERT INTO "EventLog" ("runId", "attempt", "seq", "offset")
-      SELECT "runId", "attempt", "seq", "offset"
+      INSERT INTO "EventLog" ("runId", "attempt", "seq", "part", "offset")
+      SELECT "runId", "attempt", "seq", "part", "offset"
       FROM jsonb_to_recordset(${JSON.stringify(positions)}::jsonb) AS new(
-        "runId" text, "attempt" integer, "seq" integer, "offset" bigint)
-      ON CONFLICT ("runId", "attempt") DO UPDATE SET "seq" = excluded."seq", "offset" = excluded."offset"
+        "runId" text, "attempt" integer, "seq" integer, "part" integer, "offset" bigint)
+      ON CONFLICT ("runId", "attempt")
+      DO UPDATE SET "seq" = excluded."seq", "part" = excluded."part", "offset" = excluded."offset"
     ), ${stepRows(changes)}
     SELECT set_config('synchronous_commit', 'off', true),
       CASE WHEN count(*) = ${runs.length} THEN '0' ELSE 'a run has other events by now' END::integer

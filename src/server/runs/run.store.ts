@@ -18,7 +18,9 @@ export interface LogPosition {
   /** 0: the server's own. */
   attempt: number
   seq: number
-  /** Bytes. */
+  /** The file that holds this event; the server's own log has one. */
+  part: number
+  /** Bytes of that file. */
   offset: number
 }
 
@@ -131,7 +133,7 @@ export function createRunStore({ prisma }: Database): RunStore {
     },
     async listLogPositions(runId) {
       const rows = await prisma.eventLog.findMany({ where: { runId } })
-      return rows.map(({ attempt, seq, offset }) => ({ attempt, seq, offset: Number(offset) }))
+      return rows.map(({ attempt, seq, part, offset }) => ({ attempt, seq, part, offset: Number(offset) }))
     },
     async listServerOffsets() {
       const rows = await prisma.eventLog.findMany({ where: { attempt: 0 } })
@@ -197,11 +199,11 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
         payload: event,
       })),
     }),
-    ...positions.map(({ attempt, seq, offset }) =>
+    ...positions.map(({ attempt, seq, part, offset }) =>
       prisma.eventLog.upsert({
         where: { runId_attempt: { runId, attempt } },
-        create: { runId, attempt, seq, offset: BigInt(offset) },
-        update: { seq, offset: BigInt(offset) },
+        create: { runId, attempt, seq, part, offset: BigInt(offset) },
+        update: { seq, part, offset: BigInt(offset) },
       }),
     ),
     ...attemptsLeased.map((attempt) => prisma.attempt.create({ data: { runId, ...attempt } })),

@@ -1,14 +1,14 @@
 // Ends an attempt whose trainer is gone: gathers what it left, judges, gives the devices back and says so.
 import { open, readFile, stat } from 'node:fs/promises'
 import { isTrainerEvent } from '../../shared/events.ts'
-import { eventsFile, type ExitRecord, exitFile, parseExitRecord } from '../../shared/run-directory.ts'
+import { type ExitRecord, exitFile, parseExitRecord } from '../../shared/run-directory.ts'
 import { isHolding } from '../../shared/run-state.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import { faultOf } from '../devices/device-fault.ts'
 import type { QuarantineService } from '../devices/quarantine.service.ts'
 import type { RunEventStore } from '../runs/run-event.store.ts'
-import { countTornBytes } from './event-lines.ts'
 import { putUpFence } from './fence.ts'
+import { countTornBytesOf } from './log-reader.ts'
 import { judgeOutcome, type TrainerEnd } from './outcome.ts'
 import { findResumePoint } from './resume-point.ts'
 import { trainerOutputFile } from './run-files.ts'
@@ -53,7 +53,7 @@ export async function release(log: OwnLog, fault: string | null): Promise<void> 
 async function tellTorn({ events }: AttemptEndDeps, log: OwnLog): Promise<void> {
   const { runId, directory, run } = log
   if (log.isReleased()) return
-  const bytes = await countTornBytes(eventsFile(directory, run.attempt))
+  const bytes = await countTornBytesOf(directory, run.attempt)
   if (bytes === 0) return
   const last = (await events.findLast(runId, 0))?.event
   const told = last?.type === 'logTorn' && last.toAttempt === run.attempt

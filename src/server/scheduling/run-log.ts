@@ -62,7 +62,7 @@ export interface RunLogDeps {
 }
 
 const serverAttempt = 0
-const start: LogCursor = { seq: 0, offset: 0 }
+const start: LogCursor = { seq: 0, part: 1, offset: 0 }
 
 /** Opens the log of a run that has a row, at the position its rows were last taken over to. */
 export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFolder): Promise<RunLog> {
@@ -108,7 +108,7 @@ export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFo
       batch.map(({ event }) => event),
     )
     const { attempt, seq } = last.event
-    const cursor = { seq, offset: last.end }
+    const cursor = { seq, part: last.part, offset: last.end }
     unanswered = projected
     try {
       await store.apply(runId, projected, [{ attempt, ...cursor }])
@@ -212,18 +212,21 @@ interface Stored {
   released: Set<number>
 }
 
-/** What the database has of a run. */
+/** What the database has of a run: at one moment, since a commit whose answer was lost may still be under way. */
 async function readStored(store: LogStore, runId: string): Promise<Stored> {
-  // The row last: should a batch be stored in between, its events are read again and declined, and not passed over.
-  const positions = await store.listLogPositions(runId)
-  const released = await store.listReleasedAttempts(runId)
-  const record = await store.find(runId)
-  if (record === null) throw new Error(`no row of run ${runId}`)
-  return {
-    run: projectionOf(record),
-    retry: record.spec.retry,
-    positions: new Map(positions.map(({ attempt, seq, offset }) => [attempt, { seq, offset }])),
-    released: new Set(released),
+  for (;;) {
+    const record = await store.find(runId)
+    if (record === null) throw new Error(`no row of run ${runId}`)
+    const positions = await store.listLogPositions(runId)
+    const released = await store.listReleasedAttempts(runId)
+    const again = await store.find(runId)
+    if (again?.lastCursor !== record.lastCursor) continue
+    return {
+      run: projectionOf(record),
+      retry: record.spec.retry,
+      positions: new Map(positions.map(({ attempt, ...cursor }) => [attempt, cursor])),
+      released: new Set(released),
+    }
   }
 }
 

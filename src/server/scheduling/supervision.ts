@@ -1,8 +1,8 @@
 // Looks after one attempt while its trainer runs: takes its events over, has it leave when asked, and sees it end.
 import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
-import { eventsFile } from '../../shared/run-directory.ts'
+import { findEventsFileParts } from '../../shared/run-directory.ts'
 import type { Log } from '../log.ts'
-import { followFile } from './follow-file.ts'
+import { followFiles } from './follow-file.ts'
 import type { RunLog } from './run-log.ts'
 import type { TrainerExit, TrainerProcess } from './trainer-process.ts'
 import { type Vitality, type VitalityLimits, watchVitality } from './vitality.ts'
@@ -99,7 +99,8 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
       log.error(`Taking over events of run ${runLog.runId} failed; trying on.`, error),
     ),
   )
-  const follower = followFile(eventsFile(runLog.directory, attempt), pump.run)
+  const isOfLog = (name: string): boolean => findEventsFileParts(name)?.attempt === attempt
+  const follower = followFiles(runLog.directory, isOfLog, pump.run)
   pump.run()
 
   async function watchToEnd(): Promise<AttemptEnd | null> {

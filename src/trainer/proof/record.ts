@@ -3,7 +3,12 @@
 import { createReadStream } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { parseTrainerEvent } from '../../shared/events.ts'
-import { checkpointsFolder, eventsFile, findCheckpointNameParts } from '../../shared/run-directory.ts'
+import {
+  checkpointsFolder,
+  eventsFile,
+  findCheckpointNameParts,
+  findEventsFileParts,
+} from '../../shared/run-directory.ts'
 
 export interface RecordedLoss {
   attempt: number
@@ -32,8 +37,8 @@ export async function readRunRecord(directory: string, { from, to }: StepRange):
   const losses = new Map<number, RecordedLoss[]>()
   const engines = new Map<number, string>()
   let lastStep = 0
-  for (const attempt of await listAttempts(directory)) {
-    for await (const line of wholeLines(eventsFile(directory, attempt))) {
+  for (const { attempt, part } of await listLogs(directory)) {
+    for await (const line of wholeLines(eventsFile(directory, attempt, part))) {
       if (!tellingTypes.some((type) => line.includes(type))) continue
       const event = parseTrainerEvent(JSON.parse(line))
       if (event.type === 'started') engines.set(attempt, `${event.engine} (${event.engineDetail})`)
@@ -49,13 +54,11 @@ export async function readRunRecord(directory: string, { from, to }: StepRange):
 /** As JSON.stringify writes them: other lines need not be parsed. */
 const tellingTypes = ['"type":"step"', '"type":"started"']
 
-async function listAttempts(directory: string): Promise<number[]> {
+/** The parts of all logs, in order. */
+async function listLogs(directory: string): Promise<{ attempt: number; part: number }[]> {
   return (await readdir(directory))
-    .flatMap((entry) => {
-      const number = /^events\.([1-9]\d*)\.jsonl$/.exec(entry)?.[1]
-      return number === undefined ? [] : [Number(number)]
-    })
-    .sort((a, b) => a - b)
+    .flatMap((entry) => findEventsFileParts(entry) ?? [])
+    .sort((a, b) => a.attempt - b.attempt || a.part - b.part)
 }
 
 /** Names by step, of each step the newest attempt's. */
