@@ -10,6 +10,8 @@
 #include <pthread.h>
 #endif
 
+#include "staging.h"
+
 namespace trainql {
 
 namespace {
@@ -100,22 +102,10 @@ Workspace Replica::workspace(Phase phase) {
           model_.progress.ticks(device())};
 }
 
-// (N, C, H, W) to [pixel with border][image][channel]; images past the end are zero.
 void Replica::stage(const ImageBatch& batch, int begin, int end, float* input) const {
   const TensorLayout& t = model_.plan.tensor(0);
-  const int border = model_.plan.inputBorder(), width = t.width + 2 * border, height = t.height + 2 * border;
-  const int shardBatch = model_.plan.batch();
-  std::memset(input, 0, sizeof(float) * static_cast<std::size_t>(width) * height * shardBatch * t.row);
   const std::size_t imageFloats = static_cast<std::size_t>(t.channels) * t.pixels();
-  for (int y = 0; y < t.height; y++) {
-    for (int x = 0; x < t.width; x++) {
-      float* pixel = input + (static_cast<std::size_t>(y + border) * width + x + border) * shardBatch * t.row;
-      for (int image = begin; image < end; image++) {
-        const float* source = batch.images + image * imageFloats + y * t.width + x;
-        for (int c = 0; c < t.channels; c++) *pixel++ = source[static_cast<std::size_t>(c) * t.pixels()];
-      }
-    }
-  }
+  stageImages(model_.plan, batch.images + begin * imageFloats, end - begin, input);
 }
 
 void Replica::stageShard(const ImageBatch& batch, int shard, const Workspace& w) const {

@@ -17,9 +17,10 @@ struct Tap {
   std::int32_t pixelDelta;
 };
 
-// At most 16 rows of a group whose input lies side by side, from one image of the group's `pixel`th pixel on.
+// At most 16 rows of a group whose input lies at one distance, from one image of the group's `pixel`th pixel on: images
+// (and those of pixels side by side) where step is 0, else pixels of one image, `step` input pixels apart.
 struct RowPiece {
-  std::int32_t pixel, image, rows;
+  std::int32_t pixel, image, rows, step;
 };
 
 // Output pixels that share one list of valid taps; taps that would meet only padding are not in it.
@@ -51,6 +52,8 @@ struct RowProduct {
   int depth;                    // values read per tap
   const std::int32_t* offsets;  // null: contiguous; else (depth) offsets from the row's base, one tap only
   std::ptrdiff_t inRow, outRow;
+  std::ptrdiff_t inPixel;  // of input, from pixel to pixel; for products in tile registers
+  std::ptrdiff_t inImage;  // likewise from image to image
   const void* input;
   const void* weights;  // [slot][panel][depth][panel width]
   std::ptrdiff_t slotStride, panelStride;
@@ -91,7 +94,7 @@ struct WeightGradient {
   Ahead nextInput, nextOutputGradient;  // of the next block
 };
 
-// Two rows of one line of a map, counted from its first, that are laid side by side; below 0: zeros.
+// Where two rows of a line begin that are laid side by side; below 0: zeros.
 struct RowPair {
   std::int32_t first, second;
 };
@@ -100,9 +103,8 @@ struct RowPair {
 // (`packDeep`), or [line][channel][pair] (`packAcross`).
 struct PackedLines {
   const void* map;       // line 0
-  int lineRows;          // of the map
-  std::ptrdiff_t row;    // of the map
-  int channels;          // padded
+  std::ptrdiff_t line;   // of the map, from one to the next
+  int channels;          // of a row, whole panels
   const RowPair* pairs;  // (pairCount), alike in every line
   int pairCount;         // whole registers
   std::uint32_t* packed; // line `firstLine`

@@ -72,17 +72,23 @@ static inline void storeSums(float* sums) {
   _tile_stored(3, sums + registerRows * panel + registerRows, rowBytes);
 }
 
-// One step of the depth: `b` is (pairs, channels) of one panel.
+// 16 rows of A.
+struct Rows {
+  const Element* at;
+  std::ptrdiff_t rowBytes;
+};
+
+// One step of the depth, `k` values from where the rows begin; `b` is (pairs, channels) of one panel.
 template <bool Lower>
-static inline void multiply(const void* upper, const void* lower, std::ptrdiff_t rowBytes, const std::uint32_t* b,
+static inline void multiply(const Rows& upper, const Rows& lower, std::ptrdiff_t k, const std::uint32_t* b,
                             std::ptrdiff_t pairBytes) {
-  _tile_loadd(4, upper, rowBytes);
+  _tile_loadd(4, upper.at + k, upper.rowBytes);
   _tile_loadd(6, b, pairBytes);
   _tile_loadd(7, b + registerRows, pairBytes);
   _tile_dpbf16ps(0, 4, 6);
   _tile_dpbf16ps(1, 4, 7);
   if (!Lower) return;
-  _tile_loadd(5, lower, rowBytes);
+  _tile_loadd(5, lower.at + k, lower.rowBytes);
   _tile_dpbf16ps(2, 5, 6);
   _tile_dpbf16ps(3, 5, 7);
 }
@@ -100,21 +106,21 @@ static int rowBlocks(const RowProduct& a) {
   return blocks;
 }
 
-static inline const Element* pieceInput(const RowProduct& a, const RowGroup& g, const RowPiece& piece) {
-  return elements(a.input) + (static_cast<std::ptrdiff_t>(g.basePixel[piece.pixel]) * a.batch + piece.image) * a.inRow;
+static inline Rows pieceInput(const RowProduct& a, const RowGroup& g, const RowPiece& piece) {
+  const std::ptrdiff_t apart = piece.step == 0 ? a.inImage : piece.step * a.inPixel;
+  return {elements(a.input) + g.basePixel[piece.pixel] * a.inPixel + piece.image * a.inImage,
+          apart * static_cast<std::ptrdiff_t>(sizeof(Element))};
 }
 
 template <bool Lower>
 static inline void sumPieces(const RowProduct& a, const RowGroup& g, const RowPiece* pieces, int n, float* sums) {
-  const Element* const upper = pieceInput(a, g, pieces[0]);
-  const Element* const lower = Lower ? pieceInput(a, g, pieces[1]) : nullptr;
-  const std::ptrdiff_t rowBytes = a.inRow * static_cast<std::ptrdiff_t>(sizeof(Element)), pixelStride = a.batch * a.inRow;
+  const Rows upper = pieceInput(a, g, pieces[0]), lower = Lower ? pieceInput(a, g, pieces[1]) : upper;
   zeroSums<Lower>();
   for (int t = 0; t < g.tapCount; t++) {
     const auto* w = static_cast<const std::uint32_t*>(a.weights) + g.taps[t].slot * a.slotStride + n * a.panelStride;
-    const std::ptrdiff_t delta = g.taps[t].pixelDelta * pixelStride;
+    const std::ptrdiff_t delta = g.taps[t].pixelDelta * a.inPixel;
     for (int k = 0; k < a.depth; k += depthStep, w += depthStep * panel) {
-      multiply<Lower>(upper + delta + 2 * k, lower + delta + 2 * k, rowBytes, w, panel * sizeof(*w));
+      multiply<Lower>(upper, lower, delta + 2 * k, w, panel * sizeof(*w));
     }
   }
   storeSums<Lower>(sums);
@@ -131,7 +137,9 @@ static inline void storePiece(const RowProduct& a, const RowGroup& g, const RowP
     Vec low = load(sums), high = load(sums + V);
     value(low, high, out);
     storeRow(out, low, high);
-    if (++image == a.batch) {
+    if (piece.step > 0) {
+      pixel++;
+    } else if (++image == a.batch) {
       image = 0;
       pixel++;
     }
@@ -173,35 +181,41 @@ static inline void storeBlock(const RowProduct& a, const RowGroup& g, const RowP
   }
 }
 
+// Calls f(group, block of it) for each of the blocks begin … end of all groups.
+template <class F>
+static inline void eachBlock(const RowProduct& a, int begin, int end, F&& f) {
+  for (int gi = 0, first = 0; gi < a.groupCount && first < end; gi++) {
+    const int blocks = groupBlocks(a.groups[gi]);
+    for (int i = std::max(begin - first, 0); i < std::min(end - first, blocks); i++) f(a.groups[gi], i);
+    first += blocks;
+  }
+}
+
+// Bytes of input rows that are worked through panel by panel before the next ones. They stay in L2, which is 2 MiB wherever
+// there are tile registers; the weights of a panel beside them.
+constexpr std::ptrdiff_t nearBytes = 768 * 1024;
+
 template <bool Finished>
 static void blockProductOf(const RowProduct& a, int panelBegin, int panelEnd, int blockBegin, int blockEnd) {
   const std::ptrdiff_t blockBytes = blockRows * a.inRow * static_cast<std::ptrdiff_t>(sizeof(Element));
-  const int near = static_cast<int>(std::max<std::ptrdiff_t>(1, rowBlockBytes / blockBytes));
+  const int near = static_cast<int>(std::max<std::ptrdiff_t>(1, nearBytes / blockBytes));
   TileRegisters registers;
   alignas(64) BlockSums sums;
-  int first = 0;
-  for (int gi = 0; gi < a.groupCount; gi++) {
-    const RowGroup& g = a.groups[gi];
-    const int blocks = groupBlocks(g);
-    const int from = std::max(blockBegin - first, 0), to = std::min(blockEnd - first, blocks);
-    for (int begin = from; begin < to; begin += near) {
-      const int end = std::min(to, begin + near);
-      for (int n = panelBegin; n < panelEnd; n++) {
-        for (int i = begin; i < end; i++) {
-          const RowPiece* const pieces = g.pieces + 2 * i;
-          if (2 * i + 1 < g.pieceCount) {
-            registers.shape(pieces[0].rows, pieces[1].rows);
-            sumPieces<true>(a, g, pieces, n, sums);
-            storeBlock<Finished>(a, g, pieces, 2, n, sums);
-          } else {
-            registers.shape(pieces[0].rows, pieces[0].rows);
-            sumPieces<false>(a, g, pieces, n, sums);
-            storeBlock<Finished>(a, g, pieces, 1, n, sums);
-          }
+  for (int begin = blockBegin; begin < blockEnd; begin += near) {
+    for (int n = panelBegin; n < panelEnd; n++) {
+      eachBlock(a, begin, std::min(blockEnd, begin + near), [&](const RowGroup& g, int i) {
+        const RowPiece* const pieces = g.pieces + 2 * i;
+        if (2 * i + 1 < g.pieceCount) {
+          registers.shape(pieces[0].rows, pieces[1].rows);
+          sumPieces<true>(a, g, pieces, n, sums);
+          storeBlock<Finished>(a, g, pieces, 2, n, sums);
+        } else {
+          registers.shape(pieces[0].rows, pieces[0].rows);
+          sumPieces<false>(a, g, pieces, n, sums);
+          storeBlock<Finished>(a, g, pieces, 1, n, sums);
         }
-      }
+      });
     }
-    first += blocks;
   }
 }
 
@@ -218,10 +232,12 @@ static inline void sumLines(const LinedGradient& a, const TapLines& tap, int n, 
   const std::ptrdiff_t channelBytes = a.inChannel * static_cast<std::ptrdiff_t>(sizeof(*a.input));
   zeroSums<Lower>();
   for (int y = begin; y < end; y++) {
-    const std::uint32_t* x = a.input + (y * a.stride + tap.inLine - a.firstInLine) * a.inLine + depthBegin * a.inChannel + tap.inPair;
+    const std::uint32_t* const x =
+        a.input + (y * a.stride + tap.inLine - a.firstInLine) * a.inLine + depthBegin * a.inChannel + tap.inPair;
+    const Rows upper{elements(x), channelBytes}, lower{elements(x + registerRows * a.inChannel), channelBytes};
     const std::uint32_t* dy = a.outputGradient + (y - a.lineBegin) * a.outLine + tap.outPair * a.outPair + n * panel;
-    for (int s = 0; s < tap.steps; s++, x += registerPairs, dy += registerPairs * a.outPair) {
-      multiply<Lower>(x, x + registerRows * a.inChannel, channelBytes, dy, a.outPair * sizeof(*dy));
+    for (int s = 0; s < tap.steps; s++, dy += registerPairs * a.outPair) {
+      multiply<Lower>(upper, lower, 2 * s * registerPairs, dy, a.outPair * sizeof(*dy));
     }
   }
   storeSums<Lower>(sums);
@@ -246,21 +262,21 @@ static void linedGradient(const LinedGradient& a, int partBegin, int partEnd) {
   }
 }
 
-static inline __m512i rowOrZeros(const PackedLines& a, const Element* line, std::int32_t row, int c) {
-  return row < 0 ? _mm512_setzero_si512() : _mm512_loadu_si512(line + row * a.row + c);
+static inline __m512i rowOrZeros(const Element* line, std::int32_t row, int c) {
+  return row < 0 ? _mm512_setzero_si512() : _mm512_loadu_si512(line + row + c);
 }
 
 // Of 32 channels of two rows, lane by lane of 128 bits: pairs of channels 0 … 3, 8 … 11, … and of 4 … 7, 12 … 15, ….
 struct Interleaved {
   __m512i low, high;
 };
-static inline Interleaved interleaved(const PackedLines& a, const Element* line, RowPair pair, int c) {
-  const __m512i first = rowOrZeros(a, line, pair.first, c), second = rowOrZeros(a, line, pair.second, c);
+static inline Interleaved interleaved(const Element* line, RowPair pair, int c) {
+  const __m512i first = rowOrZeros(line, pair.first, c), second = rowOrZeros(line, pair.second, c);
   return {_mm512_unpacklo_epi16(first, second), _mm512_unpackhi_epi16(first, second)};
 }
 
 static inline const Element* packedLine(const PackedLines& a, int line) {
-  return elements(a.map) + static_cast<std::ptrdiff_t>(line) * a.lineRows * a.row;
+  return elements(a.map) + line * a.line;
 }
 
 // [pair][channel]
@@ -271,7 +287,7 @@ static void packDeep(const PackedLines& a, int lineBegin, int lineEnd) {
     std::uint32_t* to = a.packed + (y - a.firstLine) * a.lineStride;
     for (int p = 0; p < a.pairCount; p++, to += a.rowStride) {
       for (int c = 0; c < a.channels; c += panel) {
-        const Interleaved v = interleaved(a, line, a.pairs[p], c);
+        const Interleaved v = interleaved(line, a.pairs[p], c);
         _mm512_storeu_si512(to + c, _mm512_permutex2var_epi64(v.low, front, v.high));
         _mm512_storeu_si512(to + c + V, _mm512_permutex2var_epi64(v.low, back, v.high));
       }
@@ -289,7 +305,7 @@ static void packAcross(const PackedLines& a, int lineBegin, int lineEnd) {
         Vec low[V], high[V];
 #pragma GCC unroll 16
         for (int i = 0; i < V; i++) {
-          const Interleaved v = interleaved(a, line, a.pairs[p + i], c);
+          const Interleaved v = interleaved(line, a.pairs[p + i], c);
           low[i] = reinterpret_cast<Vec>(v.low);
           high[i] = reinterpret_cast<Vec>(v.high);
         }

@@ -4,10 +4,10 @@
 // product over transposed weights; with stride 2 its pixels fall into groups by parity.
 #include <algorithm>
 #include <deque>
-#include <map>
 
 #include "plan/convolution_algorithm.h"
 #include "plan/lined_gradient.h"
+#include "plan/row_groups.h"
 
 namespace trainql {
 
@@ -22,65 +22,11 @@ std::ptrdiff_t blockBytes(const WeightLayout& w, std::ptrdiff_t mapBytes) {
   return std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(w.slotStride() * sizeof(float)) / 2, least, most);
 }
 
-// Rows that a tile register holds.
-constexpr int mostPieceRows = 16;
-
 struct PixelRange {
   int first, count;
 };
 
 std::ptrdiff_t pairedRow(const TensorLayout& t) { return rowStride(t.padded, sizeof(std::uint32_t)); }
-
-// Owns what the row groups of one product point to.
-class Rows {
- public:
-  // Adds one output pixel: its base, and the taps valid there.
-  void add(int outPixel, int basePixel, int kind, const std::vector<Tap>& taps) {
-    std::vector<int> key{kind};
-    for (const Tap& tap : taps) key.push_back(tap.slot);
-    auto [found, isNew] = index_.try_emplace(key, static_cast<int>(members_.size()));
-    if (isNew) members_.emplace_back();
-    Members& m = members_[found->second];
-    if (isNew) m.taps = taps;
-    m.base.push_back(basePixel);
-    m.out.push_back(outPixel);
-  }
-
-  // Cuts the rows into pieces too, of so many images a pixel, where there are images.
-  void seal(int images) {
-    for (Members& m : members_) {
-      if (images > 0) m.pieces = piecesOf(m.base, images);
-      groups_.push_back({m.base.data(), m.out.data(), static_cast<int>(m.out.size()), m.taps.data(),
-                         static_cast<int>(m.taps.size()), m.pieces.data(), static_cast<int>(m.pieces.size())});
-    }
-  }
-
-  const std::vector<RowGroup>& groups() const { return groups_; }
-
- private:
-  struct Members {
-    std::vector<Tap> taps;
-    std::vector<std::int32_t> base, out;
-    std::vector<RowPiece> pieces;
-  };
-
-  // Pixels that lie side by side are cut as one.
-  static std::vector<RowPiece> piecesOf(const std::vector<std::int32_t>& base, int images) {
-    std::vector<RowPiece> pieces;
-    for (std::size_t begin = 0, end; begin < base.size(); begin = end) {
-      for (end = begin + 1; end < base.size() && base[end] == base[end - 1] + 1;) end++;
-      const int first = static_cast<int>(begin), rows = static_cast<int>(end - begin) * images;
-      for (int row = 0; row < rows; row += mostPieceRows) {
-        pieces.push_back({first + row / images, row % images, std::min(mostPieceRows, rows - row)});
-      }
-    }
-    return pieces;
-  }
-
-  std::map<std::vector<int>, int> index_;
-  std::deque<Members> members_;
-  std::vector<RowGroup> groups_;
-};
 
 class Direct final : public ConvolutionAlgorithm {
  public:
@@ -97,13 +43,14 @@ class Direct final : public ConvolutionAlgorithm {
       planDataGradient();
       planWeightGradient();
     }
-    const bool inRegisters = plan.kernels().linedGradient != nullptr && !weight().flat;
-    forward_.seal(inRegisters ? plan.batch() : 0);
-    dataGradient_.seal(inRegisters ? plan.batch() : 0);
+    const bool inRegisters = weight().flat ? plan.imagesInWindows() : plan.kernels().linedGradient != nullptr;
+    const Pieces pieces = !inRegisters ? Pieces::none : weight().flat ? Pieces::ofOneImage : Pieces::rows;
+    forward_.seal(plan.batch(), pieces);
+    dataGradient_.seal(plan.batch(), pieces);
     if (inRegisters) lined_ = std::make_unique<LinedWeightGradient>(plan, layerIndex, blockBytes(weight(), mapBytes()));
     inParts_ = blocks() > 1 || (lined_ == nullptr && inSpans());
     plan.needScratch((inParts_ ? weight().liveSize() : 0) + (lined_ == nullptr ? pairedFloats() : lined_->scratchFloats()));
-    if (!weight().flat) plan.needWeights(std::max(plan.paired() ? forwardPairs() : 0, dataGradientFloats()));
+    plan.needWeights(std::max(readsPairs() ? forwardPairs() : 0, weight().flat ? 0 : dataGradientFloats()));
   }
 
   double products() const override {
@@ -114,12 +61,11 @@ class Direct final : public ConvolutionAlgorithm {
 
   // Bfloat16 alone: pairs along the depth. In fp32 the parameters lie as the product reads them.
   void prepareForward(const Workspace& w) const override {
-    if (!plan_.paired() || weight().flat) return;
+    if (!readsPairs()) return;
     const std::size_t panelPairs = forwardPairs() / panels();
     w.team.split(panels(), [&](int begin, int end) {
       for (int i = begin; i < end; i++) {
-        w.kernels.pairWeights(w.parameters + weight().live + i * weight().panelStride(), pairs(w.weights) + i * panelPairs,
-                              layer_.inChannels);
+        w.kernels.pairWeights(panelWeights(w, i), pairs(w.weights) + i * panelPairs, forwardDepth());
       }
     });
   }
@@ -136,21 +82,23 @@ class Direct final : public ConvolutionAlgorithm {
   }
 
   void forward(const Workspace& w, const ForwardOutput& output) const override {
-    RowProduct a = product(forward_);
-    a.inRow = in_.row;
-    a.outRow = out_.row;
+    RowProduct a = product(forward_, in_, out_);
     a.input = w.at(in_.activation);
     a.output = output.map;
     a.finish = output.finish;
     a.bias = hasBias() ? w.parameters + parameters_.shift : nullptr;
     a.accumulate = false;
-    if (weight().flat) {
+    if (weight().flat && !readsPairs()) {
       a.offsets = offsets_.data();
       setWeights(a, w.parameters + weight().live, weight().depth(), out_);
       return run(w, {w.kernels.imageProduct, w.kernels.rowTiles(a)}, a, out_);
     }
-    if (plan_.paired()) {
-      setWeights(a, w.weights, pairsOf(layer_.inChannels), out_);
+    if (weight().flat) {
+      a.inPixel = in_.channels;
+      a.inImage = plan_.imageWindows().imageStride();
+    }
+    if (readsPairs()) {
+      setWeights(a, w.weights, pairsOf(forwardDepth()), out_);
     } else {
       setWeights(a, w.parameters + weight().live, layer_.inChannels, out_);
     }
@@ -159,10 +107,21 @@ class Direct final : public ConvolutionAlgorithm {
 
  private:
   const WeightLayout& weight() const { return parameters_.weight; }
-  // Panels of all live slots.
-  int panels() const { return weight().liveSlots * weight().panels; }
+  // Whether the forward product reads bfloat16, and copies of the weights in pairs.
+  bool readsPairs() const { return weight().flat ? plan_.imagesInWindows() : plan_.paired(); }
+  // Values read per tap; of images, a tap is a line of the filter.
+  int forwardDepth() const { return weight().flat ? layer_.kernel * layer_.inChannels : layer_.inChannels; }
+  // Panels of all taps.
+  int panels() const { return (weight().flat ? layer_.kernel : weight().liveSlots) * weight().panels; }
   std::size_t forwardPairs() const {
-    return static_cast<std::size_t>(panels()) * pairsOf(layer_.inChannels) * weight().panel;
+    return static_cast<std::size_t>(panels()) * pairsOf(forwardDepth()) * weight().panel;
+  }
+  // Those of panel `index`, counted over all taps. The lines of a flat filter lie one after another in each panel.
+  const float* panelWeights(const Workspace& w, int index) const {
+    const float* const live = w.parameters + weight().live;
+    if (!weight().flat) return live + index * weight().panelStride();
+    const int line = index / weight().panels, panel = index % weight().panels;
+    return live + panel * weight().panelStride() + static_cast<std::ptrdiff_t>(line) * forwardDepth() * weight().panel;
   }
   // Pairs along a depth, filled up to whole steps of a product.
   int pairsOf(int channels) const {
@@ -198,8 +157,11 @@ class Direct final : public ConvolutionAlgorithm {
     });
   }
 
-  RowProduct product(const Rows& rows) const {
+  RowProduct product(const RowGroups& rows, const TensorLayout& from, const TensorLayout& to) const {
     RowProduct a{};
+    a.inRow = a.inImage = from.row;
+    a.inPixel = plan_.batch() * from.row;
+    a.outRow = to.row;
     a.groups = rows.groups().data();
     a.groupCount = static_cast<int>(rows.groups().size());
     a.batch = plan_.batch();
@@ -233,9 +195,7 @@ class Direct final : public ConvolutionAlgorithm {
 
  public:
   void dataGradient(const Workspace& w, bool accumulate) const override {
-    RowProduct a = product(dataGradient_);
-    a.inRow = out_.row;
-    a.outRow = in_.row;
+    RowProduct a = product(dataGradient_, out_, in_);
     a.input = w.at(out_.gradient);
     a.output = w.at(in_.gradient);
     a.accumulate = accumulate;
@@ -364,11 +324,13 @@ class Direct final : public ConvolutionAlgorithm {
       const int pixel = t / layer_.kernel * width + t % layer_.kernel;
       for (int c = 0; c < in_.channels; c++) offsets_.push_back(pixel * plan_.batch() * in_.channels + c);
     }
+    std::vector<Tap> taps{{0, 0}};
+    for (int ky = 1; plan_.imagesInWindows() && ky < layer_.kernel; ky++) taps.push_back({ky, ky * width});
     inPixels_.resize(1);
     outPixels_.resize(1);
     eachOutput([&](int pixel, int y, int x) {
       const int base = (y + border) * width + x + border;
-      forward_.add(pixel, base, 0, {{0, 0}});
+      forward_.add(pixel, base, 0, taps);
       inPixels_[0].push_back(base);
       outPixels_[0].push_back(pixel);
     });
@@ -470,7 +432,7 @@ class Direct final : public ConvolutionAlgorithm {
   const Layer layer_;
   const LayerParameters& parameters_;
   const TensorLayout in_, out_;
-  Rows forward_, dataGradient_;
+  RowGroups forward_, dataGradient_;
   std::vector<std::int32_t> offsets_;
   std::deque<std::vector<std::int32_t>> inPixels_, outPixels_, blockBegin_;
   std::vector<TapPixels> taps_;

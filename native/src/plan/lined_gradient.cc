@@ -25,20 +25,22 @@ LinedWeightGradient::LinedWeightGradient(const Plan& plan, int layer, std::ptrdi
       in_(plan.tensor(layer_.input)),
       out_(plan.tensor(layer_.output)),
       batch_(plan.batch()) {
-  planInput();
   planOutput();
-  for (int t = 0; t < weight_.taps; t++) {
-    if (weight_.slotOfTap[t] < weight_.liveSlots) planTap(t);
+  if (weight_.flat) {
+    planImages(plan);
+  } else {
+    planInput();
+    for (int t = 0; t < weight_.taps; t++) {
+      if (weight_.slotOfTap[t] < weight_.liveSlots) planTap(t);
+    }
   }
-  const std::ptrdiff_t lineBytes = static_cast<std::ptrdiff_t>(batch_) * out_.width * (in_.row + out_.row) * 2;
-  const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes / lineBytes));
+  const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes / lineBytes()));
   blocks_ = (out_.height + perBlock - 1) / perBlock;
 }
 
-void LinedWeightGradient::appendPixel(std::vector<RowPair>& pairs, int x) const {
-  for (int image = 0; image < batch_; image += 2) {
-    pairs.push_back({x * batch_ + image, image + 1 < batch_ ? x * batch_ + image + 1 : -1});
-  }
+void LinedWeightGradient::appendPixel(std::vector<RowPair>& pairs, std::ptrdiff_t pixel, std::ptrdiff_t image) const {
+  const auto at = [&](int i) { return i < batch_ ? static_cast<std::int32_t>(pixel + i * image) : -1; };
+  for (int i = 0; i < batch_; i += 2) pairs.push_back({at(i), at(i + 1)});
 }
 
 // A tap may begin at any pixel: where pixels are not whole registers, it may read all but one of a register's pairs more.
@@ -62,19 +64,52 @@ int LinedWeightGradient::phaseBegin(int phase) const {
 void LinedWeightGradient::planInput() {
   for (int phase = 0; phase < layer_.stride; phase++) {
     std::vector<RowPair> pairs;
-    for (int x = phase; x < in_.width; x += layer_.stride) appendPixel(pairs, x);
+    for (int x = phase; x < in_.width; x += layer_.stride) appendPixel(pairs, x * batch_ * in_.row, in_.row);
     fillUp(pairs);
     input_.pairs.insert(input_.pairs.end(), pairs.begin(), pairs.end());
   }
   input_.rowStride = rowStride(static_cast<int>(input_.pairs.size()), sizeof(std::uint32_t));
   input_.lineStride = input_.rowStride * in_.padded;
+  input_.channels = in_.padded;
+  input_.line = in_.width * batch_ * in_.row;
+  depth_ = weight_.depth();
+  slotStride_ = static_cast<std::ptrdiff_t>(weight_.slotStride());
+  inHeight_ = in_.height;
+}
+
+// A row is what one line of the filter sees of the images, and what lies behind it up to a whole panel. They have a border,
+// so every line meets every tap.
+void LinedWeightGradient::planImages(const Plan& plan) {
+  const ImageWindows& images = plan.imageWindows();
+  depth_ = layer_.kernel * in_.channels;
+  slotStride_ = static_cast<std::ptrdiff_t>(depth_) * weight_.panel;
+  inHeight_ = images.height;
+  const int inset = images.border - layer_.padding;
+  for (int x = 0; x < out_.width; x++) {
+    appendPixel(input_.pairs, (x * layer_.stride + inset) * in_.channels, images.imageStride());
+  }
+  fillUp(input_.pairs);
+  input_.channels = (depth_ + weight_.panel - 1) / weight_.panel * weight_.panel;
+  input_.line = static_cast<std::ptrdiff_t>(images.width) * in_.channels;
+  input_.rowStride = rowStride(static_cast<int>(input_.pairs.size()), sizeof(std::uint32_t));
+  input_.lineStride = input_.rowStride * input_.channels;
+  for (int ky = 0; ky < layer_.kernel; ky++) {
+    TapLines lines{};
+    lines.slot = ky;
+    lines.lineEnd = out_.height;
+    lines.inLine = ky + inset;
+    lines.steps = roundUp(out_.width * imagePairs()) / registerPairs;
+    taps_.push_back(lines);
+  }
 }
 
 void LinedWeightGradient::planOutput() {
-  for (int x = 0; x < out_.width; x++) appendPixel(output_.pairs, x);
+  for (int x = 0; x < out_.width; x++) appendPixel(output_.pairs, x * batch_ * out_.row, out_.row);
   fillUp(output_.pairs);
   output_.rowStride = rowStride(out_.padded, sizeof(std::uint32_t));
   output_.lineStride = output_.rowStride * static_cast<std::ptrdiff_t>(output_.pairs.size());
+  output_.channels = out_.padded;
+  output_.line = out_.width * batch_ * out_.row;
 }
 
 void LinedWeightGradient::planTap(int tap) {
@@ -101,7 +136,7 @@ LinedWeightGradient::LineRange LinedWeightGradient::outLines(int block) const {
 // Input lines that any tap reads in a block.
 LinedWeightGradient::LineRange LinedWeightGradient::inLines(int block) const {
   const LineRange out = outLines(block);
-  int first = in_.height, end = 0;
+  int first = inHeight_, end = 0;
   for (const TapLines& tap : taps_) {
     const int begin = std::max(out.first, tap.lineBegin), last = std::min(out.first + out.count, tap.lineEnd) - 1;
     if (begin > last) continue;
@@ -119,12 +154,11 @@ std::size_t LinedWeightGradient::scratchFloats() const {
   return most;
 }
 
-PackedLines LinedWeightGradient::lines(const TensorLayout& t, const Packing& packing, const void* map) const {
+PackedLines LinedWeightGradient::lines(const Packing& packing, const void* map) {
   PackedLines a{};
   a.map = map;
-  a.lineRows = t.width * batch_;
-  a.row = t.row;
-  a.channels = t.padded;
+  a.line = packing.line;
+  a.channels = packing.channels;
   a.pairs = packing.pairs.data();
   a.pairCount = static_cast<int>(packing.pairs.size());
   a.lineStride = packing.lineStride;
@@ -134,7 +168,7 @@ PackedLines LinedWeightGradient::lines(const TensorLayout& t, const Packing& pac
 
 void LinedWeightGradient::sum(const Workspace& w, int block, const LinedSum& to, float* scratch) const {
   const LineRange in = inLines(block), out = outLines(block);
-  PackedLines x = lines(in_, input_, w.at(in_.kept)), dy = lines(out_, output_, w.at(out_.gradient));
+  PackedLines x = lines(input_, w.at(in_.kept)), dy = lines(output_, w.at(out_.gradient));
   x.packed = reinterpret_cast<std::uint32_t*>(scratch);
   x.firstLine = in.first;
   dy.packed = x.packed + wordsOf(input_.lineStride, in.count);
@@ -149,7 +183,7 @@ void LinedWeightGradient::sum(const Workspace& w, int block, const LinedSum& to,
   a.lineBegin = out.first;
   a.lineEnd = out.first + out.count;
   a.stride = layer_.stride;
-  a.depth = weight_.depth();
+  a.depth = depth_;
   a.input = x.packed;
   a.firstInLine = in.first;
   a.inLine = input_.lineStride;
@@ -158,7 +192,7 @@ void LinedWeightGradient::sum(const Workspace& w, int block, const LinedSum& to,
   a.outLine = output_.lineStride;
   a.outPair = output_.rowStride;
   a.gradient = to.gradient;
-  a.slotStride = static_cast<std::ptrdiff_t>(weight_.slotStride());
+  a.slotStride = slotStride_;
   a.panelStride = static_cast<std::ptrdiff_t>(weight_.panelStride());
   a.add = to.add;
   w.team.split(w.kernels.linedParts(a), [&](int b, int e) { w.kernels.linedGradient(a, b, e); });

@@ -60,8 +60,9 @@ void Plan::layTensors() {
     if (layer.kind != LayerKind::convolution && layer.kind != LayerKind::linear) {
       throw std::invalid_argument("expected the image batch to feed convolutions or linear layers only");
     }
-    if (layer.padding > inputBorder_) inputBorder_ = layer.padding;
+    images_.border = std::max(images_.border, layer.padding);
   }
+  layImages();
   for (std::size_t i = 0; i < graph_.shapes.size(); i++) {
     const Shape shape = graph_.shapes[i];
     TensorLayout t;
@@ -73,8 +74,8 @@ void Plan::layTensors() {
     if (i == 0) {
       t.padded = shape.channels;
       t.row = shape.channels;
-      const int width = shape.width + 2 * inputBorder_, height = shape.height + 2 * inputBorder_;
-      t.activation = t.kept = addBuffer(static_cast<std::size_t>(width) * height * batch_ * t.row);
+      const std::size_t values = static_cast<std::size_t>(images_.imageStride()) * batch_;
+      t.activation = t.kept = imagesInWindows_ ? addMap(images_.values(batch_)) : addBuffer(values);
     } else {
       const std::size_t elements = static_cast<std::size_t>(shape.pixels()) * batch_ * t.row;
       t.activation = addMap(elements);
@@ -83,6 +84,25 @@ void Plan::layTensors() {
     }
     tensors_.push_back(t);
   }
+}
+
+void Plan::layImages() {
+  const Shape shape = graph_.shapes[0];
+  images_.channels = shape.channels;
+  images_.width = shape.width + 2 * images_.border;
+  images_.height = shape.height + 2 * images_.border;
+  imagesInWindows_ = std::all_of(graph_.layers.begin(), graph_.layers.end(), [&](const Layer& layer) {
+    return layer.input != 0 || windowsPay(layer);
+  });
+}
+
+// A line of the filter takes whole registers of a product's depth, however little of them it fills. Where that is too
+// little, products of single fp32 values are as quick, and more exact.
+bool Plan::windowsPay(const Layer& layer) const {
+  if (kernels_.linedGradient == nullptr || layer.kind != LayerKind::convolution) return false;
+  constexpr int leastValues = 8;  // of each register that is multiplied
+  const int line = layer.kernel * layer.inChannels, panel = ImageWindows::panel;
+  return line >= leastValues * ((line + panel - 1) / panel);
 }
 
 void Plan::chooseAll(const Algorithms* forced) {

@@ -6,6 +6,7 @@
 
 #include "plan/arena.h"
 #include "plan/graph.h"
+#include "plan/image_windows.h"
 #include "plan/kernel_table.h"
 #include "plan/op.h"
 #include "plan/parameters.h"
@@ -34,7 +35,10 @@ class Plan {
   const ParameterSpace& parameters() const { return parameters_; }
   const TensorLayout& tensor(int id) const { return tensors_[id]; }
   // Zero border stored around each input image, in pixels.
-  int inputBorder() const { return inputBorder_; }
+  int inputBorder() const { return images_.border; }
+  const ImageWindows& imageWindows() const { return images_; }
+  // Whether the image batch is stored so; else it is fp32 and lies as every map does.
+  bool imagesInWindows() const { return imagesInWindows_; }
   std::size_t arenaFloats() const;
   std::size_t scratchFloats() const { return scratchFloats_; }
   const std::size_t* offsets(Phase) const;
@@ -58,6 +62,8 @@ class Plan {
 
  private:
   void layTensors();
+  void layImages();
+  bool windowsPay(const Layer&) const;
   void chooseAll(const Algorithms* forced);
   void compile();
   void planGradients();
@@ -70,7 +76,8 @@ class Plan {
   const int batch_;
   const Kernels& kernels_;
   const ParameterSpace parameters_;
-  int inputBorder_ = 0;
+  ImageWindows images_;
+  bool imagesInWindows_ = false;
   std::vector<Algorithms> algorithms_;        // by layer
   std::vector<TensorLayout> tensors_;
   std::vector<std::unique_ptr<Op>> ops_;
