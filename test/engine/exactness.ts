@@ -5,7 +5,7 @@ import type { SessionSpec, StateDict } from '../../src/trainer/engine.ts'
 import { resnet } from '../../src/trainer/models/resnet.ts'
 import { norm } from './distance.ts'
 import { adam, batchOf, expectSame, sgd, type Harness, type Opening } from './harness.ts'
-import { narrowResNet } from './nets.ts'
+import { narrowBottlenecks, narrowResNet } from './nets.ts'
 import { trainedBits } from './training.ts'
 
 /** A number format to compute in: one more row of the table for each. */
@@ -49,6 +49,10 @@ export function describeExactness(harness: Harness, formats: readonly Format[]):
       test.each(optimizers)(`${name} $kind, 20 steps`, (optimizer) =>
         expectOneAnswer({ ...spec, ...narrow, optimizer, shards: 4, steps: 20 }),
       )
+
+      // Their first convolution may have kernels of its own.
+      test(`${name} images of three channels, 4 shards`, () =>
+        expectOneAnswer({ ...spec, graph: narrowBottlenecks(), globalBatch: 20, shards: 4, optimizer: sgd, steps: 3 }))
 
       test(`${name} ResNet-18, Adam clipped, 4 shards`, () =>
         expectOneAnswer({ ...spec, graph: whole, globalBatch: 128, shards: 4, optimizer: adam, clipNorm, steps: 2 }))

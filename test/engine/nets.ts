@@ -76,6 +76,13 @@ export function everyLayer(): ModelGraph {
   return net.head(net.relu(net.add(inner, x)))
 }
 
+/** Convolutions without a ReLU, whose mask magnifies rounding; the second tells the first one's pixels apart. */
+export function bareImages(channels: number, { kernel, stride }: { kernel: number; stride: number }): ModelGraph {
+  const net = build('bare-images', [channels, 13, 22], 5)
+  const x = net.conv('conv1', 0, 40, { kernel, stride, padding: Math.floor(kernel / 2) })
+  return net.head(net.conv('conv2', x, 8, { kernel: 3, stride: 2 }))
+}
+
 /** A convolution whose outputs a max pool reads as they are: negative, and often equal. */
 export function bareMaxPool(): ModelGraph {
   const net = build('bare-max-pool', [1, 7, 7], 3)

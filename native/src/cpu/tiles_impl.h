@@ -252,12 +252,14 @@ static void linedGradient(const LinedGradient& a, int partBegin, int partEnd) {
     const int depthBegin = part % depthBlocks * blockRows, count = std::min(blockRows, a.depth - depthBegin);
     const TapLines& tap = a.taps[part / depthBlocks % a.tapCount];
     const int n = part / depthBlocks / a.tapCount;
+    float* const out = a.gradient + tap.slot * a.slotStride + n * a.panelStride + static_cast<std::ptrdiff_t>(depthBegin) * panel;
+    // Other cores may still hold these lines, which they read to update weights: they come while the sums are made.
+    for (int i = 0; i < count * panel; i += 16) __builtin_prefetch(out + i, 1);
     if (count > registerRows) {
       sumLines<true>(a, tap, n, depthBegin, sums);
     } else {
       sumLines<false>(a, tap, n, depthBegin, sums);
     }
-    float* const out = a.gradient + tap.slot * a.slotStride + n * a.panelStride + static_cast<std::ptrdiff_t>(depthBegin) * panel;
     for (int i = 0; i < count * panel; i += V) store(out + i, a.add ? load(out + i) + load(sums + i) : load(sums + i));
   }
 }
