@@ -1,7 +1,10 @@
-// Top-level GraphQL errors: what the client did wrong is told, everything else is logged whole and masked.
+// Top-level GraphQL errors: what the client did wrong is told, and that the database is away; everything else is logged
+// whole and masked.
 import { randomUUID } from 'node:crypto'
 import { GraphQLError, type GraphQLFormattedError } from 'graphql'
+import { DatabaseUnavailable, retryAfterMs } from './database/outage.ts'
 import type { Log } from './log.ts'
+import type { ErrorCode } from '../shared/errors.ts'
 
 /** Codes of errors in the request itself; their messages come from the GraphQL libraries or from our argument checks. */
 const requestCodes: ReadonlySet<unknown> = new Set([
@@ -21,8 +24,10 @@ export function createFormatError(
     const { message, locations, path, extensions } = formatted
     const code = extensions?.['code']
     if (requestCodes.has(code)) return { message, locations, path, extensions: { code } }
+    const cause = causeOf(error)
+    if (cause instanceof DatabaseUnavailable) return { message: cause.message, locations, path, extensions: away }
     const reference = randomUUID()
-    log.error(`Unexpected error ${reference}${path === undefined ? '' : ` at ${path.join('.')}`}`, causeOf(error))
+    log.error(`Unexpected error ${reference}${path === undefined ? '' : ` at ${path.join('.')}`}`, cause)
     return {
       message: `Unexpected error; the server's log has it under ${reference}.`,
       locations,
@@ -30,6 +35,13 @@ export function createFormatError(
       extensions: { code: 'INTERNAL_SERVER_ERROR', reference },
     }
   }
+}
+
+/** What was asked for may have been stored or not: whoever asks again looks first. */
+const away = {
+  code: 'DATABASE_UNAVAILABLE' satisfies ErrorCode,
+  fix: 'Ask again in a moment; after a mutation look first whether it was carried out.',
+  retryAfterMs,
 }
 
 function causeOf(error: unknown): unknown {

@@ -13,6 +13,7 @@ import { createCheckpointStore } from './checkpoints/checkpoint.store.ts'
 import type { ServerConfig } from './config.ts'
 import { openDatabase } from './database/database.ts'
 import { lockHome } from './database/home-lock.ts'
+import { DatabaseUnavailable } from './database/outage.ts'
 import { DatasetResolver } from './datasets/dataset.resolver.ts'
 import { createDatasetService } from './datasets/dataset.service.ts'
 import { DeviceResolver } from './devices/device.resolver.ts'
@@ -59,7 +60,7 @@ import { createRunFeed } from './runs/run-feed.ts'
 import { RunResolver } from './runs/run.resolver.ts'
 import { createRunService } from './runs/run.service.ts'
 import { createRunStore } from './runs/run.store.ts'
-import { recoverRuns } from './scheduling/recovery.ts'
+import { reconcileRuns, recoverRuns } from './scheduling/recovery.ts'
 import { createScheduler } from './scheduling/scheduler.ts'
 import { createLocalLauncher } from './scheduling/trainer-process.ts'
 import { createSchema } from './schema.ts'
@@ -106,13 +107,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => lock.release())
     const database = await openDatabase({ folder: join(home, 'db'), url: options.databaseUrl, log })
     undo.push(() => database.close())
-    const { schema, sources, scheduler, room, recover } = await assemble(options, { log, database, startedAt })
+    const { schema, sources, scheduler, room, recover, reconcile } = await assemble(options, {
+      log,
+      database,
+      startedAt,
+    })
     let app: App | undefined
     // Until then who comes late is told so.
     undo.push(async () => app?.close())
     undo.push(() => room.close())
     undo.push(() => scheduler.close())
     await recover()
+    database.onBack(reconcile)
     const { port } = (app = await startApp({ schema, sources, transfers: room, host, port: options.port, log }))
     const { sayGoodbye, beginStop } = app
     undo.push(sayGoodbye)
@@ -239,7 +245,13 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     await recoverRuns({ ...carrying, scheduler })
     await room.open()
   }
-  return { schema, sources, scheduler, room, recover }
+  const reconcile = (): void => {
+    reconcileRuns({ ...carrying, scheduler }).catch((error: unknown) => {
+      // Away once more: it will be back once more.
+      if (!(error instanceof DatabaseUnavailable)) log.error('Taking runs up after the outage failed.', error)
+    })
+  }
+  return { schema, sources, scheduler, room, recover, reconcile }
 }
 
 async function readVersion(): Promise<string> {

@@ -49,6 +49,7 @@ export function exitCodeOf(code: ErrorCode): ExitCode {
     case 'TRAINER_UNREACHABLE':
     case 'TRAINER_STALLED':
     case 'DATABASE_LOCKED':
+    case 'DATABASE_UNAVAILABLE':
     case 'NETWORK':
     case 'INTERNAL':
       return exitCodes.internal

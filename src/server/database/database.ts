@@ -1,12 +1,14 @@
 // Opens the database: the embedded one in a worker thread by default, a PostgreSQL server where a URL is given.
 import { PrismaPg } from '@prisma/adapter-pg'
 import pg from 'pg'
-import { TrainqlError } from '../../shared/errors.ts'
 import type { Log } from '../log.ts'
 import { PrismaClient } from '../prisma-client/client.ts'
+import { createAvailability } from './availability.ts'
 import { startMaintenance } from './maintenance.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import { startPglite } from './pglite.ts'
+import { connectMs, guardServerDatabase } from './server-guard.ts'
+import { type Watch, watchAdapter } from './watched-adapter.ts'
 
 /** The database as the stores see it. */
 export interface Database {
@@ -14,6 +16,8 @@ export interface Database {
 }
 
 export interface OpenDatabase extends Database {
+  /** Called each time that the database is back after it was away. */
+  onBack(listener: () => void): void
   close(): Promise<void>
 }
 
@@ -35,7 +39,7 @@ export async function openDatabase({ folder, url, log }: DatabaseOptions): Promi
 }
 
 async function openEmbedded(folder: string, log: Log): Promise<OpenDatabase> {
-  const pglite = await startPglite(folder)
+  const pglite = await startPglite(folder, log)
   // One session: one connection, and never dropped for being idle.
   const pool = new pg.Pool({
     user: 'postgres',
@@ -44,19 +48,23 @@ async function openEmbedded(folder: string, log: Log): Promise<OpenDatabase> {
     idleTimeoutMillis: 0,
     stream: () => pglite.connect(),
   })
-  pool.on('error', (error) => log.error('The connection to the embedded database broke.', error))
+  const availability = createAvailability({ probe: () => pool.query('SELECT 1'), log })
+  pool.on('error', (error) => availability.lost(error))
   try {
     await migratePool(pool)
   } catch (error) {
+    await availability.stop()
     await pool.end()
     await pglite.close()
     throw error
   }
-  const prisma = createPrisma(pool)
+  const prisma = createPrisma(pool, { refusal: () => null, lost: (cause) => availability.lost(cause) })
   const maintenance = startMaintenance(pool, log)
   return {
     prisma,
+    onBack: (listener) => availability.onBack(listener),
     async close() {
+      await availability.stop()
       await maintenance.stop()
       await prisma.$disconnect()
       await pool.end()
@@ -66,30 +74,44 @@ async function openEmbedded(folder: string, log: Log): Promise<OpenDatabase> {
 }
 
 async function openServer(url: string, log: Log): Promise<OpenDatabase> {
-  const guard = await lockServerDatabase(url, log)
-  const pool = new pg.Pool({ connectionString: url, max: 10 })
-  pool.on('error', (error) => log.error('An idle connection to PostgreSQL broke.', error))
+  const guard = await guardServerDatabase({ url, onLost: (error) => availability.lost(error), log })
+  const pool = new pg.Pool({ connectionString: url, max: 10, keepAlive: true, connectionTimeoutMillis: connectMs })
+  const availability = createAvailability({
+    async probe() {
+      await guard.ensure()
+      await pool.query('SELECT 1')
+    },
+    log,
+  })
+  pool.on('error', (error) => availability.lost(error))
   try {
     await migratePool(pool)
   } catch (error) {
+    await availability.stop()
     await pool.end()
-    await guard.end()
+    await guard.close()
     throw error
   }
-  const prisma = createPrisma(pool)
+  const unguarded = new Error('its lock is to be taken again')
+  const prisma = createPrisma(pool, {
+    refusal: () => (guard.isHeld() ? null : unguarded),
+    lost: (cause) => availability.lost(cause),
+  })
   return {
     prisma,
+    onBack: (listener) => availability.onBack(listener),
     async close() {
+      await availability.stop()
       await prisma.$disconnect()
       await pool.end()
-      await guard.end()
+      await guard.close()
     },
   }
 }
 
-function createPrisma(pool: pg.Pool): PrismaClient {
+function createPrisma(pool: pg.Pool, watch: Watch): PrismaClient {
   return new PrismaClient({
-    adapter: new PrismaPg(pool),
+    adapter: watchAdapter(new PrismaPg(pool), watch),
     // With one connection, a transaction waits for those before it; that is no failure.
     transactionOptions: { maxWait: 60_000, timeout: 60_000 },
   })
@@ -102,33 +124,4 @@ async function migratePool(pool: pg.Pool): Promise<void> {
   } finally {
     client.release()
   }
-}
-
-/** Any number of our own; the session that holds it is the one server of this database. */
-const serverLock = 8_127_433_001n
-
-/** A session of its own holds an advisory lock: it goes when the process does. */
-async function lockServerDatabase(url: string, log: Log): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url, keepAlive: true })
-  try {
-    await client.connect()
-  } catch (error) {
-    throw new TrainqlError(
-      {
-        code: 'NETWORK',
-        message: `PostgreSQL, given by DATABASE_URL, cannot be reached: ${error instanceof Error ? error.message : String(error)}.`,
-        fix: 'Start it or correct DATABASE_URL; without DATABASE_URL the embedded database is used.',
-      },
-      { cause: error },
-    )
-  }
-  client.on('error', (error) => log.error('The session that guards the PostgreSQL database broke.', error))
-  const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [serverLock])
-  if (rows[0]?.locked === true) return client
-  await client.end()
-  throw new TrainqlError({
-    code: 'DATABASE_LOCKED',
-    message: 'The PostgreSQL database given by DATABASE_URL is in use by another TrainQL server.',
-    fix: 'Stop that server, or give another database.',
-  })
 }

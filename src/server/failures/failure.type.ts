@@ -98,6 +98,7 @@ function failureTypeOf(code: ErrorCode): Exclude<FailureTypeName, 'LoadRefusedFa
     case 'TRAINER_STALLED':
     case 'RUN_DIRECTORY_INVALID':
     case 'DATABASE_LOCKED':
+    case 'DATABASE_UNAVAILABLE':
     case 'CONFIG_INVALID':
     case 'INTERNAL':
       return null

@@ -1,6 +1,7 @@
 // Commits what many runs want stored at once as one transaction: whatever arrives while a commit is under way goes with
 // the next one. So a transaction's cost is paid once for all runs that log at the time, and the fuller the database's
 // hands are, the more a transaction carries.
+import { DatabaseUnavailable } from '../database/outage.ts'
 
 /** More would make the first of them wait for the last. */
 const largestGroup = 64
@@ -31,8 +32,9 @@ export function createGroupCommit<T>(commit: (items: readonly T[]) => Promise<vo
   async function commitGroup(group: readonly Waiting<T>[]): Promise<void> {
     try {
       await commit(group.map(({ item }) => item))
-    } catch {
-      for (const each of group) await commitOne(each)
+    } catch (error) {
+      if (error instanceof DatabaseUnavailable) for (const { reject } of group) reject(error)
+      else for (const each of group) await commitOne(each)
       return
     }
     for (const { resolve } of group) resolve()

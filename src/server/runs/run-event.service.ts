@@ -1,6 +1,7 @@
 // Reading a run's events: by page, one, or as a stream that replays the past and then joins the present.
 import { TrainqlError } from '../../shared/errors.ts'
 import { isTerminal } from '../../shared/run-state.ts'
+import { outlast } from '../database/outage.ts'
 import type { PageRequest } from '../page.ts'
 import type { RunEventStore } from './run-event.store.ts'
 import type { RunFeed } from './run-feed.ts'
@@ -29,13 +30,14 @@ export function createRunEventService(deps: { runs: RunStore; events: RunEventSt
   const findRun = createSharedReading((runId: string) => runs.find(runId))
   const listAfter = createSharedReading((runId: string, after: number) => events.listAfter(runId, after, replayBatch))
 
+  /** While the database is away a reader waits. */
   async function* generate(runId: string, after: number, signal: AbortSignal): AsyncGenerator<StoredEvent, void> {
-    await checkStart(runId, after)
+    await outlast(() => checkStart(runId, after), signal)
     let position = after
     while (!signal.aborted) {
       const version = feed.version(runId)
       const recent = feed.recent(runId, position)
-      const batch = recent?.events ?? (await listAfter(version, runId, position))
+      const batch = recent?.events ?? (await outlast(() => listAfter(version, runId, position), signal))
       for (const event of batch) {
         position = event.cursor
         yield event
@@ -43,7 +45,7 @@ export function createRunEventService(deps: { runs: RunStore; events: RunEventSt
       if (recent?.ended === true) return
       if (batch.length > 0) continue
       if (recent === null) {
-        const run = await findRun(version, runId)
+        const run = await outlast(() => findRun(version, runId), signal)
         if (run === null) return
         // Behind the end there may be more: a run is resumed, its checkpoints are pinned and deleted.
         if (run.lastCursor > position) continue

@@ -1,5 +1,6 @@
 // The attempts under way: starts their trainers, has them looked after, tells them to leave, and ends what has ended.
 import { TrainqlError } from '../../shared/errors.ts'
+import { outlast } from '../database/outage.ts'
 import type { Log } from '../log.ts'
 import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
 import type { OwnLog, RunLog } from './run-log.ts'
@@ -17,6 +18,8 @@ export interface Attempts {
   stop(runId: string, graceMs?: number): void
   /** SIGKILL; resolves when the trainer has gone, or counts as gone. At once where none runs. */
   giveUp(runId: string, why: TrainqlError): Promise<void>
+  /** Whether a trainer of the run is in care. */
+  supervises(runId: string): boolean
   /** What was last heard of the run's trainer; null where none runs, or it has not been heard of. */
   vitality(runId: string): Vitality | null
   /** Waits for the run's trainer to leave, and for what ends its attempt; not at all where none runs. */
@@ -41,6 +44,7 @@ export interface AttemptsDeps extends AttemptEndDeps {
 export function createAttempts(deps: AttemptsDeps): Attempts {
   const { runLogs, launcher, graceMs, limits, log, afterEnd, onFree } = deps
   const supervisions = new Map<string, Supervision>()
+  const closing = new AbortController()
   /** From a trainer's start until its end is written; the run's log is in use all along. */
   const cares = new Map<string, Promise<void>>()
 
@@ -50,13 +54,19 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
       .use(runId, async (runLog) => {
         const end = await ended
         if (end === null) return
-        await runLog.exclusively(async (own) => {
-          await endAttempt(deps, own, end)
-          await afterEnd(own)
-        })
+        await outlast(
+          () =>
+            runLog.exclusively(async (own) => {
+              await endAttempt(deps, own, end)
+              await afterEnd(own)
+            }),
+          closing.signal,
+        )
         onFree()
       })
-      .catch((error: unknown) => log.error(`Ending run ${runId} failed; a restart of the server ends it.`, error))
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) log.error(`Ending run ${runId} failed; a restart of the server ends it.`, error)
+      })
       .finally(() => {
         // The next attempt may be under way.
         if (cares.get(runId) === care) cares.delete(runId)
@@ -98,9 +108,11 @@ export function createAttempts(deps: AttemptsDeps): Attempts {
     async giveUp(runId, why) {
       await supervisions.get(runId)?.giveUp(why)
     },
+    supervises: (runId) => supervisions.has(runId),
     vitality: (runId) => supervisions.get(runId)?.vitality() ?? null,
     settle: (runId) => cares.get(runId) ?? Promise.resolve(),
     async detach() {
+      closing.abort()
       for (const supervision of supervisions.values()) supervision.detach()
       await Promise.all(cares.values())
     },

@@ -5,6 +5,7 @@ import type { AssignedDevice, Attempt } from '../../shared/run-spec.ts'
 import { initialFolder } from '../../shared/run-directory.ts'
 import { holdingRunStates } from '../../shared/run-state.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
+import { DatabaseUnavailable, retryAfterMs } from '../database/outage.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { Log } from '../log.ts'
@@ -27,6 +28,8 @@ export interface Queue {
   waiting(runId: string): Waiting | null
   /** What became of one more run if it were queued now; nothing is changed by asking. */
   preview(run: Candidate): Promise<QueuePreview>
+  /** Does something in between, while nothing is being started, and looks anew. */
+  between(action: () => Promise<void>): Promise<void>
   /** Starts nothing more; returns when nothing is being started. */
   close(): Promise<void>
 }
@@ -80,12 +83,11 @@ export function createQueue(deps: QueueDeps): Queue {
     const plan = planLeases(await look())
     waiting = plan.waiting
     for (const { runId } of plan.yields) await carryOut(runId, giveBack)
-    let failed = false
+    let failure: unknown = null
     for (const grant of plan.grants) {
-      const started = await carryOut(grant.runId, (own) => start(own, grant))
-      failed ||= !started
+      failure = (await carryOut(grant.runId, (own) => start(own, grant))) ?? failure
     }
-    lookAgain(plan.lookAgainAt, failed)
+    lookAgain(plan.lookAgainAt, failure)
   }
 
   async function look(): Promise<QueueSituation> {
@@ -119,20 +121,21 @@ export function createQueue(deps: QueueDeps): Queue {
     return { deviceNames, position, waitSeconds: waitMs === null ? null : waitMs / 1000, words }
   }
 
-  /** Whatever happens to one run, the others have their turn. */
-  async function carryOut(runId: string, action: (own: OwnLog) => Promise<void>): Promise<boolean> {
+  /** Whatever happens to one run, the others have their turn; null where it went well. */
+  async function carryOut(runId: string, action: (own: OwnLog) => Promise<void>): Promise<unknown> {
     try {
       await runLogs.exclusively(runId, action)
-      return true
+      return null
     } catch (error) {
+      if (error instanceof DatabaseUnavailable) throw error
       log.error(`The queue could not do what it had planned for run ${runId}; it stays as it is.`, error)
-      return false
+      return error
     }
   }
 
-  function lookAgain(at: Date | null, failed: boolean): void {
+  function lookAgain(at: Date | null, failure: unknown): void {
     if (closing) return
-    const waits = [...(at === null ? [] : [at.getTime() - now().getTime()]), ...(failed ? [retryStartMs] : [])]
+    const waits = [...(at === null ? [] : [at.getTime() - now().getTime()]), ...waitAfter(failure)]
     if (waits.length === 0) return
     timer = setTimeout(() => void schedule(), Math.min(Math.max(1, Math.min(...waits)), longestTimerMs)).unref()
   }
@@ -140,10 +143,16 @@ export function createQueue(deps: QueueDeps): Queue {
   /** One pass at a time: two would see the same devices free. */
   function schedule(): Promise<void> {
     scheduling = scheduling.then(pass).catch((error: unknown) => {
-      log.error('Scheduling failed.', error)
-      lookAgain(null, true)
+      if (!(error instanceof DatabaseUnavailable)) log.error('Scheduling failed.', error)
+      lookAgain(null, error)
     })
     return scheduling
+  }
+
+  function between(action: () => Promise<void>): Promise<void> {
+    const done = scheduling.then(() => (closing ? undefined : action()))
+    scheduling = done.catch(() => undefined)
+    return done.then(schedule)
   }
 
   /** It is queued again in its place once its trainer has left. */
@@ -189,6 +198,7 @@ export function createQueue(deps: QueueDeps): Queue {
 
   return {
     schedule,
+    between,
     waiting: (runId) => waiting.get(runId) ?? null,
     preview,
     close() {
@@ -197,6 +207,11 @@ export function createQueue(deps: QueueDeps): Queue {
       return scheduling
     },
   }
+}
+
+function waitAfter(failure: unknown): number[] {
+  if (failure === null) return []
+  return [failure instanceof DatabaseUnavailable ? retryAfterMs : retryStartMs]
 }
 
 function placeOf({ id, priority, waitingSince, createdAt }: RunRecord): QueuePlace {

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
 import { exitFile, specFile } from '../../shared/run-directory.ts'
-import { holdingRunStates, isTerminal, liveRunStates } from '../../shared/run-state.ts'
+import { holdingRunStates, isTerminal, liveRunStates, type RunState } from '../../shared/run-state.ts'
+import { DatabaseUnavailable } from '../database/outage.ts'
 import { nullWhereAbsent } from '../durable-files.ts'
 import { createLimit } from '../limit.ts'
 import type { Log } from '../log.ts'
@@ -50,23 +51,14 @@ const looksAtOnce = 64
 
 /** Called once, before the first request. Runs in order of age, so that leases fall to those that took them first. */
 export async function recoverRuns(deps: RecoveryDeps): Promise<Recovery> {
-  const { store, scheduler, log, runsDirectory } = deps
+  const { store, scheduler, log } = deps
   const recovery: Recovery = { readopted: [], launched: [], ended: [], requeued: [], queued: [], reaped: [] }
   const strangers = await readUnknownDirectories(deps)
-  const live = (await store.listInStates(liveRunStates)).map(({ id }) => id)
-  for (const id of [...new Set([...live, ...(await listUnread(deps))])].sort()) {
-    if (!existsSync(specFile(join(runsDirectory, id)))) {
-      log.warn(`The directory of run ${id} is gone, and with it the run.`)
-      await store.delete(id)
-      continue
-    }
-    try {
-      const fate = await scheduler.runLogs.use(id, (runLog) => recoverRun(deps, runLog))
-      if (fate !== null) recovery[fate].push(id)
-    } catch (error) {
-      log.error(`Run ${id} could not be taken up again; its directory is left as it is.`, error)
-    }
-  }
+  const live = await listLive(deps)
+  await takeUp(deps, live, async (runLog) => {
+    const fate = await recoverRun(deps, runLog)
+    if (fate !== null) recovery[fate].push(runLog.runId)
+  })
   recovery.reaped.push(...(await reapUnowned(deps, [...strangers, ...live])))
   for (const device of await store.deleteStaleLeases()) {
     log.warn(`The device ${device} was held for an attempt that is over; it is free again.`)
@@ -76,6 +68,51 @@ export async function recoverRuns(deps: RecoveryDeps): Promise<Recovery> {
   tell(log, recovery)
   await scheduler.queue.schedule()
   return recovery
+}
+
+/**
+ * Called when the database is back after it was away. To a run that nobody looks after, that is as if the server had been:
+ * what came of it meanwhile, and what was written of it and not stored, is found in its directory.
+ */
+export async function reconcileRuns(deps: RecoveryDeps): Promise<void> {
+  const { attempts, queue } = deps.scheduler
+  await queue.between(async () => {
+    await takeUp(deps, await listLive(deps), async (runLog) => {
+      if (!attempts.supervises(runLog.runId)) await recoverRun(deps, runLog)
+      // One whose log cannot be read is ended by who looks after it.
+      else if ((await takeOver(runLog)) === null && isLeaving(runLog.run.state)) attempts.stop(runLog.runId)
+    })
+    await deps.quarantine.look(null)
+  })
+}
+
+const isLeaving = (state: RunState): boolean => state === 'PAUSING' || state === 'CANCELING'
+
+async function listLive({ store }: RecoveryDeps): Promise<string[]> {
+  return (await store.listInStates(liveRunStates)).map(({ id }) => id)
+}
+
+/** Has something done for each of these runs, and those that the database has not heard the last of, in order of age. */
+async function takeUp(
+  deps: RecoveryDeps,
+  live: readonly string[],
+  action: (runLog: RunLog) => Promise<void>,
+): Promise<void> {
+  const { store, scheduler, log, runsDirectory } = deps
+  for (const id of [...new Set([...live, ...(await listUnread(deps))])].sort()) {
+    if (!existsSync(specFile(join(runsDirectory, id)))) {
+      log.warn(`The directory of run ${id} is gone, and with it the run.`)
+      await store.delete(id)
+      scheduler.runLogs.drop(id)
+      continue
+    }
+    try {
+      await scheduler.runLogs.use(id, action)
+    } catch (error) {
+      if (error instanceof DatabaseUnavailable) throw error
+      log.error(`Run ${id} could not be taken up again; its directory is left as it is.`, error)
+    }
+  }
 }
 
 function tell(log: Log, { readopted, launched, ended, requeued, queued, reaped }: Recovery): void {

@@ -1,6 +1,7 @@
 // Looks after one attempt while its trainer runs: takes its events over, has it leave when asked, and sees it end.
 import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
 import { findEventsFileParts } from '../../shared/run-directory.ts'
+import { outlast } from '../database/outage.ts'
 import type { Log } from '../log.ts'
 import { followFiles } from './follow-file.ts'
 import type { RunLog } from './run-log.ts'
@@ -55,9 +56,14 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
     lose = () => resolve(null)
   })
   const gone = Promise.race([process.exited, lost])
+  /** Whoever lets go does not wait for a database that is away. */
+  const waiting = new AbortController()
   let letGo: () => void = () => undefined
   const detached = new Promise<'detached'>((resolve) => {
-    letGo = () => resolve('detached')
+    letGo = () => {
+      waiting.abort()
+      resolve('detached')
+    }
   })
 
   const kill = (): void => {
@@ -73,7 +79,7 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
   async function takeOver(): Promise<void> {
     if (invalid !== null) return
     try {
-      await runLog.takeOver()
+      await outlast(() => runLog.takeOver(), waiting.signal)
       const heard = runLog.lastHeard()
       if (heard === null || heard.seq === lastHeardSeq) return
       lastHeardSeq = heard.seq
@@ -95,9 +101,9 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
 
   const vitality = watchVitality({ runLog, attempt, limits, giveUp: (why) => void giveUp(why), log })
   const pump = coalesce(() =>
-    takeOver().catch((error: unknown) =>
-      log.error(`Taking over events of run ${runLog.runId} failed; trying on.`, error),
-    ),
+    takeOver().catch((error: unknown) => {
+      if (!waiting.signal.aborted) log.error(`Taking over events of run ${runLog.runId} failed; trying on.`, error)
+    }),
   )
   const isOfLog = (name: string): boolean => findEventsFileParts(name)?.attempt === attempt
   const follower = followFiles(runLog.directory, isOfLog, pump.run)

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { performance } from 'node:perf_hooks'
 import { TrainqlError } from '../../shared/errors.ts'
 import { type Heartbeat, heartbeatFile, parseHeartbeat } from '../../shared/run-directory.ts'
+import { DatabaseUnavailable } from '../database/outage.ts'
 import type { Log } from '../log.ts'
 import type { OwnLog, RunLog } from './run-log.ts'
 import { createSilence, type Look } from './silence.ts'
@@ -135,7 +136,8 @@ export function watchVitality({ runLog, attempt, limits, giveUp, log }: Vitality
     try {
       await look()
     } catch (error) {
-      log.error(`Looking after the trainer of run ${runLog.runId} failed; trying on.`, error)
+      if (!(error instanceof DatabaseUnavailable))
+        log.error(`Looking after the trainer of run ${runLog.runId} failed; trying on.`, error)
     }
     if (!stopped) timer = setTimeout(() => void lookOn(), pollMs).unref()
   }

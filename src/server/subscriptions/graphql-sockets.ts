@@ -13,6 +13,7 @@ import {
 import { useServer } from 'graphql-ws/use/ws'
 import type { WebSocket, WebSocketServer } from 'ws'
 import { type ContextSources, createContext } from '../context.ts'
+import { DatabaseUnavailable, outlast } from '../database/outage.ts'
 import type { createFormatError } from '../format-error.ts'
 import { deliver } from './delivery.ts'
 import { createDocuments } from './documents.ts'
@@ -62,7 +63,8 @@ export function serveGraphqlSockets(
     if (!(Symbol.asyncIterator in source)) return source
     return deliver({
       source: source as AsyncIterable<object>,
-      textOf: (item) => results.of(key, item, async () => textOf(await execute({ ...args, rootValue: item }))),
+      // An event whose payload cannot be read while the database is away waits for it.
+      textOf: (item) => results.of(key, item, () => outlast(async () => textOf(await executeWith(args, item)))),
       socket,
       id,
     })
@@ -102,6 +104,14 @@ export function serveGraphqlSockets(
     socket.on('ping', cutOff)
   })
   return { dispose: async () => server.dispose() }
+}
+
+/** @throws DatabaseUnavailable where the database was away for some of it */
+async function executeWith(args: ExecutionArgs, rootValue: object): Promise<ExecutionResult> {
+  const result = await execute({ ...args, rootValue })
+  const away = result.errors?.find(({ originalError }) => originalError instanceof DatabaseUnavailable)
+  if (away?.originalError instanceof DatabaseUnavailable) throw away.originalError
+  return result
 }
 
 /** Over WebSocket no library gives errors in the request a code: they are those without a path into the data. */
