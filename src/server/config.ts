@@ -29,6 +29,8 @@ export interface ServerConfig {
   cancelGraceMs: number
   /** A trainer without a new heartbeat for so long counts as unreachable. */
   silentSeconds: number
+  /** A trainer that lives and tells nothing of its start for so long is given up. */
+  startSeconds: number
   /** A replica that is at work and has not moved for so long is told of. */
   stalledSeconds: number
   /** Write what is of interest to whoever looks into one thing to the server's log too. */
@@ -78,6 +80,7 @@ const environmentSchema = z.object({
     .optional(),
   TRAINQL_CANCEL_GRACE_SECONDS: wholeNumber(0, 86_400).default(30),
   TRAINQL_SILENT_SECONDS: wholeNumber(2, 86_400).default(15),
+  TRAINQL_START_SECONDS: wholeNumber(10, 86_400).default(600),
   TRAINQL_STALLED_SECONDS: wholeNumber(2, 86_400).default(60),
   TRAINQL_DEBUG: flag.default(false),
   TRAINQL_DRAIN_ON_EXIT: flag.default(false),
@@ -122,6 +125,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     databaseUrl: values.DATABASE_URL ?? null,
     cancelGraceMs: values.TRAINQL_CANCEL_GRACE_SECONDS * 1000,
     silentSeconds: values.TRAINQL_SILENT_SECONDS,
+    startSeconds: values.TRAINQL_START_SECONDS,
     stalledSeconds: values.TRAINQL_STALLED_SECONDS,
     debugLog: values.TRAINQL_DEBUG,
     trainersOnExit: values.TRAINQL_DRAIN_ON_EXIT ? 'DRAIN' : values.TRAINQL_STOP_TRAINERS_ON_EXIT ? 'CANCEL' : 'LEAVE',

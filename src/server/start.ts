@@ -165,8 +165,8 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const stepMetrics = createStepMetricsService(createStepMetricsStore(database))
   const launcher = createLocalLauncher(options.trainerEntry ?? trainerEntry)
   const { dataRoots: datasetRoots, cacheFolder } = options
-  const { cancelGraceMs, silentSeconds, stalledSeconds } = options
-  const limits = { silentSeconds, stalledSeconds }
+  const { cancelGraceMs, silentSeconds, startSeconds, stalledSeconds } = options
+  const limits = { silentSeconds, startSeconds, stalledSeconds }
   const quarantine = createQuarantineService({ store: deviceStore, log, now })
   const carrying = { store, events, checkpoints, quarantine, launcher, runsDirectory, log, now }
   const scheduling = { ...carrying, home, feed, devices, estimates, datasetRoots, cacheFolder, cancelGraceMs, limits }

@@ -39,6 +39,7 @@ export function startTestServer(home: string, options: Partial<ServerOptions> = 
     databaseUrl: null,
     cancelGraceMs: 10_000,
     silentSeconds: 15,
+    startSeconds: 600,
     stalledSeconds: 60,
     debugLog: false,
     trainersOnExit: 'CANCEL',

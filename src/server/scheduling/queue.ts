@@ -16,7 +16,7 @@ import type { Estimates } from './estimates.ts'
 import type { Grant, HoldingRun, QueuedRun, QueueSituation, Waiting } from './lease-plan.ts'
 import { planLeases } from './plan-leases.ts'
 import type { QueuePlace } from './queue-order.ts'
-import { retryWaitMs } from './retry.ts'
+import { createRetryWaits } from './retry-waits.ts'
 import { findFreeAttempt, writeAttempt } from './run-files.ts'
 import type { OwnLog } from './run-log.ts'
 import type { RunLogs } from './run-logs.ts'
@@ -72,6 +72,7 @@ const longestTimerMs = 86_400_000
 
 export function createQueue(deps: QueueDeps): Queue {
   const { store, devices, estimates, runLogs, attempts, datasetRoots, cacheFolder, log, now } = deps
+  const retryWaits = createRetryWaits(() => performance.now())
   let waiting = new Map<string, Waiting>()
   let timer: NodeJS.Timeout | undefined
   let closing = false
@@ -95,8 +96,9 @@ export function createQueue(deps: QueueDeps): Queue {
     const all = await devices.list()
     await estimates.refresh(all)
     const at = now()
+    const waits = retryWaits.of(queue, at)
     return {
-      queue: queue.map((run) => queuedRun(run, estimates, at)),
+      queue: queue.map((run) => queuedRun(run, estimates, notBefore(waits.get(run.id), at))),
       holding: holding.map((run) => holdingRun(run, estimates)),
       devices: all,
       now: at,
@@ -218,12 +220,15 @@ function placeOf({ id, priority, waitingSince, createdAt }: RunRecord): QueuePla
   return { runId: id, priority, waitingSince: waitingSince ?? createdAt }
 }
 
-function queuedRun(run: RunRecord, estimates: Estimates, now: Date): QueuedRun {
-  const waitMs = retryWaitMs(run, run.spec.retry, now)
+function notBefore(waitMs: number | undefined, now: Date): Date | null {
+  return waitMs === undefined ? null : new Date(now.getTime() + waitMs)
+}
+
+function queuedRun(run: RunRecord, estimates: Estimates, notBefore: Date | null): QueuedRun {
   return {
     ...placeOf(run),
     request: run.resumeDevices ?? run.spec.devices,
-    notBefore: waitMs === 0 ? null : new Date(now.getTime() + waitMs),
+    notBefore,
     expectedSeconds: (count) => estimates.expectedSeconds(run, count),
   }
 }

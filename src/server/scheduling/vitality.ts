@@ -10,10 +10,12 @@ import type { OwnLog, RunLog } from './run-log.ts'
 import { createSilence, type Look } from './silence.ts'
 import { findStalled, hasMoved, type StalledReplica } from './stall.ts'
 
-/** When a trainer counts as silent, and a replica as stalled. */
+/** When a trainer counts as silent, or as one that does not begin, and a replica as stalled. */
 export interface VitalityLimits {
   /** Without a new heartbeat; those come each second. */
   silentSeconds: number
+  /** Alive and without an event before it began to train. */
+  startSeconds: number
   /** At work without having moved. */
   stalledSeconds: number
 }
@@ -49,12 +51,19 @@ export interface VitalityOptions {
 /** So many looks may be missed before this server counts as not having listened. */
 const missedLooks = 4
 
+interface Course {
+  /** The latest; null: there was none. */
+  heartbeat: Heartbeat | null
+  /** Since its last event. */
+  wordlessMs: number
+}
+
 export function watchVitality({ runLog, attempt, limits, giveUp, log }: VitalityOptions): VitalityWatch {
   const file = heartbeatFile(runLog.directory, attempt)
-  const silence = createSilence({
-    monotonicMs: () => performance.now(),
-    longestGapMs: missedLooks * pollMs,
-  })
+  const listening = { monotonicMs: () => performance.now(), longestGapMs: missedLooks * pollMs }
+  const silence = createSilence(listening)
+  /** Of events alone, from the first sign of life. */
+  const words = createSilence(listening)
   let timer: NodeJS.Timeout | undefined
   let stopped = false
   let latest: Vitality | null = null
@@ -65,10 +74,12 @@ export function watchVitality({ runLog, attempt, limits, giveUp, log }: Vitality
   async function look(): Promise<void> {
     const text = await readFile(file, 'utf8').catch(() => null)
     const seen = silence.look(text)
+    if (!seen.everHeard) words.heard()
+    const wordless = words.look(null)
     signOfLife ||= seen.moved
     const heartbeat = (text === null ? null : findHeartbeat(text)) ?? latest?.heartbeat ?? null
     if (heartbeat !== null) latest = { heartbeat, silentSeconds: seen.silentMs / 1000 }
-    await judge(seen, heartbeat)
+    await judge(seen, { heartbeat, wordlessMs: wordless.silentMs })
     signOfLife = false
   }
 
@@ -84,7 +95,7 @@ export function watchVitality({ runLog, attempt, limits, giveUp, log }: Vitality
     giveUp(why)
   }
 
-  async function judge(seen: Look, heartbeat: Heartbeat | null): Promise<void> {
+  async function judge(seen: Look, { heartbeat, wordlessMs }: Course): Promise<void> {
     if (over) return
     const { state } = runLog.run
     if (state === 'UNREACHABLE') {
@@ -96,6 +107,7 @@ export function watchVitality({ runLog, attempt, limits, giveUp, log }: Vitality
       if (state === 'STARTING' || state === 'RUNNING') await tellUnreachable(seen.silentMs)
       return
     }
+    if (state === 'STARTING' && wordlessMs >= limits.startSeconds * 1000) end(notBegun(wordlessMs))
     if (heartbeat !== null && state === 'RUNNING') await judgeReplicas(heartbeat)
   }
 
@@ -147,6 +159,7 @@ export function watchVitality({ runLog, attempt, limits, giveUp, log }: Vitality
     latest: () => latest,
     heard() {
       silence.heard()
+      words.heard()
       signOfLife = true
     },
     stop() {
@@ -174,6 +187,14 @@ function unreachable(silentMs: number): TrainqlError {
     code: 'TRAINER_UNREACHABLE',
     message: `Nothing was heard of the trainer for ${roundedSeconds(silentMs)} s, and it was given up.`,
     fix: 'Look whether its machine is up and reaches the run directory, then resume the run.',
+  })
+}
+
+function notBegun(wordlessMs: number): TrainqlError {
+  return new TrainqlError({
+    code: 'TRAINER_STALLED',
+    message: `The trainer lives and did not begin to train: for ${roundedSeconds(wordlessMs)} s it told nothing of its start.`,
+    fix: 'Look into log.txt in the run directory, and whether its dataset and folders can be read; then resume the run.',
   })
 }
 
