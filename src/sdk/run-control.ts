@@ -3,7 +3,7 @@ import type { CheckpointMethodDeps } from './checkpoints.ts'
 import type { CallOptions, Run } from './client.ts'
 import { failureOf } from './errors.ts'
 import * as operations from './generated/operations.ts'
-import type { DevicesInput } from './generated/schema.ts'
+import type { DevicesInput, ForkRunInput } from './generated/schema.ts'
 
 export interface RunControlOptions extends CallOptions {
   /** Nothing happens unless the run is at this version. Default: at any. */
@@ -34,6 +34,11 @@ export interface RunControlMethods {
   resumeRun(runId: string, options?: ResumeOptions): Promise<Run>
   /** Asks a run to write a checkpoint and stop; follow it to learn when it has. */
   cancelRun(id: string, options?: RunControlOptions): Promise<Run>
+  /**
+   * A new run made from this one: its settings with changes, from its latest checkpoint unless the input says otherwise.
+   * It trains its own epochs from step 1, and does not depend on what becomes of this run.
+   */
+  forkRun(id: string, input?: ForkRunInput, options?: CallOptions): Promise<Run>
   /** From -1000 to 1000; the highest is served first. */
   setRunPriority(id: string, priority: number, options?: RunControlOptions): Promise<Run>
 }
@@ -55,6 +60,11 @@ export function runControlMethods({ send }: Pick<CheckpointMethodDeps, 'send'>):
       const { cancelRun } = await send(operations.CancelRunDocument, { id, expectedVersion }, call)
       if ('run' in cancelRun) return cancelRun.run
       throw failureOf(cancelRun)
+    },
+    async forkRun(id, input = {}, call) {
+      const { forkRun } = await send(operations.ForkRunDocument, { id, input }, call)
+      if ('run' in forkRun) return forkRun.run
+      throw failureOf(forkRun)
     },
     async setRunPriority(id, priority, { expectedVersion = null, ...call } = {}) {
       const variables = { id, priority, expectedVersion }

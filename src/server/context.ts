@@ -7,11 +7,15 @@ import type { StepSeriesRecord, StepSeriesRequest } from './metrics/step-metrics
 import type { DeviceRecord } from './devices/device.record.ts'
 import type { RunGrade } from './planning/grade.ts'
 import type { RunEventService } from './runs/run-event.service.ts'
-import type { RunRecord } from './runs/run.record.ts'
+import type { RunAttemptRecord, RunRecord } from './runs/run.record.ts'
 
 export interface Context {
   /** By run key. */
   runs: DataLoader<string, RunRecord | null>
+  /** By run key, in order. */
+  attempts: DataLoader<string, RunAttemptRecord[]>
+  /** By run key, the keys of the runs that were made from it. */
+  forks: DataLoader<string, string[]>
   /** By run key, in order of attempt and epoch. */
   epochMetrics: DataLoader<string, EpochMetricsRecord[]>
   /** By run key and what is asked for: one query for all runs that are asked the same. */
@@ -35,6 +39,8 @@ export interface StepSeriesKey {
 export interface ContextSources {
   runEvents: RunEventService
   findRuns(keys: readonly string[]): Promise<RunRecord[]>
+  listAttempts(runKeys: readonly string[]): Promise<RunAttemptRecord[]>
+  listForks(runKeys: readonly string[]): Promise<{ id: string; forkedFrom: string | null }[]>
   listEpochMetrics(runKeys: readonly string[]): Promise<EpochMetricsRecord[]>
   listStepSeries(runKeys: readonly string[], request: StepSeriesRequest): Promise<Map<string, StepSeriesRecord>>
   findEpochClasses(keys: readonly string[]): Promise<Map<string, EpochClassesRecord>>
@@ -53,6 +59,22 @@ export function createContext(sources: ContextSources, { cache }: { cache: boole
       async (keys) => {
         const found = new Map((await sources.findRuns(keys)).map((run) => [run.id, run]))
         return keys.map((key) => found.get(key) ?? null)
+      },
+      { cache },
+    ),
+    attempts: new DataLoader(
+      async (keys) => {
+        const found = new Map<string, RunAttemptRecord[]>(keys.map((key) => [key, []]))
+        for (const record of await sources.listAttempts(keys)) found.get(record.runId)?.push(record)
+        return keys.map((key) => found.get(key) ?? [])
+      },
+      { cache },
+    ),
+    forks: new DataLoader(
+      async (keys) => {
+        const found = new Map<string, string[]>(keys.map((key) => [key, []]))
+        for (const { id, forkedFrom } of await sources.listForks(keys)) found.get(forkedFrom ?? '')?.push(id)
+        return keys.map((key) => found.get(key) ?? [])
       },
       { cache },
     ),

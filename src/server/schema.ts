@@ -25,6 +25,7 @@ import {
   YieldedCheckpointResolver,
 } from './runs/run-event-checkpoint.resolver.ts'
 import { ConflictRunResolver, RunControlResolver } from './runs/run-control.resolver.ts'
+import { RunCourseResolver } from './runs/run-course.resolver.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { RunResolver } from './runs/run.resolver.ts'
 
@@ -40,6 +41,7 @@ export interface Resolvers {
   conflictRun: ConflictRunResolver
   planning: PlanningResolver
   runPlan: RunPlanResolver
+  runCourse: RunCourseResolver
   runEvents: RunEventResolver
   epochMetrics: EpochMetricsResolver
   stepMetrics: StepMetricsResolver
@@ -68,6 +70,7 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   ConflictRunResolver,
   PlanningResolver,
   RunPlanResolver,
+  RunCourseResolver,
   RunEventResolver,
   EpochMetricsResolver,
   StepMetricsResolver,

@@ -53,6 +53,8 @@ import {
 } from './runs/run-event-checkpoint.resolver.ts'
 import { ConflictRunResolver, RunControlResolver } from './runs/run-control.resolver.ts'
 import { createRunControlService } from './runs/run-control.service.ts'
+import { RunCourseResolver } from './runs/run-course.resolver.ts'
+import { createRunCourseStore } from './runs/run-course.store.ts'
 import { RunEventResolver } from './runs/run-event.resolver.ts'
 import { createRunEventService } from './runs/run-event.service.ts'
 import { createRunEventStore } from './runs/run-event.store.ts'
@@ -211,10 +213,11 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     datasets: new DatasetResolver(datasets),
     models: new ModelSummaryResolver(createModelSummaryService()),
     runs: new RunResolver(runs, runsDirectory),
-    runControl: new RunControlResolver(runControl, runsDirectory),
+    runControl: new RunControlResolver(runControl, runs, runsDirectory),
     conflictRun: new ConflictRunResolver(runsDirectory),
     planning: new PlanningResolver(planning),
     runPlan: new RunPlanResolver(),
+    runCourse: new RunCourseResolver(runsDirectory),
     runEvents: new RunEventResolver(runEvents),
     epochMetrics: new EpochMetricsResolver(),
     stepMetrics: new StepMetricsResolver(),
@@ -234,6 +237,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const sources = {
     runEvents,
     findRuns: (keys: readonly string[]) => runs.findMany(keys),
+    ...createRunCourseStore(database),
     listEpochMetrics: (keys: readonly string[]) => metrics.list(keys),
     listStepSeries: (keys: readonly string[], request: StepSeriesRequest) => stepMetrics.listSeries(keys, request),
     findEpochClasses: (keys: readonly string[]) => metrics.findClasses(keys),

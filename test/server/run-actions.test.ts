@@ -9,6 +9,7 @@ import {
   type CreatedRun,
   instruct,
   makeFolder,
+  query,
   removeFolder,
   scriptedTrainer,
   startTestServer,
@@ -56,6 +57,21 @@ async function end(run: CreatedRun, state: RunState): Promise<void> {
   }
 }
 
+/** A fork that does not take the device that the test uses. */
+async function forkToWait(url: string, id: string): Promise<{ id: string }> {
+  const { forkRun } = await query<{ forkRun: { run: { id: string } } }>(
+    url,
+    `mutation ($id: ID!) {
+      forkRun(id: $id, input: { changes: { devices: { names: ["cpu:0", "cpu:1"] } } }) {
+        ... on ForkRunSuccess { run { id } }
+        ... on Failure { message }
+      }
+    }`,
+    { id },
+  )
+  return forkRun.run
+}
+
 test.each(runStates)(
   '%s accepts what it offers, and answers everything else with a conflict or as it is',
   async (state) => {
@@ -78,14 +94,18 @@ test.each(runStates)(
     if (allowedActions.includes('SET_PRIORITY')) {
       expect(await act(url, 'SET_PRIORITY', run)).toMatchObject({ state, priority: 7, version: version + 1 })
     }
+    // Any run can be forked, and is none the other for it.
+    const { version: before } = await courseOf(url, run.id)
+    await act(url, 'CANCEL', await forkToWait(url, run.id))
+    expect(await courseOf(url, run.id)).toMatchObject({ state, version: before })
     let next: CreatedRun | null = run
     for (const action of (['PAUSE', 'RESUME', 'CANCEL'] as const).filter((one) => allowedActions.includes(one))) {
       const fresh: CreatedRun = next ?? (await bringInto(url, state))
       next = null
-      const before = await courseOf(url, fresh.id)
-      const after = await act(url, action, { id: fresh.id, expectedVersion: before.version })
+      const { version: asked } = await courseOf(url, fresh.id)
+      const after = await act(url, action, { id: fresh.id, expectedVersion: asked })
       expect(leadsTo[action]).toContain(after.state)
-      expect(after.version).toBeGreaterThan(before.version)
+      expect(after.version).toBeGreaterThan(asked)
       await end(fresh, state)
     }
     if (next !== null) await end(next, state)

@@ -1,5 +1,7 @@
 // What tests ask of runs that are there, and how a run is brought into each of its states: by a trainer that the test
 // directs.
+import { readFileSync } from 'node:fs'
+import { lockFile, parseLockRecord } from '../../src/shared/run-directory.ts'
 import type { RunAction, RunState } from '../../src/shared/run-state.ts'
 import { createRun, type CreatedRun, type Failure, instruct, query, waitForEvent } from './server.ts'
 
@@ -67,6 +69,12 @@ export async function act(url: string, action: keyof typeof mutations, wish: Wis
   const answer = await ask(url, action, wish)
   if (answer.run === undefined) throw new Error(JSON.stringify(answer))
   return answer.run
+}
+
+/** SIGKILL to the trainer that owns an attempt. */
+export function killTrainer({ directory }: { directory: string }, attempt: number): void {
+  const { pid } = parseLockRecord(JSON.parse(readFileSync(lockFile(directory, attempt), 'utf8')))
+  process.kill(pid, 'SIGKILL')
 }
 
 export async function courseOf(url: string, id: string): Promise<RunCourseView> {

@@ -435,6 +435,10 @@ export type CreateRunInput = {
   /** Default: SGD with momentum 0.9. */
   optimizer?: InputMaybe<OptimizerInput>;
   precision?: InputMaybe<Precision>;
+  /** From -1000 to 1000; the highest is served first. */
+  priority?: InputMaybe<Scalars['Int']['input']>;
+  /** Default: one attempt. */
+  retry?: InputMaybe<RetryInput>;
   /** Of the learning rate. Default: constant. */
   schedule?: InputMaybe<ScheduleInput>;
   /** Default: 0. */
@@ -629,6 +633,8 @@ export type EpochMetrics = Node & {
   perClass?: Maybe<Array<ClassAccuracy>>;
   runId: Scalars['ID']['output'];
   step: Scalars['Int']['output'];
+  /** A later attempt has trained these steps anew: it belongs to a course that was given up. In an event it is as it was when that came. */
+  superseded: Scalars['Boolean']['output'];
   systemSeconds: Scalars['Float']['output'];
   /** Share of the validation images whose class is among the five likeliest, 0 to 1; 1 by definition with five classes or fewer. Null where an earlier version did not measure it. */
   top5Accuracy?: Maybe<Scalars['Float']['output']>;
@@ -696,6 +702,55 @@ export type FinishedEvent = RunEvent & {
   seq: Scalars['BigInt']['output'];
   step: Scalars['Int']['output'];
   wallSeconds: Scalars['Float']['output'];
+};
+
+/** Fields of createRun. Left out: as the origin has it. Null: the default of createRun. A learning rate belongs to its optimizer: one of another kind comes with that kind's default. */
+export type ForkChangesInput = {
+  accumulationSteps?: InputMaybe<Scalars['Int']['input']>;
+  architecture?: InputMaybe<Architecture>;
+  augmentation?: InputMaybe<AugmentationInput>;
+  checkpoints?: InputMaybe<CheckpointPolicyInput>;
+  clipNorm?: InputMaybe<Scalars['Float']['input']>;
+  dataset?: InputMaybe<Scalars['String']['input']>;
+  devices?: InputMaybe<DevicesInput>;
+  engine?: InputMaybe<EngineChoice>;
+  epochs?: InputMaybe<Scalars['Int']['input']>;
+  globalBatch?: InputMaybe<Scalars['Int']['input']>;
+  imageSize?: InputMaybe<ImageSizeInput>;
+  labelSmoothing?: InputMaybe<Scalars['Float']['input']>;
+  learningRate?: InputMaybe<Scalars['Float']['input']>;
+  onCorruptImage?: InputMaybe<CorruptImagePolicy>;
+  onNonFinite?: InputMaybe<NonFinitePolicy>;
+  optimizer?: InputMaybe<OptimizerInput>;
+  precision?: InputMaybe<Precision>;
+  priority?: InputMaybe<Scalars['Int']['input']>;
+  retry?: InputMaybe<RetryInput>;
+  schedule?: InputMaybe<ScheduleInput>;
+  seed?: InputMaybe<Scalars['BigInt']['input']>;
+  shards?: InputMaybe<Scalars['Int']['input']>;
+  syncBatchNorm?: InputMaybe<Scalars['Boolean']['input']>;
+  trainImages?: InputMaybe<Scalars['Int']['input']>;
+  validationImages?: InputMaybe<Scalars['Int']['input']>;
+};
+
+export type ForkRunInput = {
+  /** Default: none. */
+  changes?: InputMaybe<ForkChangesInput>;
+  /** One of the run's own. Default: its latest; where it has none, its initial weights. */
+  checkpoint?: InputMaybe<Scalars['ID']['input']>;
+  /** Begin where the run began. */
+  initialWeights?: InputMaybe<Scalars['Boolean']['input']>;
+  name?: InputMaybe<Scalars['String']['input']>;
+  /** Layers that get fresh weights, such as `fc`. */
+  reinitialise?: InputMaybe<Array<Scalars['String']['input']>>;
+  /** Default: AS_IS. */
+  stem?: InputMaybe<StemAdaptation>;
+};
+
+export type ForkRunResult = ConflictFailure | ForkRunSuccess | InvalidInputFailure | NotFoundFailure;
+
+export type ForkRunSuccess = {
+  run: Run;
 };
 
 /** Where a checkpoint does not fit on the disk: fail, or train on without it. */
@@ -993,6 +1048,8 @@ export type Mutation = {
   enableDevice: DeviceAvailabilityResult;
   /** Makes a file of a checkpoint, to be fetched. */
   exportCheckpoint: ExportCheckpointResult;
+  /** A new run made from this one: its settings with changes, the weights of one of its checkpoints, and the state of the optimiser where nothing that it belongs to is another. It trains its own epochs from step 1, and does not depend on what becomes of this run. */
+  forkRun: ForkRunResult;
   /** Makes a checkpoint of a file. Strict, unless `allowPartial` says otherwise. */
   importCheckpoint: ImportCheckpointResult;
   /** Holds a queued run back at once. A running trainer writes a checkpoint and leaves: the run is PAUSING, then PAUSED, and holds no devices until it is resumed. */
@@ -1048,6 +1105,12 @@ export type MutationEnableDeviceArgs = {
 
 export type MutationExportCheckpointArgs = {
   input: ExportCheckpointInput;
+};
+
+
+export type MutationForkRunArgs = {
+  id: Scalars['ID']['input'];
+  input?: InputMaybe<ForkRunInput>;
 };
 
 
@@ -1459,6 +1522,16 @@ export type ReplicaMovedEvent = RunEvent & {
   toAttempt: Scalars['Int']['output'];
 };
 
+/** A replica that does not move while its trainer lives. */
+export type ReplicaStall = {
+  device: Scalars['String']['output'];
+  replica: Scalars['Int']['output'];
+  /** When it was found to stand still. */
+  since: Scalars['DateTime']['output'];
+  /** Global steps that it has done. */
+  step: Scalars['Int']['output'];
+};
+
 /** The trainer lives, and one of its replicas does not move. */
 export type ReplicaStalledEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
@@ -1497,6 +1570,30 @@ export type ResumeRunSuccess = {
   run: Run;
 };
 
+/** What is done about an attempt that ended by what may pass. */
+export type Retry = {
+  /** Before the first new attempt; twice as long before each next one. */
+  backoffSeconds: Scalars['Float']['output'];
+  /** Trainers started before somebody has to ask again, the first included. */
+  maxAttempts: Scalars['Int']['output'];
+  /** A replica that does not move for so long ends the attempt; null: it is only told of. */
+  stalledSeconds?: Maybe<Scalars['Float']['output']>;
+  /** A trainer that is silent for so long is given up. */
+  unreachableSeconds: Scalars['Float']['output'];
+};
+
+/** What is done about an attempt that ended by what may pass: a killed trainer, a full disk, silence. */
+export type RetryInput = {
+  /** Before the first new attempt; twice as long before each next one. */
+  backoffSeconds?: InputMaybe<Scalars['Float']['input']>;
+  /** Trainers started before somebody has to ask again, the first included. */
+  maxAttempts?: InputMaybe<Scalars['Int']['input']>;
+  /** A replica that does not move for so long ends the attempt. Default: it is only told of. */
+  stalledSeconds?: InputMaybe<Scalars['Float']['input']>;
+  /** A trainer that is silent for so long is given up. */
+  unreachableSeconds?: InputMaybe<Scalars['Float']['input']>;
+};
+
 /** An attempt ended by what may pass; the run is queued again. */
 export type RetryScheduledEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
@@ -1520,7 +1617,11 @@ export type Run = Node & {
   allowedActions: Array<RunAction>;
   architecture: Architecture;
   attempt: Scalars['Int']['output'];
+  /** In order; none before its first lease. */
+  attempts: Array<RunAttempt>;
   augmentation?: Maybe<Augmentation>;
+  /** It has devices that are kept for a run before it, to which it gives them back from then on. */
+  backfilledUntil?: Maybe<Scalars['DateTime']['output']>;
   checkpointPolicy: CheckpointPolicy;
   /** Oldest first. */
   checkpoints: CheckpointConnection;
@@ -1547,6 +1648,12 @@ export type Run = Node & {
   expectedStart?: Maybe<Scalars['DateTime']['output']>;
   failure?: Maybe<RunFailure>;
   finishedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** The run that it was made from; null: none, or it is gone. */
+  forkedFrom?: Maybe<Run>;
+  /** Of the run that it was forked from, which may be gone. */
+  forkedFromId?: Maybe<Scalars['ID']['output']>;
+  /** The runs that were made from it, oldest first. */
+  forks: Array<Run>;
   globalBatch: Scalars['Int']['output'];
   id: Scalars['ID']['output'];
   /** Null: the dataset's own. */
@@ -1562,6 +1669,8 @@ export type Run = Node & {
   /** What was taken from the checkpoint it was initialised from; null before it started, and without one. */
   loadReport?: Maybe<LoadReport>;
   name?: Maybe<Scalars['String']['output']>;
+  /** It is tried again, and not before. */
+  notBefore?: Maybe<Scalars['DateTime']['output']>;
   onCorruptImage: CorruptImagePolicy;
   optimizer: Optimizer;
   parameters?: Maybe<Scalars['BigInt']['output']>;
@@ -1575,15 +1684,20 @@ export type Run = Node & {
   progress: RunProgress;
   /** Of a queued run, from 1. Null where it cannot start as things are, whoever is before it. */
   queuePosition?: Maybe<Scalars['Int']['output']>;
+  retry: Retry;
   schedule: Schedule;
   seed: Scalars['BigInt']['output'];
   shards: Scalars['Int']['output'];
+  /** A replica that does not move; null: all do. */
+  stall?: Maybe<ReplicaStall>;
   startedAt?: Maybe<Scalars['DateTime']['output']>;
   state: RunState;
   /** When the state was last another one. */
   stateSince: Scalars['DateTime']['output'];
   stepMetrics: StepMetrics;
   syncBatchNorm: Scalars['Boolean']['output'];
+  /** Attempts since a user last asked for it; `retry.maxAttempts` bounds them. */
+  tries: Scalars['Int']['output'];
   /** Another one whenever something has happened that a decision about the run may rest on. Give it as `expectedVersion`. */
   version: Scalars['Int']['output'];
   /** Why it is still queued, in words. */
@@ -1622,6 +1736,22 @@ export type RunAction =
   | 'PAUSE'
   | 'RESUME'
   | 'SET_PRIORITY';
+
+/** One trainer's turn at a run. */
+export type RunAttempt = {
+  deviceNames: Array<Scalars['String']['output']>;
+  /** Of the engine or a device, by which its trainer died: a signal or an error code. */
+  fault?: Maybe<Scalars['String']['output']>;
+  leasedAt: Scalars['DateTime']['output'];
+  /** From 1. */
+  number: Scalars['Int']['output'];
+  /** Null: it holds its devices. */
+  releasedAt?: Maybe<Scalars['DateTime']['output']>;
+  /** Global steps that were done before it. What earlier attempts measured behind them is superseded. */
+  startStep?: Maybe<Scalars['Int']['output']>;
+  /** Null: it has not begun to train, or never did. */
+  startedAt?: Maybe<Scalars['DateTime']['output']>;
+};
 
 export type RunConnection = {
   edges: Array<RunEdge>;

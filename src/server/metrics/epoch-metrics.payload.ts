@@ -12,6 +12,8 @@ export interface EpochMetricsRecord {
   accuracy: number | null
   top5Accuracy: number | null
   nonFinite: boolean
+  /** A later attempt has trained these steps anew. */
+  superseded: boolean
   imagesPerSecond: number
   learningRate: number
   userSeconds: number
@@ -31,7 +33,8 @@ export function findEpochMetricsParts(key: string): { runId: string; attempt: nu
 }
 
 export function epochMetricsPayload(record: EpochMetricsRecord): EpochMetrics {
-  const { attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite } = record
+  const { attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy } = record
+  const { nonFinite, superseded } = record
   const { imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds } = record
   return {
     __typename: 'EpochMetrics',
@@ -47,6 +50,7 @@ export function epochMetricsPayload(record: EpochMetricsRecord): EpochMetrics {
     accuracy,
     top5Accuracy,
     nonFinite,
+    superseded,
     imagesPerSecond,
     learningRate,
     userSeconds,

@@ -44,6 +44,12 @@ export class EpochMetrics extends Node {
   @Field(() => Boolean)
   nonFinite!: boolean
 
+  @Field(() => Boolean, {
+    description:
+      'A later attempt has trained these steps anew: it belongs to a course that was given up. In an event it is as it was when that came.',
+  })
+  superseded!: boolean
+
   @Field(() => Float)
   imagesPerSecond!: number
 

@@ -8,6 +8,9 @@ import { isAbsent } from './recipe-request.ts'
 import {
   type CancelRunResult,
   CancelRunResultUnion,
+  ForkRunInput,
+  type ForkRunResult,
+  ForkRunResultUnion,
   type PauseRunResult,
   PauseRunResultUnion,
   type ResumeRunResult,
@@ -19,6 +22,7 @@ import type { RunControlService } from './run-control.service.ts'
 import { DevicesInput } from './run.input.ts'
 import { runPayload } from './run.payload.ts'
 import type { RunRecord } from './run.record.ts'
+import type { RunService } from './run.service.ts'
 import { Run } from './run.type.ts'
 
 const expectedVersionArg = {
@@ -30,6 +34,7 @@ const expectedVersionArg = {
 export class RunControlResolver {
   constructor(
     private readonly control: RunControlService,
+    private readonly runs: RunService,
     private readonly runsDirectory: string,
   ) {}
 
@@ -88,6 +93,33 @@ export class RunControlResolver {
     return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'SetRunPrioritySuccess',
       run: this.show(await this.control.setPriority(keyOf(id), { priority, ...asked(expectedVersion) })),
+    }))
+  }
+
+  @Mutation(() => ForkRunResultUnion, {
+    description:
+      'A new run made from this one: its settings with changes, the weights of one of its checkpoints, and the state of the optimiser where nothing that it belongs to is another. It trains its own epochs from step 1, and does not depend on what becomes of this run.',
+  })
+  forkRun(
+    @Arg('id', () => ID) id: string,
+    @Arg('input', () => ForkRunInput, {
+      nullable: true,
+      description: 'Default: the same again from its latest checkpoint.',
+    })
+    input: ForkRunInput | null,
+  ): Promise<ForkRunResult> {
+    const { checkpoint, initialWeights, name, changes, reinitialise, stem } = input ?? new ForkRunInput()
+    const wish = {
+      checkpoint: isAbsent(checkpoint) ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint),
+      initialWeights: initialWeights ?? false,
+      name: name ?? null,
+      changes: changes ?? {},
+      reinitialise: reinitialise ?? [],
+      stem,
+    }
+    return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
+      __typename: 'ForkRunSuccess',
+      run: this.show(await this.runs.fork(keyOf(id), wish)),
     }))
   }
 

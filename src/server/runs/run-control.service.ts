@@ -103,7 +103,8 @@ export function createRunControlService(deps: RunControlServiceDeps): RunControl
   }
 }
 
-function checkOwn({ id }: RunRecord, checkpoint: CheckpointRecord): CheckpointRecord {
+/** @throws TrainqlError `INVALID_INPUT` for a checkpoint of another run */
+export function checkOwn({ id }: RunRecord, checkpoint: CheckpointRecord): CheckpointRecord {
   if (checkpoint.runId === id) return checkpoint
   throw invalidInput({
     field: 'checkpoint',

@@ -41,6 +41,8 @@ export interface RunRequest {
   onNonFinite?: Optional<NonFinitePolicy>
   initialise?: Optional<InitialiseRequest>
   checkpoints?: Optional<CheckpointPolicyRequest>
+  priority?: Optional<number>
+  retry?: Optional<RetryRequest>
 }
 
 export interface DevicesRequest {
@@ -51,6 +53,13 @@ export interface DevicesRequest {
   kind?: Optional<DeviceKind>
 }
 
+export interface RetryRequest {
+  maxAttempts?: Optional<number>
+  backoffSeconds?: Optional<number>
+  unreachableSeconds?: Optional<number>
+  stalledSeconds?: Optional<number>
+}
+
 export interface CheckpointPolicyRequest {
   everySteps?: Optional<number>
   keepLast?: Optional<number>
@@ -59,13 +68,13 @@ export interface CheckpointPolicyRequest {
   onDiskFull?: Optional<FullDiskPolicy>
 }
 
-const defaultLearningRates: Record<OptimizerKind, number> = { SGD: 0.1, ADAM: 0.001, ADAMW: 0.001 }
+export const defaultLearningRates: Record<OptimizerKind, number> = { SGD: 0.1, ADAM: 0.001, ADAMW: 0.001 }
 
 /**
  * The unparsed spec of a request, with the checkpoint it begins with; fields left out or null get the spec's own defaults.
  * @throws TrainqlError `INVALID_INPUT` for what only the request's form can get wrong.
  */
-export function specOf(request: RunRequest, runId: string, initial: InitialFacts | null): unknown {
+export function specOf(request: RunRequest, runId: string, initial: InitialFacts | null): Record<string, unknown> {
   const optimizer = request.optimizer ?? { kind: 'SGD' }
   return withoutAbsent({
     runId,
@@ -94,6 +103,8 @@ export function specOf(request: RunRequest, runId: string, initial: InitialFacts
     onNonFinite: request.onNonFinite,
     initialise: initial === null ? null : initialiseOf(request.initialise ?? {}, initial),
     checkpoints: request.checkpoints,
+    priority: request.priority,
+    retry: request.retry,
   })
 }
 

@@ -33,6 +33,38 @@ export class DevicesInput {
   kind?: DeviceKind | null
 }
 
+@InputType('RetryInput', {
+  description: 'What is done about an attempt that ended by what may pass: a killed trainer, a full disk, silence.',
+})
+export class RetryInput {
+  @Field(() => Int, {
+    nullable: true,
+    defaultValue: 1,
+    description: 'Trainers started before somebody has to ask again, the first included.',
+  })
+  maxAttempts?: number | null
+
+  @Field(() => Float, {
+    nullable: true,
+    defaultValue: 10,
+    description: 'Before the first new attempt; twice as long before each next one.',
+  })
+  backoffSeconds?: number | null
+
+  @Field(() => Float, {
+    nullable: true,
+    defaultValue: 600,
+    description: 'A trainer that is silent for so long is given up.',
+  })
+  unreachableSeconds?: number | null
+
+  @Field(() => Float, {
+    nullable: true,
+    description: 'A replica that does not move for so long ends the attempt. Default: it is only told of.',
+  })
+  stalledSeconds?: number | null
+}
+
 @InputType('CreateRunInput')
 export class CreateRunInput {
   @Field(() => String, { nullable: true })
@@ -121,6 +153,16 @@ export class CreateRunInput {
 
   @Field(() => CheckpointPolicyInput, { nullable: true, description: 'Default: one an epoch, and all are kept.' })
   checkpoints?: CheckpointPolicyInput | null
+
+  @Field(() => Int, {
+    nullable: true,
+    defaultValue: 0,
+    description: 'From -1000 to 1000; the highest is served first.',
+  })
+  priority?: number | null
+
+  @Field(() => RetryInput, { nullable: true, description: 'Default: one attempt.' })
+  retry?: RetryInput | null
 }
 
 /** Key of the checkpoint that a run names to begin with. */

@@ -24,6 +24,13 @@ export function runPayload(record: RunRecord, runsDirectory: string): Run {
     version: record.version,
     pauseReason: record.pauseReason,
     priority: record.priority,
+    retry: spec.retry,
+    tries: record.tries,
+    notBefore: record.notBefore,
+    stall: record.stall === null ? null : { ...record.stall, since: new Date(record.stall.since) },
+    backfilledUntil: record.backfilledUntil,
+    originKey: record.forkedFrom,
+    forkedFromId: record.forkedFrom === null ? null : globalId('Run', record.forkedFrom),
     architecture: record.architecture,
     dataset: record.dataset,
     epochs: record.epochs,
@@ -113,7 +120,11 @@ export function runEventPayload({ cursor, event }: StoredEvent): AnyRunEvent {
       return { __typename: 'StepEvent', ...identity, epoch, step, loss, nonFinite, learningRate, imagesPerSecond }
     }
     case 'epoch':
-      return { __typename: 'EpochEvent', ...identity, metrics: epochMetricsPayload({ runId: event.run, ...event }) }
+      return {
+        __typename: 'EpochEvent',
+        ...identity,
+        metrics: epochMetricsPayload({ runId: event.run, superseded: false, ...event }),
+      }
     case 'checkpoint':
       return { __typename: 'CheckpointEvent', ...identity, checkpointKey: checkpointKey(event.name) }
     case 'checkpointFailed': {

@@ -217,7 +217,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.epoch = event.epoch
       run.step = event.step
       run.imagesPerSecond = event.imagesPerSecond
-      batch.epochMetrics.push({ ...event, runId: event.run })
+      batch.epochMetrics.push({ ...event, runId: event.run, superseded: false })
       return
     case 'checkpoint':
       batch.checkpoints.push(checkpointOf(event, run))

@@ -81,6 +81,19 @@ export interface RunRecord {
   finishedAt: Date | null
 }
 
+/** One trainer's turn at a run. */
+export interface RunAttemptRecord {
+  runId: string
+  number: number
+  deviceNames: string[]
+  leasedAt: Date
+  startedAt: Date | null
+  /** Global steps that were done before it. */
+  startStep: number | null
+  releasedAt: Date | null
+  fault: string | null
+}
+
 /** An event with its position in the run's stream, from 1. */
 export interface StoredEvent {
   cursor: number

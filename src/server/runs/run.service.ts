@@ -8,6 +8,7 @@ import type { RunState } from '../../shared/run-state.ts'
 import type { DatasetInfo } from '../../shared/datasets.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
 import type { PageRequest } from '../page.ts'
+import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
 import type { CheckpointImportService } from '../checkpoints/checkpoint-import.service.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import type { DatasetService } from '../datasets/dataset.service.ts'
@@ -16,7 +17,8 @@ import type { EngineService } from '../engines/engine.service.ts'
 import type { Limit } from '../limit.ts'
 import { unknownRun } from './run-event.service.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
-import type { RunControl } from './run-control.service.ts'
+import { checkOwn, type RunControl } from './run-control.service.ts'
+import { asForkError, forkedSpec, type ForkWish } from './run-fork.ts'
 import type { RunRecord } from './run.record.ts'
 import { isAbsent } from './recipe-request.ts'
 import { checkInitialise, checkInitialiseRequest, type InitialFacts, publishedFacts } from './run-initialise.ts'
@@ -50,6 +52,8 @@ export interface Submission {
   createdAt: Date
   /** What is expected of it; null where nobody can tell. */
   plan: RunPlan | null
+  /** Id of the run whose own copy of the first weights it begins with; null: none. */
+  initialOf: string | null
 }
 
 export interface RunService {
@@ -69,6 +73,12 @@ export interface RunService {
    * `ENGINE_UNAVAILABLE`, `CONFLICT` (the server is stopping)
    */
   create(request: RunRequest, initial: string | null): Promise<RunRecord>
+  /**
+   * Queues a new run that is made from this one: its spec with changes, from a checkpoint of it or from where it began.
+   * What becomes of the origin then is nothing to the fork.
+   * @throws TrainqlError as `create`
+   */
+  fork(id: string, wish: ForkWish): Promise<RunRecord>
   waiting(id: string): WaitingRun | null
 }
 
@@ -119,6 +129,24 @@ export function createRunService(deps: RunServiceDeps): RunService {
     return { spec, initial, dataset: await check(initial, spec) }
   }
 
+  /** `initial`: the checkpoint that it begins with; null: none, or one that is kept for a run already. */
+  async function submit(spec: RunSpec, initial: InitialFacts | null, submission: Submission): Promise<RunRecord> {
+    if (initial === null) await carrier.submit(spec, submission)
+    else {
+      await guard(async () => {
+        // It may have been deleted meanwhile; once the run is queued it is safe.
+        await checkpoints.get(initial.key)
+        await carrier.submit(spec, submission)
+      })
+    }
+    return get(spec.runId)
+  }
+
+  async function findForkPoint(origin: RunRecord, wish: ForkWish): Promise<CheckpointRecord | null> {
+    if (wish.checkpoint !== null) return checkOwn(origin, await checkpoints.get(wish.checkpoint))
+    return wish.initialWeights ? null : checkpoints.findLast(origin.id)
+  }
+
   return {
     find: (id) => store.find(id),
     findMany: (ids) => store.findMany(ids),
@@ -132,16 +160,22 @@ export function createRunService(deps: RunServiceDeps): RunService {
       const initial = pretrained === null ? named : await imports.getPretrained(pretrained)
       const createdAt = now()
       const spec = parseRunSpec(specOf(request, createSortableId(createdAt), initial))
-      const submission = { createdAt, plan: await planner.tryPlan(spec, dataset) }
-      if (initial === null) await carrier.submit(spec, submission)
-      else {
-        await guard(async () => {
-          // It may have been deleted meanwhile; once the run is queued it is safe.
-          await checkpoints.get(initial.key)
-          await carrier.submit(spec, submission)
-        })
+      return submit(spec, initial, { createdAt, plan: await planner.tryPlan(spec, dataset), initialOf: null })
+    },
+    async fork(id, wish) {
+      const origin = await get(id)
+      const createdAt = now()
+      try {
+        const checkpoint = await findForkPoint(origin, wish)
+        const spec = parseRunSpec(forkedSpec(origin.spec, { runId: createSortableId(createdAt), wish, checkpoint }))
+        // What the origin began with may have been deleted since; the origin keeps it, and so does the fork.
+        const kept = checkpoint === null && origin.initialFrom !== null
+        const dataset = await check(kept ? await checkpoints.find(origin.initialFrom ?? '') : checkpoint, spec)
+        const plan = await planner.tryPlan(spec, dataset)
+        return await submit(spec, checkpoint, { createdAt, plan, initialOf: kept ? id : null })
+      } catch (error) {
+        throw asForkError(error)
       }
-      return get(spec.runId)
     },
     waiting: (id) => carrier.waiting(id),
   }

@@ -13,6 +13,7 @@ import { ArchitectureEnum } from '../models/architecture.type.ts'
 import { Node } from '../node.type.ts'
 import { BigIntScalar, DateTimeScalar } from '../scalars.ts'
 import { CheckpointPolicy, Initialise } from './initialise.type.ts'
+import { ReplicaStall, Retry } from './run-course.type.ts'
 import { Augmentation, CorruptImagePolicyEnum, ImageSize, Optimizer, PrecisionEnum, Schedule } from './recipe.type.ts'
 
 export const RunStateEnum = enumOf(runStates)
@@ -74,6 +75,8 @@ export class Run extends Node {
   initialKey!: string | null
   /** As it is kept, for the field `plan`. */
   keptPlan!: RunPlan | null
+  /** Of the run that it was forked from, for the field `forkedFrom`. */
+  originKey!: string | null
 
   @Field(() => ID)
   override id!: string
@@ -101,6 +104,27 @@ export class Run extends Node {
 
   @Field(() => Int, { description: 'The highest is served first.' })
   priority!: number
+
+  @Field(() => Retry)
+  retry!: Retry
+
+  @Field(() => Int, { description: 'Attempts since a user last asked for it; `retry.maxAttempts` bounds them.' })
+  tries!: number
+
+  @Field(() => DateTimeScalar, { nullable: true, description: 'It is tried again, and not before.' })
+  notBefore!: Date | null
+
+  @Field(() => ReplicaStall, { nullable: true, description: 'A replica that does not move; null: all do.' })
+  stall!: ReplicaStall | null
+
+  @Field(() => DateTimeScalar, {
+    nullable: true,
+    description: 'It has devices that are kept for a run before it, to which it gives them back from then on.',
+  })
+  backfilledUntil!: Date | null
+
+  @Field(() => ID, { nullable: true, description: 'Of the run that it was forked from, which may be gone.' })
+  forkedFromId!: string | null
 
   @Field(() => ArchitectureEnum)
   architecture!: Architecture

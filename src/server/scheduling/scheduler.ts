@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { checkpointFolder, parseCheckpointReference } from '../../shared/checkpoint-reference.ts'
 import { isTrainqlError } from '../../shared/errors.ts'
 import type { ServerEvent, Unidentified } from '../../shared/events.ts'
+import { initialFolder } from '../../shared/run-directory.ts'
 import type { RunSpec } from '../../shared/run-spec.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import { diskFullOr } from '../durable-files.ts'
@@ -85,12 +86,18 @@ export function createScheduler(deps: SchedulerDeps): Scheduler {
   const control = createRunControl({ ...deps, runLogs, attempts, queue })
   let closing = false
 
-  async function submit(spec: RunSpec, { createdAt, plan }: Submission): Promise<void> {
+  /** A run that keeps them for itself has them whatever became of the checkpoint. */
+  function firstWeights(checkpoint: string, keptFor: string | null): string {
+    return keptFor === null
+      ? checkpointFolder(home, parseCheckpointReference(checkpoint))
+      : initialFolder(directoryOf(keptFor))
+  }
+
+  async function submit(spec: RunSpec, { createdAt, plan, initialOf }: Submission): Promise<void> {
     if (closing) throw stopping()
     const { runId, initialise } = spec
     const identity = { run: runId, attempt: 0, seq: 1, at: createdAt.toISOString(), behind: { attempt: 0, seq: 0 } }
-    const initial =
-      initialise.kind === 'CHECKPOINT' ? checkpointFolder(home, parseCheckpointReference(initialise.checkpoint)) : null
+    const initial = initialise.kind === 'CHECKPOINT' ? firstWeights(initialise.checkpoint, initialOf) : null
     try {
       await createRunDirectory(directoryOf(runId), { spec, queued: { ...identity, type: 'queued', plan }, initial })
       await store.insert(spec, createdAt)

@@ -303,6 +303,34 @@ mutation CancelRun($id: ID!) {
 `,
       variables: { id: runId },
     },
+    {
+      query: `# A new run made from this one: its latest weights,
+# with what you change. Left out: as it was.
+mutation ForkRun($id: ID!, $input: ForkRunInput) {
+  forkRun(id: $id, input: $input) {
+    ... on ForkRunSuccess {
+      run {
+        id
+        state
+        forkedFrom {
+          id
+          name
+        }
+      }
+    }
+    ... on Failure {
+      code
+      message
+      fix
+    }
+    ... on InvalidInputFailure {
+      field
+    }
+  }
+}
+`,
+      variables: { id: runId, input: { name: 'gentler', changes: { epochs: 1, learningRate: 0.0005 } } },
+    },
     ...checkpointExamples({ runId, checkpointId }),
   ]
 }
