@@ -43,7 +43,7 @@ beforeAll(async () => {
   home = await makeFolder()
   server = await startTestServer(home, { trainerEntry: scriptedTrainer, cancelGraceMs: 200 })
   origin = await createRun(server.url, settings)
-  instruct(origin, 'started', 'steps 2', 'epoch 1', 'steps 2', 'epoch 2', 'finish')
+  instruct(origin, 'started 10', 'steps 2', 'epoch 1', 'steps 2', 'epoch 2', 'finish')
   await waitForEvent(server.url, origin.id, 'RunEndedEvent')
   for (const name of [first, latest]) {
     mkdirSync(join(origin.directory, 'checkpoints', name), { recursive: true })

@@ -1,5 +1,6 @@
 // The spec of a run that is made from another one: that one's, with changes. Pure.
 import { invalidInput, isTrainqlError, TrainqlError } from '../../shared/errors.ts'
+import type { OptimizerKind } from '../../shared/recipe.ts'
 import type { InitialiseSpec, RunSpec, StemAdaptation } from '../../shared/run-spec.ts'
 import type { InitialFacts } from './run-initialise.ts'
 import { isAbsent, type Optional } from './recipe-request.ts'
@@ -35,9 +36,9 @@ export interface Fork {
  */
 export function forkedSpec(origin: RunSpec, { runId, wish, checkpoint }: Fork): Record<string, unknown> {
   const request = changedRequest(origin, wish)
-  checkWish(wish, checkpoint)
   const spec = { ...specOf(request, runId, null), forkedFrom: originOf(origin, checkpoint) }
   if (checkpoint === null) {
+    checkAdaptations(wish)
     if (origin.initialise.kind === 'CHECKPOINT') checkArchitecture(origin, request)
     return { ...spec, initialise: origin.initialise }
   }
@@ -60,12 +61,16 @@ function forkField(field: string): string {
 }
 
 function changedRequest(origin: RunSpec, { name, changes }: ForkWish): RunRequest {
-  const given = Object.fromEntries(Object.entries(changes).filter(([, value]) => value !== undefined))
+  const given = Object.fromEntries(
+    Object.entries(changes).filter(([, value]: [string, unknown]) => value !== undefined),
+  )
   const request = { ...requestOf(origin), ...(given as RunChanges), name }
   // A learning rate belongs to the optimiser that it was chosen for.
-  const another = request.optimizer?.kind !== origin.optimizer.kind
+  const another = kindOf(request) !== origin.optimizer.kind
   return another && changes.learningRate === undefined ? { ...request, learningRate: null } : request
 }
+
+const kindOf = ({ optimizer }: RunRequest): OptimizerKind => optimizer?.kind ?? 'SGD'
 
 /** What a client would have asked for to get this spec. */
 function requestOf(spec: RunSpec): RunRequest {
@@ -106,25 +111,28 @@ function beginningOf(origin: RunSpec, { wish, checkpoint, request }: Beginning):
 
 /** The optimiser's state belongs to every weight, to the optimiser's kind and to the data that its averages are of. */
 function keepsOptimizer(origin: RunSpec, { wish, checkpoint, request }: Beginning): boolean {
-  const kind = request.optimizer?.kind ?? 'SGD'
   return (
     checkpoint.hasOptimizer &&
     wish.reinitialise.length === 0 &&
     (wish.stem ?? 'AS_IS') === 'AS_IS' &&
-    kind === origin.optimizer.kind &&
+    kindOf(request) === origin.optimizer.kind &&
     request.dataset === origin.dataset
   )
 }
 
-function checkWish({ initialWeights, checkpoint: named, reinitialise, stem }: ForkWish, found: unknown): void {
-  if (initialWeights && named !== null) {
-    throw invalidInput({
-      field: 'initialWeights',
-      message: 'Expected a checkpoint or initialWeights; got both.',
-      fix: 'Leave one of them out.',
-    })
-  }
-  if (found !== null || (reinitialise.length === 0 && isAbsent(stem))) return
+/** @throws TrainqlError `INVALID_INPUT` where it names two beginnings. */
+export function checkForkWish({ initialWeights, checkpoint }: ForkWish): void {
+  if (!initialWeights || checkpoint === null) return
+  throw invalidInput({
+    field: 'initialWeights',
+    message: 'Expected a checkpoint or initialWeights; got both.',
+    fix: 'Leave one of them out.',
+  })
+}
+
+/** What is to be done to the weights of a checkpoint, where there is none. */
+function checkAdaptations({ reinitialise, stem }: ForkWish): void {
+  if (reinitialise.length === 0 && isAbsent(stem)) return
   throw invalidInput({
     field: reinitialise.length > 0 ? 'reinitialise' : 'stem',
     message:

@@ -18,7 +18,7 @@ import type { Limit } from '../limit.ts'
 import { unknownRun } from './run-event.service.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
 import { checkOwn, type RunControl } from './run-control.service.ts'
-import { asForkError, forkedSpec, type ForkWish } from './run-fork.ts'
+import { asForkError, checkForkWish, forkedSpec, type ForkWish } from './run-fork.ts'
 import type { RunRecord } from './run.record.ts'
 import { isAbsent } from './recipe-request.ts'
 import { checkInitialise, checkInitialiseRequest, type InitialFacts, publishedFacts } from './run-initialise.ts'
@@ -166,6 +166,7 @@ export function createRunService(deps: RunServiceDeps): RunService {
       const origin = await get(id)
       const createdAt = now()
       try {
+        checkForkWish(wish)
         const checkpoint = await findForkPoint(origin, wish)
         const spec = parseRunSpec(forkedSpec(origin.spec, { runId: createSortableId(createdAt), wish, checkpoint }))
         // What the origin began with may have been deleted since; the origin keeps it, and so does the fork.
