@@ -8,6 +8,7 @@ import { failureOf, TrainqlFailure, TrainqlNetworkError } from './errors.ts'
 import * as operations from './generated/operations.ts'
 import type { CreateRunInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
+import { type PlanningMethods, planningMethods } from './planning.ts'
 import { type RunControlMethods, runControlMethods } from './run-control.ts'
 import { openSocket } from './socket.ts'
 import { eventStream, type EventStream } from './stream.ts'
@@ -21,10 +22,6 @@ export type EpochMetrics = operations.EpochMetricsFieldsFragment
 export type Evaluation = operations.EvaluationFieldsFragment
 /** Layers, FLOPs and memory of a model; counts are decimal strings. */
 export type ModelSummary = operations.ModelSummaryFieldsFragment
-/** What a run would take, and when it would start, were it created now; counts are decimal strings. */
-export type PlannedRun = Omit<Extract<operations.PlanRunQuery['planRun'], { plan: unknown }>, '__typename'>
-/** What was expected of a run when it was created, null where nobody could tell; and when it is expected to end. */
-export type RunPlan = NonNullable<operations.RunPlanQuery['run']>
 export type ServerInfo = operations.ServerQuery['server']
 
 /** One page of a list: `nodes` in order, `pageInfo.endCursor` to ask for the next with `after`. */
@@ -87,7 +84,7 @@ export interface RunEventsOptions extends CallOptions {
  * Every method throws a `TrainqlFailure` where the server declines, a `TrainqlNetworkError` where it is not reached,
  * and a `TrainqlGraphqlError` on a document it does not accept or a defect of its own.
  */
-export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMethods {
+export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMethods, PlanningMethods {
   /** Where requests go. */
   readonly url: string
   server(options?: CallOptions): Promise<ServerInfo>
@@ -121,13 +118,6 @@ export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMe
    * @throws TrainqlFailure `NOT_FOUND`
    */
   evaluation(id: string, options?: CallOptions & { confusions?: number }): Promise<Evaluation>
-  /**
-   * What `createRun` would queue: its size, how long it is expected to take and why, and when it would start. Nothing is
-   * changed. @throws TrainqlFailure as `createRun`
-   */
-  planRun(input: CreateRunInput, options?: CallOptions): Promise<PlannedRun>
-  /** What was expected of a run, with `grade` held against what happened. @throws TrainqlFailure `NOT_FOUND` */
-  runPlan(id: string, options?: CallOptions): Promise<RunPlan>
   /** Queues a run. @throws TrainqlFailure naming the field that is wrong */
   createRun(input: CreateRunInput, options?: CallOptions): Promise<Run>
   /**
@@ -246,19 +236,13 @@ export function createClient(options: ClientOptions): Client {
       const { __typename, ...evaluation } = node
       return evaluation
     },
-    async planRun(input, call) {
-      const { planRun } = await send(operations.PlanRunDocument, { input }, call)
-      if (!('plan' in planRun)) throw failureOf(planRun)
-      const { __typename, ...planned } = planRun
-      return planned
-    },
-    runPlan: async (id, call) => present((await send(operations.RunPlanDocument, { id }, call)).run, 'run', id),
     async createRun(input, call) {
       const { createRun } = await send(operations.CreateRunDocument, { input }, call)
       if ('run' in createRun) return createRun.run
       throw failureOf(createRun)
     },
     ...runControlMethods({ send }),
+    ...planningMethods({ send }),
     ...checkpointMethods({ send, transfer: http, signalOf, attempts: retry.attempts }),
     runEvents: (runId, { after = null, signal } = {}) =>
       eventStream((own) => follow(runId, after, own), [signal, closed.signal]),

@@ -10,13 +10,12 @@ export type {
   Evaluation,
   ModelSummary,
   Page,
-  PlannedRun,
   Run,
   RunEventsOptions,
-  RunPlan,
   ServerInfo,
   WaitOptions,
 } from './client.ts'
+export type { PlannedRun, PlanningMethods, RunPlan } from './planning.ts'
 export type { ResumeOptions, RunControlMethods, RunControlOptions } from './run-control.ts'
 export type {
   Checkpoint,

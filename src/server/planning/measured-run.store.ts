@@ -51,7 +51,8 @@ interface JoinedRow extends Omit<MeasuredRow, 'runId' | 'spec' | 'plan' | 'epoch
 
 export function createMeasuredRunStore({ prisma }: Database): MeasuredRunStore {
   async function read(runs: Prisma.Sql): Promise<MeasuredRow[]> {
-    // Of each run a few rows by their key, however long it trained.
+    // Of each run a few rows by their key, however long it trained. An attempt that began at the end of an epoch trained
+    // no image of it.
     const rows = await prisma.$queryRaw<JoinedRow[]>`
       SELECT r.id, r.spec, r.plan, r.engine, r."stepsPerEpoch",
         a.number AS attempt, a."deviceNames", a."leasedAt", a."startedAt",
@@ -60,7 +61,8 @@ export function createMeasuredRunStore({ prisma }: Database): MeasuredRunStore {
       FROM (${runs}) r
       CROSS JOIN LATERAL (
         SELECT attempt, epoch, "imagesPerSecond", "wallSeconds" FROM "EpochMetrics"
-        WHERE "runId" = r.id AND NOT superseded ORDER BY attempt DESC, epoch DESC LIMIT ${epochsOfRun}
+        WHERE "runId" = r.id AND NOT superseded AND "imagesPerSecond" > 0
+        ORDER BY attempt DESC, epoch DESC LIMIT ${epochsOfRun}
       ) e
       JOIN "Attempt" a ON a."runId" = r.id AND a.number = e.attempt
       ORDER BY r.id, e.attempt DESC, e.epoch DESC`

@@ -32,7 +32,7 @@ export interface Progress {
 }
 
 /** Far more than one estimate rests on, so that each model and size of images has its own among them. */
-const keptRuns = 500
+const keptRuns = 250
 
 /** Behind these a run's measurements are other ones. */
 const measuring: ReadonlySet<RunEvent['type']> = new Set(['epoch', 'released', 'succeeded', 'started'])
@@ -42,19 +42,21 @@ export function createPastRuns({ store, log }: { store: MeasuredRunStore; log: L
   const rows = new Map<string, MeasuredRow>()
   const live = new Map<string, Progress>()
   let stale = new Set<string>()
+  /** What was made of the rows, for the devices of the last call. */
+  let derived = new WeakMap<MeasuredRow, MeasuredRun | null>()
+  let derivedFor: readonly DeviceRecord[] = []
   let version = 0
   let loaded = false
 
-  function keep(news: readonly MeasuredRow[]): void {
-    for (const row of news) {
-      rows.delete(row.runId)
-      rows.set(row.runId, row)
-    }
+  /** What a run measured counts no more where an attempt trains all of it anew. */
+  function replace(stale: ReadonlySet<string>, news: readonly MeasuredRow[]): void {
+    for (const runId of stale) rows.delete(runId)
+    for (const row of news) rows.set(row.runId, row)
     for (const runId of rows.keys()) {
       if (rows.size <= keptRuns) break
       rows.delete(runId)
     }
-    if (news.length > 0) version += 1
+    version += 1
   }
 
   return {
@@ -69,8 +71,8 @@ export function createPastRuns({ store, log }: { store: MeasuredRunStore; log: L
       const wanted = stale
       stale = new Set()
       try {
-        if (!loaded) keep(await store.listLatest(keptRuns))
-        else keep(await store.list([...wanted]))
+        if (loaded) replace(wanted, await store.list([...wanted]))
+        else replace(new Set(), await store.listLatest(keptRuns))
         loaded = true
       } catch (error) {
         for (const runId of wanted) stale.add(runId)
@@ -80,7 +82,16 @@ export function createPastRuns({ store, log }: { store: MeasuredRunStore; log: L
     get version() {
       return version
     },
-    list: (devices) => [...rows.values()].reverse().flatMap((row) => measuredRun(row, devices) ?? []),
+    list(devices) {
+      if (devices !== derivedFor) derived = new WeakMap()
+      derivedFor = devices
+      return [...rows.values()].reverse().flatMap((row) => {
+        const known = derived.get(row)
+        const told = known === undefined ? measuredRun(row, devices) : known
+        if (known === undefined) derived.set(row, told)
+        return told ?? []
+      })
+    },
     progress: (runId) => live.get(runId) ?? null,
   }
 }

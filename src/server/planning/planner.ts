@@ -1,6 +1,6 @@
 // Makes the plan of a run: what it computes, how fast it is expected to be, and what the queue would do with it.
 import type { DatasetInfo } from '../../shared/datasets.ts'
-import type { RunPlan } from '../../shared/run-plan.ts'
+import { type RunPlan, runPlanSchema } from '../../shared/run-plan.ts'
 import type { RunSpec } from '../../shared/run-spec.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { Log } from '../log.ts'
@@ -84,7 +84,7 @@ export function createPlanner({ devices, queue, estimates, log, now }: PlannerDe
     plan,
     async tryPlan(spec, dataset) {
       try {
-        return (await plan(spec, dataset)).plan
+        return runPlanSchema.parse((await plan(spec, dataset)).plan)
       } catch (error) {
         log.error('A run could not be planned; it is created without a plan.', error)
         return null

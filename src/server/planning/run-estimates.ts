@@ -1,5 +1,6 @@
 // Estimates from past runs, for the queue and for plans: how fast a run is to be, how long it takes, when it ends.
 import { findCheckpointNameParts } from '../../shared/run-directory.ts'
+import type { DeviceRequest } from '../../shared/run-spec.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { RunRecord } from '../runs/run.record.ts'
 import type { Estimates } from '../scheduling/estimates.ts'
@@ -16,11 +17,13 @@ export interface RunEstimates extends Estimates {
 
 export function createRunEstimates({ pastRuns, now }: { pastRuns: PastRuns; now: () => Date }): RunEstimates {
   let devices: readonly DeviceRecord[] = []
-  /** Of what `measured` and `paces` were made. */
+  let machine = ''
+  /** Of what all below was made. */
   let basis = ''
   let measured: MeasuredRun[] = []
   let byRun = new Map<string, MeasuredRun>()
   let paces = new Map<string, Pace | string>()
+  let places = new Map<string, Place | null>()
 
   function pace(workload: Workload, place: Place): Pace | string {
     const key = paceKey(workload, place)
@@ -29,6 +32,16 @@ export function createRunEstimates({ pastRuns, now }: { pastRuns: PastRuns; now:
     const told = expectPace(workload, place, measured)
     paces.set(key, told)
     return told
+  }
+
+  /** Of the devices that a request may get. */
+  function likelyPlace(request: DeviceRequest, count: number): Place | null {
+    const key = request.kind === 'NAMED' ? request.names.join() : `${request.deviceKind} ${count}`
+    const known = places.get(key)
+    if (known !== undefined) return known
+    const place = findPlace(likelyDevices(request, count, devices), devices)
+    places.set(key, place)
+    return place
   }
 
   function findPace(workload: Workload, place: Place | null): Pace | null {
@@ -54,19 +67,21 @@ export function createRunEstimates({ pastRuns, now }: { pastRuns: PastRuns; now:
     pace,
     async refresh(current) {
       await pastRuns.refresh()
-      devices = current
-      const next = `${pastRuns.version} ${current.map(signature).join(' ')}`
+      const found = current.map(signature).join(' ')
+      if (found !== machine) devices = current
+      machine = found
+      const next = `${pastRuns.version} ${machine}`
       if (next === basis) return
       basis = next
-      measured = pastRuns.list(current)
+      measured = pastRuns.list(devices)
       byRun = new Map(measured.map((run) => [run.runId, run]))
       paces = new Map()
+      places = new Map()
     },
     expectedSeconds(run, count) {
       const workload = findWorkload(run)
       if (workload === null) return null
-      const names = likelyDevices(run.resumeDevices ?? run.spec.devices, count, devices)
-      const expected = findPace(workload, findPlace(names, devices))
+      const expected = findPace(workload, likelyPlace(run.resumeDevices ?? run.spec.devices, count))
       return expected === null ? null : expected.startSeconds + remainingSeconds(expected, toDo(run, workload)).expected
     },
     expectedEnd(run) {
@@ -112,10 +127,9 @@ function paceKey(workload: Workload, { kind, devices, units }: Place): string {
   const { architecture, dataset, image, flopsPerImage, precision, engineChoice } = workload
   const { globalBatch, shards, syncBatchNorm, validationImages } = workload
   const size = image === null ? dataset : `${image.channels}x${image.height}x${image.width}`
-  return [
-    ...[architecture, size, flopsPerImage, precision, engineChoice, globalBatch, shards, syncBatchNorm],
-    ...[validationImages, kind, devices, units],
-  ].join(' ')
+  const computed = `${architecture} ${size} ${flopsPerImage ?? ''} ${precision} ${engineChoice}`
+  const setting = `${globalBatch} ${shards} ${String(syncBatchNorm)} ${validationImages}`
+  return `${computed} ${setting} ${kind} ${devices} ${units}`
 }
 
 /** What of a device estimates rest on. */

@@ -19,10 +19,12 @@ export function chooseDevices(run: QueuedRun, fitting: readonly Slot[], now: num
   if (open.length >= fewest) {
     return { slots: inOrderOf(request, open.slice(0, mostOf(request, open.length))), backfilledUntil: null }
   }
-  const seconds = run.expectedSeconds(fewest)
+  const idle = fitting.filter(({ holder, claim }) => holder === null && claim !== null)
+  // Where all are busy nobody is asked how long it would take.
+  const seconds = open.length + idle.length < fewest ? null : run.expectedSeconds(fewest)
   if (seconds === null) return null
   const end = now + seconds * 1000
-  const lent = fitting.filter(({ holder, claim }) => holder === null && claim !== null && claim.from >= end)
+  const lent = idle.filter(({ claim }) => claim !== null && claim.from >= end)
   if (open.length + lent.length < fewest) return null
   // Those that are needed last.
   const borrowed = lent.sort((a, b) => neededAt(b) - neededAt(a)).slice(0, fewest - open.length)
