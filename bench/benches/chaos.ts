@@ -49,6 +49,7 @@ async function* run({ rows, note, settings }: BenchOptions): AsyncGenerator<Row>
     const launched = await launchStorm({
       seed,
       faults,
+      pace: 1,
       kinds,
       recipes: [...recipes],
       runs: { atOnce: 3, atMost: 40 },

@@ -11,6 +11,7 @@ export const settingsSchema = z.object({
   evidence: z.string(),
   seed: z.number(),
   faults: z.number(),
+  pace: z.number(),
   kinds: z.array(kindSchema),
   recipes: z.array(z.custom<CreateRunInput>()),
   runs: z.object({ atOnce: z.number(), atMost: z.number() }),

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { BenchError } from '../bench.ts'
 import { answerSchema, type StormAnswer, type StormSettings } from './answer.ts'
-import { listProcessesOf } from './trainers.ts'
+import { listProcessesWith } from './trainers.ts'
 
 const workerFile = fileURLToPath(new URL('../workers/chaos.ts', import.meta.url))
 
@@ -30,7 +30,8 @@ export async function launchStorm(settings: LaunchOptions): Promise<Launched> {
   const argument = JSON.stringify({ ...settings, home, evidence } satisfies StormSettings)
   const worker = [process.execPath, '--import', import.meta.resolve('tsx'), workerFile, argument]
   const [command = '', ...args] = mayMount() ? ['unshare', '-Urm', ...worker] : worker
-  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+  // What it starts makes its temporary folders there, and is known by it.
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: home } })
   child.stdin.on('error', () => undefined)
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
@@ -45,7 +46,7 @@ export async function launchStorm(settings: LaunchOptions): Promise<Launched> {
   } finally {
     clearTimeout(late)
     for (const signal of signals) process.off(signal, end)
-    for (const pid of listProcessesOf(home)) endProcess(pid)
+    for (const pid of ['TMPDIR', 'TRAINQL_HOME'].flatMap((name) => listProcessesWith(name, home))) endProcess(pid)
     await rm(home, { recursive: true, force: true, maxRetries: 3 })
   }
 }

@@ -58,12 +58,14 @@ export interface PlanRequest {
   faults: number
   /** Those that are possible here, or asked for. */
   kinds: readonly FaultKind[]
+  /** Delays and durations are so many times as long; 1 where runs are long enough to come to something in between. */
+  pace: number
 }
 
-export function planStorm({ seed, faults, kinds }: PlanRequest): Plan {
+export function planStorm({ seed, faults, kinds, pace }: PlanRequest): Plan {
   const random = createRandom({ seed, stream: 'shuffle', substream: 0 })
   const all = Object.entries(countKinds(faults, kinds)).flatMap(([kind, count]) =>
-    Array.from({ length: count }, () => draw(random, kind as FaultKind)),
+    Array.from({ length: count }, () => draw(random, { kind: kind as FaultKind, pace })),
   )
   shuffle(random, all)
   const plan: Plan = { server: [], trainers: [], moreTrainers: [], surroundings: [] }
@@ -87,12 +89,12 @@ export function countKinds(faults: number, kinds: readonly FaultKind[]): Partial
   return Object.fromEntries(counts)
 }
 
-function draw(random: Random, kind: FaultKind): PlannedFault {
+function draw(random: Random, { kind, pace }: { kind: FaultKind; pace: number }): PlannedFault {
   const [shortest, longest] = lasts[kind]
   return {
     kind,
-    delayMs: Math.round(random.between(0, longestDelayMs[kind])),
-    lastsMs: Math.round(random.between(shortest, longest)),
+    delayMs: Math.round(random.between(0, longestDelayMs[kind]) * pace),
+    lastsMs: Math.round(random.between(shortest, longest) * pace),
     draw: random.uniform(),
   }
 }

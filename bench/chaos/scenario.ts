@@ -7,19 +7,16 @@ import { createClient, type CreateRunInput } from '../../src/sdk/index.ts'
 import { startProxy } from '../../test/sdk/proxy.ts'
 import { type Broken, judge, type Verdict } from './invariants.ts'
 import { eventually, type Load, startLoad } from './load.ts'
-import { type FaultKind, planStorm } from './plan.ts'
+import { type FaultKind, planStorm, type PlanRequest } from './plan.ts'
 import { trainReferences } from './reference.ts'
 import { createStormServer, type StormServer } from './server.ts'
 import { rageStorm, type Scene, type StormRecord } from './storm.ts'
 import { openClock, type SmallDisk } from './surroundings.ts'
-import { listLiveTrainers, listProcessesOf, signalTrainer } from './trainers.ts'
+import { listLiveTrainers, listProcessesWith, signalTrainer } from './trainers.ts'
 
-export interface Scenario {
+export interface Scenario extends PlanRequest {
   /** An empty folder. */
   home: string
-  seed: number
-  faults: number
-  kinds: readonly FaultKind[]
   recipes: readonly CreateRunInput[]
   /** Runs of all, and at a time. */
   runs: { atOnce: number; atMost: number }
@@ -71,7 +68,7 @@ export async function runScenario(scenario: Scenario, { disk, signal, note }: Su
     const aftermath = await settle(scenario, scene, { signal, note })
     note('  training the undisturbed references')
     const ended = load.runs().filter((run) => run.ended)
-    const references = await trainReferences(ended.map(({ directory }) => directory))
+    const references = await unlessAborted(signal, trainReferences(ended.map(({ directory }) => directory)))
     const verdict = await judge({ home, runs: load.runs(), record, references })
     for (const [name, words] of Object.entries(aftermath)) verdict.broken[name as keyof Broken].push(...words)
     return summarise(record, { load, verdict, seconds: (performance.now() - begun) / 1000 })
@@ -112,7 +109,9 @@ async function settle({ home, settleMs }: Scenario, scene: Scene, { signal, note
     ...listLiveTrainers(runsFolder).map(({ runId, attempt, identity }) => {
       return `process ${identity.pid} still holds attempt ${attempt} of ${runId}`
     }),
-    ...listProcessesOf(home).map((pid) => `process ${pid} was started for ${home} and is still there`),
+    ...listProcessesWith('TRAINQL_HOME', home).map(
+      (pid) => `process ${pid} was started for ${home} and is still there`,
+    ),
   ]
   return { unfinishedRuns, leakedDevices, leakedProcesses }
 }
@@ -126,6 +125,15 @@ async function unfinished(load: Load, late: AbortSignal): Promise<string[]> {
     .runs()
     .filter(({ ended }) => !ended)
     .map(({ id, seen }) => `${id} had not succeeded in time, after ${seen.length} events`)
+}
+
+/** @throws the signal's reason once it is aborted */
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
+  })
+  signal.throwIfAborted()
+  return Promise.race([work, aborted])
 }
 
 async function heldDevices({ url }: StormServer, signal: AbortSignal): Promise<string[]> {

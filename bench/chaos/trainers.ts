@@ -47,15 +47,12 @@ export function signalTrainer({ identity }: LiveTrainer, signal: NodeJS.Signals)
   }
 }
 
-/**
- * Processes that were started for this data directory, by what stands in their environment: the server, its trainers and
- * whatever they started. Empty where there is no /proc.
- */
-export function listProcessesOf(home: string): number[] {
-  const mark = `TRAINQL_HOME=${home}`
+/** Processes that have a variable of this value in their environment, this one left out: whoever was given it, and theirs. */
+export function listProcessesWith(name: string, value: string): number[] {
+  const variable = `${name}=${value}`
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-    .filter((pid) => environmentOf(pid).includes(mark))
+    .filter((entry) => /^\d+$/.test(entry) && Number(entry) !== process.pid)
+    .filter((pid) => environmentOf(pid).includes(variable))
     .map(Number)
 }
 
