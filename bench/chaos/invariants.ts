@@ -67,6 +67,8 @@ export async function judge({ home, runs, record, references }: Aftermath): Prom
     compareStream(broken, run, events)
     agreedUpTo.set(run.id, countAgreed(run.seen, events))
     const expected = references.get(run.directory)
+    if (run.ended && expected === undefined)
+      broken.notBitEqual.push(`${run.id}: no undisturbed run to compare with in time`)
     if (expected !== undefined) await checkWeights(broken, run, { events, expected })
   }
   for (const mark of record.marks) {

@@ -24,6 +24,8 @@ export interface Scenario extends PlanRequest {
   stormMs: number
   /** From the last fault until every run has ended. */
   settleMs: number
+  /** Of everything. */
+  withinMs: number
 }
 
 export interface Outcome extends Verdict {
@@ -45,6 +47,8 @@ export interface Surroundings {
 }
 
 const deviceCount = 2
+/** Reading and comparing what a storm left takes less. */
+const judgingMs = 15_000
 
 /** Every process that was started is gone when this returns, or throws. */
 export async function runScenario(scenario: Scenario, { disk, signal, note }: Surroundings): Promise<Outcome> {
@@ -68,7 +72,10 @@ export async function runScenario(scenario: Scenario, { disk, signal, note }: Su
     const aftermath = await settle(scenario, scene, { signal, note })
     note('  training the undisturbed references')
     const ended = load.runs().filter((run) => run.ended)
-    const references = await unlessAborted(signal, trainReferences(ended.map(({ directory }) => directory)))
+    const directories = ended.map(({ directory }) => directory)
+    const leftMs = scenario.withinMs - judgingMs - (performance.now() - begun)
+    const references = await orWhenLate(leftMs, trainReferences(directories), new Map<string, string>())
+    signal.throwIfAborted()
     const verdict = await judge({ home, runs: load.runs(), record, references })
     for (const [name, words] of Object.entries(aftermath)) verdict.broken[name as keyof Broken].push(...words)
     return summarise(record, { load, verdict, seconds: (performance.now() - begun) / 1000 })
@@ -127,13 +134,15 @@ async function unfinished(load: Load, late: AbortSignal): Promise<string[]> {
     .map(({ id, seen }) => `${id} had not succeeded in time, after ${seen.length} events`)
 }
 
-/** @throws the signal's reason once it is aborted */
-function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
-  const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true })
-  })
-  signal.throwIfAborted()
-  return Promise.race([work, aborted])
+/** What comes of the work, or the other where it takes longer. */
+async function orWhenLate<T>(ms: number, work: Promise<T>, otherwise: T): Promise<T> {
+  const timer = new AbortController()
+  const late = sleep(Math.max(0, ms), otherwise, { signal: timer.signal }).catch(() => otherwise)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    timer.abort()
+  }
 }
 
 async function heldDevices({ url }: StormServer, signal: AbortSignal): Promise<string[]> {
