@@ -87,7 +87,7 @@ function rowsOf({ answer, evidence }: Launched, wanted: { faults: number; kinds:
   const { runs, attempts, events, seconds, serverDeaths } = answer
   return [
     reached('faults', faults, wanted.faults, { ...counts, runs, attempts, events, seconds, serverDeaths }),
-    reached('serverKills', serverKills, Math.min(50, planned), {}),
+    reached('serverKills', serverKills, Math.min(50, planned), { whileStarting: answer.killsInStart }),
     reached('eventsEqualLog', killsEqualToLog, serverKills, {}),
     ...invariants.map((name) => intact(name, answer.broken[name], evidence)),
   ]

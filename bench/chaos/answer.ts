@@ -30,6 +30,7 @@ export const answerSchema = z.object({
   skipped: z.partialRecord(kindSchema, z.string()),
   faults: z.number(),
   serverKills: z.number(),
+  killsInStart: z.number(),
   killsEqualToLog: z.number(),
   serverDeaths: z.number(),
   runs: z.number(),

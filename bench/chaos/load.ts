@@ -2,7 +2,7 @@
 // stream however often it is cut, and resumes those that fail.
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient, TrainqlFailure, type Client, type CreateRunInput } from '../../src/sdk/index.ts'
+import { createClient, TrainqlFailure, type Client, type CreateRunInput, type RunEvent } from '../../src/sdk/index.ts'
 import { listRuns } from './trainers.ts'
 
 /** An event as the subscriber got it. */
@@ -88,7 +88,7 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
         const state = await followOnce(run)
         run.ended = state === 'SUCCEEDED'
         if (run.ended) note(`  run ${basename(run.directory)} has succeeded after ${attemptsOf(run)} attempts`)
-        else if (state !== null) await control.resumeRun(run.id, { signal })
+        else if (state !== null) await resume(run)
       } catch (error) {
         complain(error)
         await pause()
@@ -103,8 +103,14 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
       const { cursor, attempt, seq, at } = event
       run.seen.push({ cursor, attempt, seq: Number(seq), at })
       state = event.__typename === 'RunEndedEvent' ? event.state : null
+      if (event.__typename === 'PausedEvent' || isGivenUp(event)) void resume(run)
     }
     return state ?? (await control.run(run.id, { signal })).state
+  }
+
+  /** What declines it has gone on already. */
+  function resume({ id }: FollowedRun): Promise<void> {
+    return control.resumeRun(id, { signal }).then(() => undefined, complain)
   }
 
   async function make(): Promise<void> {
@@ -143,6 +149,11 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
       await Promise.all([control.close(), subscriber.close()])
     },
   }
+}
+
+/** Of silent trainers every other one is given up for a next attempt; the others are waited for. */
+function isGivenUp(event: RunEvent): boolean {
+  return event.__typename === 'UnreachableEvent' && event.toAttempt % 2 === 0
 }
 
 function isNetwork(error: unknown): boolean {

@@ -32,6 +32,8 @@ export interface Outcome extends Verdict {
   injected: Partial<Record<FaultKind, number>>
   faults: number
   serverKills: number
+  /** Of them, those that came while it was to start. */
+  killsInStart: number
   /** The server ended though nobody had ended it. */
   serverDeaths: number
   runs: number
@@ -163,6 +165,7 @@ function summarise(
     injected: counts,
     faults: injected.length,
     serverKills: serverKills.length,
+    killsInStart: serverKills.filter(({ starting }) => starting).length,
     serverDeaths,
     runs: runs.length,
     attempts: runs.reduce((sum, { seen }) => sum + Math.max(0, ...seen.map(({ attempt }) => attempt)), 0),

@@ -19,7 +19,8 @@ export interface Injected {
 
 /** How much each subscriber had seen when the server was killed. */
 export interface ServerKill {
-  atMs: number
+  /** Before it listened. */
+  starting: boolean
   seen: Map<string, number>
 }
 
@@ -117,7 +118,7 @@ interface ServerKeeper {
   kill(fault: PlannedFault): Promise<string | null>
 }
 
-function serverKeeper({ scene, record, signal, sinceBegin }: Storm): ServerKeeper {
+function serverKeeper({ scene, record, signal }: Storm): ServerKeeper {
   const { server, load } = scene
   let listening: Promise<boolean> = Promise.resolve(false)
 
@@ -138,7 +139,7 @@ function serverKeeper({ scene, record, signal, sinceBegin }: Storm): ServerKeepe
       const seen = new Map(load.runs().map((run) => [run.id, run.seen.length]))
       if (!server.isRunning()) record.serverDeaths += 1
       await server.kill()
-      record.serverKills.push({ atMs: sinceBegin(), seen })
+      record.serverKills.push({ starting, seen })
       keeper.start()
       return starting ? 'killed while it started' : 'killed in service'
     },
