@@ -34,20 +34,31 @@ export async function launchStorm(settings: LaunchOptions): Promise<Launched> {
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: home } })
   child.stdin.on('error', () => undefined)
   let output = ''
+  let keep = false
+  let interrupted = false
   child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()))
-  const end = (): void => void child.kill('SIGTERM')
+  const end = (): void => {
+    interrupted = true
+    child.kill('SIGTERM')
+  }
   for (const signal of signals) process.on(signal, end)
   const late = setTimeout(() => child.kill('SIGKILL'), settings.withinMs + endPatienceMs)
   try {
     await once(child, 'close')
     const last = output.trimEnd().split('\n').at(-1) ?? ''
-    if (last === '') throw new BenchError(`The storm came to no verdict${child.signalCode === null ? '' : ' in time'}.`)
+    if (last === '') {
+      // Ended before it could keep anything itself.
+      keep = child.signalCode === 'SIGKILL' && !interrupted
+      throw new BenchError(
+        `The storm came to no verdict${keep ? ` in time; what there is to look at lies in ${home}` : ''}.`,
+      )
+    }
     return { answer: answerSchema.parse(JSON.parse(last)), evidence }
   } finally {
     clearTimeout(late)
     for (const signal of signals) process.off(signal, end)
     for (const pid of ['TMPDIR', 'TRAINQL_HOME'].flatMap((name) => listProcessesWith(name, home))) endProcess(pid)
-    await rm(home, { recursive: true, force: true, maxRetries: 3 })
+    if (!keep) await rm(home, { recursive: true, force: true, maxRetries: 3 })
   }
 }
 

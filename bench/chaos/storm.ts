@@ -29,7 +29,7 @@ export interface StormRecord {
   serverKills: ServerKill[]
   /** What logs held when their trainers were killed. */
   marks: LogMark[]
-  /** Times that the server ended though nobody had ended it. */
+  /** Times that the server ended though nobody had ended it, or did not come to listen. */
   serverDeaths: number
 }
 
@@ -46,6 +46,7 @@ export interface Scene {
 /** This share of the server's deaths comes while it starts. */
 const killedInStart = 0.35
 const targetPatienceMs = 50
+const startWithinMs = 120_000
 const dayMs = 86_400_000
 
 /** Injects what is planned until all is done or the signal is aborted; the server is left running. */
@@ -127,8 +128,9 @@ function serverKeeper({ scene, record, signal }: Storm): ServerKeeper {
       listening = server.start().listening
     },
     async listening() {
-      while (!(await listening)) {
+      while (!(await inTime(listening))) {
         record.serverDeaths += 1
+        await server.kill()
         keeper.start()
       }
     },
@@ -145,6 +147,17 @@ function serverKeeper({ scene, record, signal }: Storm): ServerKeeper {
     },
   }
   return keeper
+}
+
+/** A server that neither listens nor ends within a time in which any does is as good as dead. */
+async function inTime(listening: Promise<boolean>): Promise<boolean> {
+  const timer = new AbortController()
+  const late = sleep(startWithinMs, false, { signal: timer.signal }).catch(() => false)
+  try {
+    return await Promise.race([listening, late])
+  } finally {
+    timer.abort()
+  }
 }
 
 /** Waits for the fault's time, and then for a trainer that lives. */
