@@ -5,7 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseServerEvent, parseTrainerEvent, type RunEvent, type TrainerEvent } from '../../src/shared/events.ts'
 import { findLineDamage } from '../../src/shared/event-line.ts'
-import { eventsFile } from '../../src/shared/run-directory.ts'
+import { eventsFile, findEventsFileParts } from '../../src/shared/run-directory.ts'
 
 const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
 
@@ -27,9 +27,10 @@ export function readOrderedEvents(directory: string): OrderedEvents {
   const eventsOf = (attempt: number): TrainerEvent[] => {
     const known = trainerEvents.get(attempt)
     if (known !== undefined) return known
-    const read = listAttempts(directory).includes(attempt)
-      ? wholeLines(eventsFile(directory, attempt)).map((line) => parseTrainerEvent(JSON.parse(line)))
-      : []
+    const records = listParts(directory, attempt)
+      .flatMap(wholeLines)
+      .map((line): unknown => JSON.parse(line))
+    const read = records.filter(isEvent).map(parseTrainerEvent)
     trainerEvents.set(attempt, read)
     return read
   }
@@ -59,22 +60,25 @@ export function readOrderedEvents(directory: string): OrderedEvents {
 
 /** Lines that are not what was written, by their checksums. */
 export function listDamagedLines(directory: string): string[] {
-  const files = [
-    serverEventsFile(directory),
-    ...listAttempts(directory).map((attempt) => eventsFile(directory, attempt)),
-  ]
-  return files.flatMap((file) =>
+  return [serverEventsFile(directory), ...listParts(directory)].flatMap((file) =>
     wholeLines(file).flatMap((line, index) =>
       findLineDamage(Buffer.from(line)) === null ? [] : [`${file}:${index + 1}`],
     ),
   )
 }
 
-function listAttempts(directory: string): number[] {
+/** The files of an attempt's log in their order, or those of every attempt. */
+function listParts(directory: string, attempt?: number): string[] {
   return readdirSync(directory)
-    .flatMap((name) => /^events\.(\d+)\.jsonl$/.exec(name)?.[1] ?? [])
-    .map(Number)
-    .sort((a, b) => a - b)
+    .flatMap((name) => findEventsFileParts(name) ?? [])
+    .filter((found) => attempt === undefined || found.attempt === attempt)
+    .sort((a, b) => a.attempt - b.attempt || a.part - b.part)
+    .map((found) => eventsFile(directory, found.attempt, found.part))
+}
+
+/** Lines without a number link the parts of a log. */
+function isEvent(record: unknown): boolean {
+  return typeof record === 'object' && record !== null && 'seq' in record
 }
 
 /** What a log held at some time: whole lines, which stay what they are. */
