@@ -48,6 +48,7 @@ export interface SupervisionOptions {
 export function superviseAttempt(options: SupervisionOptions): Supervision {
   const { runLog, attempt, process, limits, log } = options
   let killTimer: NodeJS.Timeout | undefined
+  const readBefore = runLog.lastHeard()?.seq ?? null
   let lastHeardSeq = 0
   let invalid: TrainqlError | null = null
   let givenUp: TrainqlError | null = null
@@ -83,7 +84,8 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
       const heard = runLog.lastHeard()
       if (heard === null || heard.seq === lastHeardSeq) return
       lastHeardSeq = heard.seq
-      vitality.heard()
+      // What was read before may have been written long ago: it is no sign of life.
+      if (heard.seq !== readBefore) vitality.heard()
       if (lastWords.has(heard.type)) killAfter(exitPatienceMs)
     } catch (error) {
       if (!isTrainqlError(error) || error.code !== 'RUN_DIRECTORY_INVALID') throw error
