@@ -52,24 +52,6 @@ function expectWhole(events: readonly RunEvent[]): void {
   expect(events.at(-1)).toMatchObject({ __typename: 'RunEndedEvent', state: 'SUCCEEDED' })
 }
 
-test('plans a run, and tells of one what was expected and what came of it', async () => {
-  const { plan, waitingFor } = await client.planRun(small)
-  expect(plan).toMatchObject({ parameters: '11175370', steps: 8, basis: null, imagesPerSecond: null, waitSeconds: 0 })
-  expect(waitingFor).toBeNull()
-  await expect(client.planRun({ ...small, globalBatch: 18 })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
-  await expect(client.runPlan('nowhere')).rejects.toMatchObject({ code: 'NOT_FOUND' })
-
-  const { id } = await client.createRun(small)
-  await client.waitForRun(id)
-  const { plan: kept, expectedEnd } = await client.runPlan(id)
-  const measured = (await client.epochMetrics(id)).map(({ imagesPerSecond }) => imagesPerSecond)
-  const mean = measured.reduce((sum, rate) => sum + rate, 0) / measured.length
-  expect(expectedEnd).toBeNull()
-  expect(kept?.grade).toMatchObject({ imagesPerSecond: { expected: null, actual: mean }, deviceNames: ['cpu:0'] })
-  const { plan: next } = await client.planRun(small)
-  expect(next).toMatchObject({ basis: 'PAST_RUNS', imagesPerSecond: { expected: mean } })
-})
-
 test('tells what the server has', async () => {
   const info = await client.server()
   expect(info.dataDirectory).toBe(place.home)
@@ -106,6 +88,24 @@ test('a document the server does not accept is told apart from a failure', async
   const error: unknown = await client.request('{ nothing }').catch((reason: unknown) => reason)
   expect(error).toBeInstanceOf(TrainqlGraphqlError)
   expect(error).toMatchObject({ code: 'GRAPHQL_VALIDATION_FAILED' })
+})
+
+test('plans a run, and tells of one what was expected and what came of it', async () => {
+  const { plan, waitingFor } = await client.planRun(small)
+  expect(plan).toMatchObject({ parameters: '11175370', steps: 8, basis: null, imagesPerSecond: null, waitSeconds: 0 })
+  expect(waitingFor).toBeNull()
+  await expect(client.planRun({ ...small, globalBatch: 18 })).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+  await expect(client.runPlan('nowhere')).rejects.toMatchObject({ code: 'NOT_FOUND' })
+
+  const { id } = await client.createRun(small)
+  await client.waitForRun(id)
+  const { plan: kept, expectedEnd } = await client.runPlan(id)
+  const measured = (await client.epochMetrics(id)).map(({ imagesPerSecond }) => imagesPerSecond)
+  const mean = measured.reduce((sum, rate) => sum + rate, 0) / measured.length
+  expect(expectedEnd).toBeNull()
+  expect(kept?.grade).toMatchObject({ imagesPerSecond: { expected: null, actual: mean }, deviceNames: ['cpu:0'] })
+  const { plan: next } = await client.planRun(small)
+  expect(next).toMatchObject({ basis: 'PAST_RUNS', imagesPerSecond: { expected: mean } })
 })
 
 test('a run seen whole over a connection that is cut after every third event', async () => {
@@ -187,7 +187,7 @@ test('a cancelled run ends as CANCELED, and cancelling it again is a conflict', 
   await expect(client.cancelRun(id)).rejects.toMatchObject({ name: 'TrainqlFailure', code: 'CONFLICT' })
   await expect(client.cancelRun('nope')).rejects.toMatchObject({ name: 'TrainqlFailure', code: 'NOT_FOUND' })
   expect((await client.devices()).nodes.map(({ state }) => state)).toEqual(['FREE', 'FREE'])
-  expect(await readdir(join(place.home, 'runs'))).toHaveLength(3)
+  expect(await readdir(join(place.home, 'runs'))).toHaveLength(4)
 })
 
 async function cursorsFromTheStart(id: string): Promise<string[]> {
