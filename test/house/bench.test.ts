@@ -18,11 +18,11 @@ afterEach(async () => {
 test.each([
   {
     args: [],
-    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, chaos, tune.',
+    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, queue, fuzz, chaos, tune.',
   },
   {
     args: ['nonesuch'],
-    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, fuzz, chaos, tune.',
+    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, queue, fuzz, chaos, tune.',
   },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
@@ -67,6 +67,7 @@ test('lists its rows', async () => {
       ...['decode-augment-224-cold', 'decode-augment-224-cache', 'idle-share-28x28x1', 'idle-share-224x224x3'],
       ...['load-resnet152', 'save-resnet152', 'load-resnet152-folder', 'save-resnet152-folder'],
       ...['p99Ms-1run', 'p99Ms-20runs', 'subscribers', 'lostEvents'],
+      'planMs-1000x64',
       'mutated-files',
       ...['faults', 'serverKills', 'eventsEqualLog', 'lostEvents', 'doubledEvents', 'leakedDevices', 'leakedProcesses'],
       ...['unfinishedRuns', 'damagedCheckpoints', 'notBitEqual'],
