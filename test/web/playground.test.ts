@@ -32,7 +32,10 @@ let profile: string
 let context: BrowserContext
 let runId: string
 let page: Page
-const exampleNames = ['ServerAndDevices', 'CreateRun', 'FollowRun', 'RunsWithMetrics', 'Checkpoints', 'CancelRun']
+const exampleNames = [
+  ...['ServerAndDevices', 'PlanRun', 'CreateRun', 'FollowRun', 'RunsWithMetrics', 'Checkpoints'],
+  ...['PauseRun', 'ResumeRun', 'CancelRun'],
+]
 /** Small enough for the portable engine. */
 const watched: CreateRunInput = {
   name: 'watched',
