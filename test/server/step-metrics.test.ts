@@ -96,6 +96,14 @@ test('a chart is what a loop over every step gives, and the stream is the log, h
   )
 })
 
+test('a run shows its newest loss as it was logged, to the last digit and up to the largest there is', async () => {
+  for (const newest of [1.7976931348623157e308, 0.1 + 0.2]) {
+    // An event of another kind behind it, so that both go in one transaction.
+    const { runId } = await store([{ startStep: 0, losses: [1, newest], otherEvery: 2 }], [100])
+    expect(await createRunStore(database).find(runId)).toMatchObject({ loss: newest, imagesPerSecond: 1000 / 3 + 1 })
+  }
+})
+
 test('a page of events is the same from the front and from the back, across steps and the rest', async () => {
   const { runId, events: log } = await store(
     [{ startStep: 0, losses: new Array<number>(30).fill(1), otherEvery: 4 }],

@@ -169,7 +169,7 @@ export function createRunStore({ prisma }: Database): RunStore {
 function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaPromise<unknown>[] {
   const { runId, batch, positions } = change
   const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
-  const { failure, resumeDevices, loadReport, stall, plan, ...columns } = run
+  const { failure, resumeDevices, loadReport, stall, plan, loss, imagesPerSecond, ...columns } = run
   const others = events.filter((stored) => !isStep(stored))
   const held = attemptsLeased.filter(({ number }) => !attemptsReleased.some((released) => released.number === number))
   const writes: Prisma.PrismaPromise<unknown>[] = [
@@ -219,6 +219,14 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
   )
   const steps = storeStepRows(prisma, change)
   if (steps !== null) writes.push(steps)
+  if (batch.changed.includes('loss') || batch.changed.includes('imagesPerSecond')) {
+    // Prisma rounds a number to 16 digits, which takes the largest ones out of the database's range: as JSON it stays whole.
+    writes.push(prisma.$executeRaw`
+      UPDATE "Run" SET "loss" = new."loss", "imagesPerSecond" = new."imagesPerSecond"
+      FROM jsonb_to_record(${JSON.stringify({ loss, imagesPerSecond })}::jsonb)
+        AS new("loss" double precision, "imagesPerSecond" double precision)
+      WHERE "id" = ${runId}`)
+  }
   if (epochMetrics.length > 0) {
     writes.push(prisma.epochMetrics.createMany({ data: epochMetrics.map(metricsColumns) }))
   }
