@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ProcessIdentity, processState } from '../../src/shared/process-identity.ts'
-import { lockFile, parseLockRecord } from '../../src/shared/run-directory.ts'
+import { findLockAttempt, lockFile, parseLockRecord } from '../../src/shared/run-directory.ts'
 
 export interface LiveTrainer {
   runId: string
@@ -30,10 +30,7 @@ export function listRuns(runsFolder: string): string[] {
 }
 
 function listLocks(directory: string): number[] {
-  return readdirSync(directory).flatMap((name) => {
-    const [, attempt] = /^lock\.(\d+)$/.exec(name) ?? []
-    return attempt === undefined ? [] : [Number(attempt)]
-  })
+  return readdirSync(directory).flatMap((name) => findLockAttempt(name) ?? [])
 }
 
 /** False where the process is gone: its number may be another's by now. */

@@ -9,7 +9,7 @@ import * as operations from './generated/operations.ts'
 import type { CreateRunInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
 import { type PlanningMethods, planningMethods } from './planning.ts'
-import { type RunControlMethods, runControlMethods } from './run-control.ts'
+import { type RunControlMethods, runControlMethods, runOf } from './run-control.ts'
 import { openSocket } from './socket.ts'
 import { eventStream, type EventStream } from './stream.ts'
 import { followRun, type Reconnect, type RunEvent } from './subscribe.ts'
@@ -238,8 +238,7 @@ export function createClient(options: ClientOptions): Client {
     },
     async createRun(input, call) {
       const { createRun } = await send(operations.CreateRunDocument, { input }, call)
-      if ('run' in createRun) return createRun.run
-      throw failureOf(createRun)
+      return runOf(createRun)
     },
     ...runControlMethods({ send }),
     ...planningMethods({ send }),

@@ -58,7 +58,7 @@ export class TrainqlLoadRefused extends TrainqlFailure {
   }
 }
 
-type Refusal = ClientErrorDetails & {
+export type Refusal = ClientErrorDetails & {
   __typename: string
   field?: string | null
   currentRun?: CurrentRun | null

@@ -1,7 +1,7 @@
 // The client's methods for what is asked of a run that is there.
 import type { CheckpointMethodDeps } from './checkpoints.ts'
 import type { CallOptions, Run } from './client.ts'
-import { failureOf } from './errors.ts'
+import { failureOf, type Refusal } from './errors.ts'
 import * as operations from './generated/operations.ts'
 import type { DevicesInput, ForkRunInput } from './generated/schema.ts'
 
@@ -47,30 +47,31 @@ export function runControlMethods({ send }: Pick<CheckpointMethodDeps, 'send'>):
   return {
     async pauseRun(id, { expectedVersion = null, ...call } = {}) {
       const { pauseRun } = await send(operations.PauseRunDocument, { id, expectedVersion }, call)
-      if ('run' in pauseRun) return pauseRun.run
-      throw failureOf(pauseRun)
+      return runOf(pauseRun)
     },
     async resumeRun(runId, { checkpoint = null, devices = null, expectedVersion = null, ...call } = {}) {
       const variables = { runId, checkpoint, devices, expectedVersion }
       const { resumeRun } = await send(operations.ResumeRunDocument, variables, call)
-      if ('run' in resumeRun) return resumeRun.run
-      throw failureOf(resumeRun)
+      return runOf(resumeRun)
     },
     async cancelRun(id, { expectedVersion = null, ...call } = {}) {
       const { cancelRun } = await send(operations.CancelRunDocument, { id, expectedVersion }, call)
-      if ('run' in cancelRun) return cancelRun.run
-      throw failureOf(cancelRun)
+      return runOf(cancelRun)
     },
     async forkRun(id, input = {}, call) {
       const { forkRun } = await send(operations.ForkRunDocument, { id, input }, call)
-      if ('run' in forkRun) return forkRun.run
-      throw failureOf(forkRun)
+      return runOf(forkRun)
     },
     async setRunPriority(id, priority, { expectedVersion = null, ...call } = {}) {
       const variables = { id, priority, expectedVersion }
       const { setRunPriority } = await send(operations.SetRunPriorityDocument, variables, call)
-      if ('run' in setRunPriority) return setRunPriority.run
-      throw failureOf(setRunPriority)
+      return runOf(setRunPriority)
     },
   }
+}
+
+/** The run that a mutation answered with. @throws TrainqlFailure where it answered a failure */
+export function runOf(result: { run: Run } | Refusal): Run {
+  if ('run' in result) return result.run
+  throw failureOf(result)
 }

@@ -14,8 +14,8 @@ export interface Context {
   runs: DataLoader<string, RunRecord | null>
   /** By run key, in order. */
   attempts: DataLoader<string, RunAttemptRecord[]>
-  /** By run key, the keys of the runs that were made from it. */
-  forks: DataLoader<string, string[]>
+  /** By run key, the runs that were made from it. */
+  forks: DataLoader<string, { id: string; forkedFrom: string | null }[]>
   /** By run key, in order of attempt and epoch. */
   epochMetrics: DataLoader<string, EpochMetricsRecord[]>
   /** By run key and what is asked for: one query for all runs that are asked the same. */
@@ -53,38 +53,39 @@ const emptySeries: StepSeriesRecord = { steps: 0, points: [] }
 
 /** `cache`: remember rows as long as the context lives; right for one request, wrong for a subscription that stays. */
 export function createContext(sources: ContextSources, { cache }: { cache: boolean }): Context {
-  return {
-    runEvents: sources.runEvents,
-    runs: new DataLoader(
+  /** One by key; null where there is none. */
+  const oneByKey = <T>(find: (keys: readonly string[]) => Promise<ReadonlyMap<string, T>>) =>
+    new DataLoader<string, T | null>(
       async (keys) => {
-        const found = new Map((await sources.findRuns(keys)).map((run) => [run.id, run]))
+        const found = await find(keys)
         return keys.map((key) => found.get(key) ?? null)
       },
       { cache },
-    ),
-    attempts: new DataLoader(
+    )
+  /** All of a key, in the order in which they are listed. */
+  const allByKey = <T>(list: (keys: readonly string[]) => Promise<T[]>, keyOf: (record: T) => string | null) =>
+    new DataLoader<string, T[]>(
       async (keys) => {
-        const found = new Map<string, RunAttemptRecord[]>(keys.map((key) => [key, []]))
-        for (const record of await sources.listAttempts(keys)) found.get(record.runId)?.push(record)
+        const found = new Map<string | null, T[]>(keys.map((key) => [key, []]))
+        for (const record of await list(keys)) found.get(keyOf(record))?.push(record)
         return keys.map((key) => found.get(key) ?? [])
       },
       { cache },
+    )
+  return {
+    runEvents: sources.runEvents,
+    runs: oneByKey(async (keys) => new Map((await sources.findRuns(keys)).map((run) => [run.id, run]))),
+    attempts: allByKey(
+      (keys) => sources.listAttempts(keys),
+      ({ runId }) => runId,
     ),
-    forks: new DataLoader(
-      async (keys) => {
-        const found = new Map<string, string[]>(keys.map((key) => [key, []]))
-        for (const { id, forkedFrom } of await sources.listForks(keys)) found.get(forkedFrom ?? '')?.push(id)
-        return keys.map((key) => found.get(key) ?? [])
-      },
-      { cache },
+    forks: allByKey(
+      (keys) => sources.listForks(keys),
+      ({ forkedFrom }) => forkedFrom,
     ),
-    epochMetrics: new DataLoader(
-      async (keys) => {
-        const found = new Map<string, EpochMetricsRecord[]>(keys.map((key) => [key, []]))
-        for (const record of await sources.listEpochMetrics(keys)) found.get(record.runId)?.push(record)
-        return keys.map((key) => found.get(key) ?? [])
-      },
-      { cache },
+    epochMetrics: allByKey(
+      (keys) => sources.listEpochMetrics(keys),
+      ({ runId }) => runId,
     ),
     stepMetrics: new DataLoader(
       async (keys) => {
@@ -101,33 +102,11 @@ export function createContext(sources: ContextSources, { cache }: { cache: boole
       },
       { cache, cacheKeyFn: ({ runKey, request }) => JSON.stringify([runKey, request]) },
     ),
-    epochClasses: new DataLoader(
-      async (keys) => {
-        const found = await sources.findEpochClasses(keys)
-        return keys.map((key) => found.get(key) ?? null)
-      },
-      { cache },
+    epochClasses: oneByKey((keys) => sources.findEpochClasses(keys)),
+    runGrades: oneByKey((keys) => sources.gradeRuns(keys)),
+    checkpoints: oneByKey(
+      async (keys) => new Map((await sources.findCheckpoints(keys)).map((record) => [record.key, record])),
     ),
-    runGrades: new DataLoader(
-      async (keys) => {
-        const found = await sources.gradeRuns(keys)
-        return keys.map((key) => found.get(key) ?? null)
-      },
-      { cache },
-    ),
-    checkpoints: new DataLoader(
-      async (keys) => {
-        const found = new Map((await sources.findCheckpoints(keys)).map((record) => [record.key, record]))
-        return keys.map((key) => found.get(key) ?? null)
-      },
-      { cache },
-    ),
-    devices: new DataLoader(
-      async (names) => {
-        const found = new Map((await sources.listDevices()).map((device) => [device.name, device]))
-        return names.map((name) => found.get(name) ?? null)
-      },
-      { cache },
-    ),
+    devices: oneByKey(async () => new Map((await sources.listDevices()).map((device) => [device.name, device]))),
   }
 }

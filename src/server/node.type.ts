@@ -34,3 +34,8 @@ export function findKeyOf(type: NodeType, id: string): string | null {
   if (node === null) return id
   return node.type === type ? node.key : null
 }
+
+/** For whoever says what is not there: an id of something else is taken as it is, and found nowhere. */
+export function keyOf(type: NodeType, id: string): string {
+  return findKeyOf(type, id) ?? id
+}

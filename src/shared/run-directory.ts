@@ -42,6 +42,11 @@ export function findCheckpointNameParts(name: string): { attempt: number; step: 
   return attempt === undefined || step === undefined ? null : { attempt: Number(attempt), step: Number(step) }
 }
 
+/** Global steps that were done where an attempt goes on from that checkpoint; null: it begins at the first. */
+export function stepsDoneAt(checkpoint: string | null): number {
+  return checkpoint === null ? 0 : (findCheckpointNameParts(checkpoint)?.step ?? 0)
+}
+
 export const pinSuffix = '.pinned'
 
 /** The file that keeps a checkpoint from every clearing up, beside its folder, which never changes. */

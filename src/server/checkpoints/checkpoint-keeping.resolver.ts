@@ -1,7 +1,7 @@
 // Keeping house of checkpoints: pin, delete, verify.
 import { Arg, ID, Mutation, Resolver } from 'type-graphql'
 import { answer } from '../failures/answer.ts'
-import { findKeyOf } from '../node.type.ts'
+import { keyOf } from '../node.type.ts'
 import type { CheckpointKeepingService } from './checkpoint-keeping.service.ts'
 import {
   type KeepCheckpointResult,
@@ -26,20 +26,20 @@ export class CheckpointKeepingResolver {
     @Arg('id', () => ID) id: string,
     @Arg('pinned', () => Boolean, { defaultValue: true }) pinned: boolean,
   ): Promise<KeepCheckpointResult> {
-    return this.keep(() => this.keeping.pin(keyOf(id), pinned))
+    return this.keep(() => this.keeping.pin(keyOf('Checkpoint', id), pinned))
   }
 
   @Mutation(() => KeepCheckpointResultUnion, {
     description: 'Removes its files, unless it is pinned or a run that has not ended goes on from it.',
   })
   deleteCheckpoint(@Arg('id', () => ID) id: string): Promise<KeepCheckpointResult> {
-    return this.keep(() => this.keeping.delete(keyOf(id)))
+    return this.keep(() => this.keeping.delete(keyOf('Checkpoint', id)))
   }
 
   @Mutation(() => VerifyCheckpointResultUnion, { description: 'Hashes its files anew.' })
   verifyCheckpoint(@Arg('id', () => ID) id: string): Promise<VerifyCheckpointResult> {
     return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => {
-      const { record, verification } = await this.keeping.verify(keyOf(id))
+      const { record, verification } = await this.keeping.verify(keyOf('Checkpoint', id))
       const { intact, files } = verification
       return {
         __typename: 'CheckpointVerification',
@@ -56,8 +56,4 @@ export class CheckpointKeepingResolver {
       checkpoint: checkpointPayload(await operation(), this.home),
     }))
   }
-}
-
-function keyOf(id: string): string {
-  return findKeyOf('Checkpoint', id) ?? id
 }

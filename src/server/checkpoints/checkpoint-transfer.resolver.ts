@@ -2,7 +2,7 @@
 import { Arg, Mutation, Query, Resolver } from 'type-graphql'
 import { pretrainedNames, pretrainedWeights } from '../../shared/pretrained.ts'
 import { answer } from '../failures/answer.ts'
-import { findKeyOf } from '../node.type.ts'
+import { keyOf } from '../node.type.ts'
 import type { ExportService } from '../transfers/export.service.ts'
 import type { UploadService } from '../transfers/upload.service.ts'
 import type { CheckpointImportService } from './checkpoint-import.service.ts'
@@ -42,7 +42,7 @@ export class CheckpointTransferResolver {
   ): Promise<InspectCheckpointResult> {
     return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => {
       const { checkpoint } = input
-      const key = typeof checkpoint === 'string' ? (findKeyOf('Checkpoint', checkpoint) ?? checkpoint) : null
+      const key = typeof checkpoint === 'string' ? keyOf('Checkpoint', checkpoint) : null
       const inspection = await this.services.imports.inspect(input, key)
       const { bytes, parameters } = inspection
       return {
@@ -94,7 +94,7 @@ export class CheckpointTransferResolver {
         trainingFile: trainingFile ?? false,
         foldBatchNorm: foldBatchNorm ?? true,
       }
-      const key = findKeyOf('Checkpoint', checkpoint) ?? checkpoint
+      const key = keyOf('Checkpoint', checkpoint)
       const { bytes, ...download } = await this.services.exports.create(key, options)
       return { __typename: 'CheckpointDownload', ...download, bytes: BigInt(bytes) }
     })

@@ -7,6 +7,7 @@ import type { RunRecord } from '../runs/run.record.ts'
 import type { RunService } from '../runs/run.service.ts'
 import { fewestOf } from '../scheduling/device-slots.ts'
 import type { Estimates } from '../scheduling/estimates.ts'
+import { createSharedReading } from '../runs/shared-reading.ts'
 import { gradeRun, type RunGrade } from './grade.ts'
 import type { MeasuredRunStore } from './measured-run.store.ts'
 import type { PlannedRun, Planner } from './planner.ts'
@@ -33,6 +34,8 @@ export interface PlanningServiceDeps {
 
 export function createPlanningService(deps: PlanningServiceDeps): PlanningService {
   const { runs, measured, devices, estimates, planner } = deps
+  // Of a list of runs each asks.
+  const refresh = createSharedReading(async () => estimates.refresh(await devices.list()))
   return {
     async planRun(request, initial) {
       const { spec, dataset } = await runs.draft(request, initial)
@@ -54,14 +57,15 @@ export function createPlanningService(deps: PlanningServiceDeps): PlanningServic
       )
     },
     async expectedEnd(run) {
-      await estimates.refresh(await devices.list())
+      const isOn = run.state === 'STARTING' || run.state === 'RUNNING' || run.state === 'UNREACHABLE'
+      if (run.state !== 'QUEUED' && !isOn) return null
+      await refresh('')
       if (run.state === 'QUEUED') {
         const start = runs.waiting(run.id)?.expectedStart ?? null
         const seconds = estimates.expectedSeconds(run, fewestOf(run.resumeDevices ?? run.spec.devices))
         return start === null || seconds === null ? null : new Date(start.getTime() + seconds * 1000)
       }
-      const isOn = run.state === 'STARTING' || run.state === 'RUNNING' || run.state === 'UNREACHABLE'
-      return isOn ? estimates.expectedEnd(run) : null
+      return estimates.expectedEnd(run)
     },
   }
 }

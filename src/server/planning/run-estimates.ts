@@ -1,5 +1,5 @@
 // Estimates from past runs, for the queue and for plans: how fast a run is to be, how long it takes, when it ends.
-import { findCheckpointNameParts } from '../../shared/run-directory.ts'
+import { stepsDoneAt } from '../../shared/run-directory.ts'
 import type { DeviceRequest } from '../../shared/run-spec.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { RunRecord } from '../runs/run.record.ts'
@@ -107,8 +107,7 @@ export function createRunEstimates({ pastRuns, now }: { pastRuns: PastRuns; now:
 
 /** What the next attempt of a run has to do. */
 function toDo(run: RunRecord, { epochs, stepsPerEpoch, globalBatch }: Workload) {
-  const done = run.resumeFrom === null ? 0 : (findCheckpointNameParts(run.resumeFrom)?.step ?? 0)
-  const steps = Math.max(0, epochs * stepsPerEpoch - done)
+  const steps = Math.max(0, epochs * stepsPerEpoch - stepsDoneAt(run.resumeFrom))
   return { steps, epochs: Math.ceil(steps / Math.max(1, stepsPerEpoch)), globalBatch }
 }
 

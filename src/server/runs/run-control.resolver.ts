@@ -3,7 +3,7 @@ import { Arg, Ctx, FieldResolver, ID, Int, Mutation, Resolver, Root } from 'type
 import type { Context } from '../context.ts'
 import { answer } from '../failures/answer.ts'
 import { ConflictFailure } from '../failures/failure.type.ts'
-import { findKeyOf } from '../node.type.ts'
+import { keyOf } from '../node.type.ts'
 import { isAbsent } from './recipe-request.ts'
 import {
   type CancelRunResult,
@@ -48,7 +48,7 @@ export class RunControlResolver {
   ): Promise<PauseRunResult> {
     return answer(['NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'PauseRunSuccess',
-      run: this.show(await this.control.pause(keyOf(id), asked(expectedVersion))),
+      run: this.show(await this.control.pause(keyOf('Run', id), asked(expectedVersion))),
     }))
   }
 
@@ -64,10 +64,12 @@ export class RunControlResolver {
     devices: DevicesInput | null,
     @Arg('expectedVersion', () => Int, expectedVersionArg) expectedVersion: number | null,
   ): Promise<ResumeRunResult> {
-    const from = isAbsent(checkpoint) ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint)
+    const from = isAbsent(checkpoint) ? null : keyOf('Checkpoint', checkpoint)
     return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'ResumeRunSuccess',
-      run: this.show(await this.control.resume(keyOf(runId), { checkpoint: from, devices, ...asked(expectedVersion) })),
+      run: this.show(
+        await this.control.resume(keyOf('Run', runId), { checkpoint: from, devices, ...asked(expectedVersion) }),
+      ),
     }))
   }
 
@@ -80,7 +82,7 @@ export class RunControlResolver {
   ): Promise<CancelRunResult> {
     return answer(['NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'CancelRunSuccess',
-      run: this.show(await this.control.cancel(keyOf(id), asked(expectedVersion))),
+      run: this.show(await this.control.cancel(keyOf('Run', id), asked(expectedVersion))),
     }))
   }
 
@@ -92,7 +94,7 @@ export class RunControlResolver {
   ): Promise<SetRunPriorityResult> {
     return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'SetRunPrioritySuccess',
-      run: this.show(await this.control.setPriority(keyOf(id), { priority, ...asked(expectedVersion) })),
+      run: this.show(await this.control.setPriority(keyOf('Run', id), { priority, ...asked(expectedVersion) })),
     }))
   }
 
@@ -110,7 +112,7 @@ export class RunControlResolver {
   ): Promise<ForkRunResult> {
     const { checkpoint, initialWeights, name, changes, reinitialise, stem } = input ?? new ForkRunInput()
     const wish = {
-      checkpoint: isAbsent(checkpoint) ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint),
+      checkpoint: isAbsent(checkpoint) ? null : keyOf('Checkpoint', checkpoint),
       initialWeights: initialWeights ?? false,
       name: name ?? null,
       changes: changes ?? {},
@@ -119,7 +121,7 @@ export class RunControlResolver {
     }
     return answer(['InvalidInputFailure', 'NotFoundFailure', 'ConflictFailure'], async () => ({
       __typename: 'ForkRunSuccess',
-      run: this.show(await this.runs.fork(keyOf(id), wish)),
+      run: this.show(await this.runs.fork(keyOf('Run', id), wish)),
     }))
   }
 
@@ -140,10 +142,6 @@ export class ConflictRunResolver {
     const found = runKey === null ? null : await context.runs.load(runKey)
     return found === null ? null : runPayload(found, this.runsDirectory)
   }
-}
-
-function keyOf(id: string): string {
-  return findKeyOf('Run', id) ?? id
 }
 
 function asked(expectedVersion: number | null | undefined): { expectedVersion: number | null } {

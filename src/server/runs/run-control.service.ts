@@ -72,15 +72,9 @@ export interface RunControlServiceDeps {
 export function createRunControlService(deps: RunControlServiceDeps): RunControlService {
   const { store, devices, engines, checkpoints, control } = deps
 
-  async function get(id: string): Promise<RunRecord> {
-    const run = await store.find(id)
-    if (run === null) throw unknownRun(id)
-    return run
-  }
-
   async function ask(id: string, action: (run: RunRecord) => Promise<void>): Promise<RunRecord> {
-    await action(await get(id))
-    return get(id)
+    await action(await getRun(store, id))
+    return getRun(store, id)
   }
 
   return {
@@ -101,6 +95,13 @@ export function createRunControlService(deps: RunControlServiceDeps): RunControl
         await control.resume(id, { ...request, expectedVersion })
       }),
   }
+}
+
+/** @throws TrainqlError `NOT_FOUND` */
+export async function getRun(store: RunStore, id: string): Promise<RunRecord> {
+  const run = await store.find(id)
+  if (run === null) throw unknownRun(id)
+  return run
 }
 
 /** @throws TrainqlError `INVALID_INPUT` for a checkpoint of another run */

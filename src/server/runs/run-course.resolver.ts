@@ -24,7 +24,11 @@ export class RunCourseResolver {
 
   @FieldResolver(() => [Run], { description: 'The runs that were made from it, oldest first.' })
   async forks(@Root() run: Run, @Ctx() context: Context): Promise<Run[]> {
-    return this.load(await context.forks.load(run.key), context)
+    const forks = await context.forks.load(run.key)
+    return this.load(
+      forks.map(({ id }) => id),
+      context,
+    )
   }
 
   private async load(keys: readonly string[], context: Context): Promise<Run[]> {

@@ -6,7 +6,7 @@ import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy } from '..
 import { DeviceKindEnum } from '../devices/device.type.ts'
 import { ConflictFailure, InvalidInputFailure, LoadRefusedFailure, NotFoundFailure } from '../failures/failure.type.ts'
 import { ArchitectureEnum } from '../models/architecture.type.ts'
-import { findKeyOf } from '../node.type.ts'
+import { keyOf } from '../node.type.ts'
 import { BigIntScalar } from '../scalars.ts'
 import { CheckpointPolicyInput, InitialiseInput } from './initialise.input.ts'
 import { AugmentationInput, ImageSizeInput, OptimizerInput, ScheduleInput } from './recipe.input.ts'
@@ -168,7 +168,7 @@ export class CreateRunInput {
 /** Key of the checkpoint that a run names to begin with. */
 export function initialKeyOf({ initialise }: CreateRunInput): string | null {
   const checkpoint = initialise?.checkpoint ?? null
-  return checkpoint === null ? null : (findKeyOf('Checkpoint', checkpoint) ?? checkpoint)
+  return checkpoint === null ? null : keyOf('Checkpoint', checkpoint)
 }
 
 @ObjectType('CreateRunSuccess')

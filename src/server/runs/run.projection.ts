@@ -4,7 +4,7 @@ import type { PauseReason, RunEvent } from '../../shared/events.ts'
 import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import type { LoadReport } from '../../shared/load-report.ts'
 import type { Architecture, DeviceRequest } from '../../shared/run-spec.ts'
-import { findCheckpointNameParts } from '../../shared/run-directory.ts'
+import { stepsDoneAt } from '../../shared/run-directory.ts'
 import type { RunPlan } from '../../shared/run-plan.ts'
 import { canMove, type RunState } from '../../shared/run-state.ts'
 import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
@@ -205,7 +205,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.stepsPerEpoch = event.stepsPerEpoch
       run.startedAt ??= at
       run.startedAttempt = event.attempt
-      batch.attemptsStarted.push({ number: event.attempt, at, startStep: startStepOf(run) })
+      batch.attemptsStarted.push({ number: event.attempt, at, startStep: stepsDoneAt(run.resumeFrom) })
       return
     case 'step':
       run.epoch = event.epoch
@@ -304,11 +304,6 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     default:
       return event satisfies never
   }
-}
-
-/** Global steps that were done before the attempt that starts. */
-function startStepOf({ resumeFrom }: RunProjection): number {
-  return resumeFrom === null ? 0 : (findCheckpointNameParts(resumeFrom)?.step ?? 0)
 }
 
 function checkpointOf(event: Extract<RunEvent, { type: 'checkpoint' }>, run: RunProjection): CheckpointRecord {

@@ -15,9 +15,8 @@ import type { DatasetService } from '../datasets/dataset.service.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { EngineService } from '../engines/engine.service.ts'
 import type { Limit } from '../limit.ts'
-import { unknownRun } from './run-event.service.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
-import { checkOwn, type RunControl } from './run-control.service.ts'
+import { checkOwn, getRun, type RunControl } from './run-control.service.ts'
 import { asForkError, checkForkWish, forkedSpec, type ForkWish } from './run-fork.ts'
 import type { RunRecord } from './run.record.ts'
 import { isAbsent } from './recipe-request.ts'
@@ -99,12 +98,6 @@ export interface RunServiceDeps {
 export function createRunService(deps: RunServiceDeps): RunService {
   const { store, devices, datasets, engines, checkpoints, imports, guard, carrier, planner, now } = deps
 
-  async function get(id: string): Promise<RunRecord> {
-    const run = await store.find(id)
-    if (run === null) throw unknownRun(id)
-    return run
-  }
-
   /** What a run is to begin with, as far as that can be told before it is fetched; null: random weights. */
   async function findInitial(request: RunRequest['initialise'], key: string | null): Promise<InitialFacts | null> {
     if (isAbsent(request)) return null
@@ -139,7 +132,7 @@ export function createRunService(deps: RunServiceDeps): RunService {
         await carrier.submit(spec, submission)
       })
     }
-    return get(spec.runId)
+    return getRun(store, spec.runId)
   }
 
   async function findForkPoint(origin: RunRecord, wish: ForkWish): Promise<CheckpointRecord | null> {
@@ -163,7 +156,7 @@ export function createRunService(deps: RunServiceDeps): RunService {
       return submit(spec, initial, { createdAt, plan: await planner.tryPlan(spec, dataset), initialOf: null })
     },
     async fork(id, wish) {
-      const origin = await get(id)
+      const origin = await getRun(store, id)
       const createdAt = now()
       try {
         checkForkWish(wish)
