@@ -188,6 +188,12 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
         failureNonFinite: failure?.nonFinite ?? false,
       },
     }),
+    // Prisma rounds a number to 16 digits, which takes the largest ones out of the database's range: as JSON it stays whole.
+    prisma.$executeRaw`
+      UPDATE "Run" SET "loss" = new."loss", "imagesPerSecond" = new."imagesPerSecond"
+      FROM jsonb_to_record(${JSON.stringify({ loss, imagesPerSecond })}::jsonb)
+        AS new("loss" double precision, "imagesPerSecond" double precision)
+      WHERE "id" = ${runId}`,
     prisma.event.createMany({
       data: others.map(({ cursor, event }) => ({
         runId,
@@ -219,14 +225,6 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
   )
   const steps = storeStepRows(prisma, change)
   if (steps !== null) writes.push(steps)
-  if (batch.changed.includes('loss') || batch.changed.includes('imagesPerSecond')) {
-    // Prisma rounds a number to 16 digits, which takes the largest ones out of the database's range: as JSON it stays whole.
-    writes.push(prisma.$executeRaw`
-      UPDATE "Run" SET "loss" = new."loss", "imagesPerSecond" = new."imagesPerSecond"
-      FROM jsonb_to_record(${JSON.stringify({ loss, imagesPerSecond })}::jsonb)
-        AS new("loss" double precision, "imagesPerSecond" double precision)
-      WHERE "id" = ${runId}`)
-  }
   if (epochMetrics.length > 0) {
     writes.push(prisma.epochMetrics.createMany({ data: epochMetrics.map(metricsColumns) }))
   }
