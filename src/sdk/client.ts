@@ -18,6 +18,7 @@ export type Run = operations.RunFieldsFragment
 export type Device = operations.DeviceFieldsFragment
 export type Dataset = operations.DatasetFieldsFragment
 export type EpochMetrics = operations.EpochMetricsFieldsFragment
+export type StepMetrics = operations.StepMetricsQuery['stepMetrics']
 /** The measurements of an epoch with what its validation gave by class. */
 export type Evaluation = operations.EvaluationFieldsFragment
 /** Layers, FLOPs and memory of a model; counts are decimal strings. */
@@ -112,6 +113,11 @@ export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMe
   checkpoints(variables?: operations.CheckpointsQueryVariables, options?: CallOptions): Promise<Page<Checkpoint>>
   /** One entry for each finished epoch, in order. */
   epochMetrics(runId: string, options?: CallOptions): Promise<EpochMetrics[]>
+  /** A run's steps, thinned by the server to `maxPoints` (default 1000): spikes and losses that are not finite stay. */
+  stepMetrics(
+    runId: string,
+    options?: Omit<operations.StepMetricsQueryVariables, 'runId'> & CallOptions,
+  ): Promise<StepMetrics>
   /**
    * What the validation of an epoch gave by class; `id` is that of its `EpochMetrics`. `confusions`: how many of the most
    * frequent ones, default 10.
@@ -228,6 +234,8 @@ export function createClient(options: ClientOptions): Client {
     checkpoint: async (id, call) =>
       present((await send(operations.CheckpointDocument, { id }, call)).checkpoint, 'checkpoint', id),
     checkpoints: async (variables, call) => (await send(operations.CheckpointsDocument, variables, call)).checkpoints,
+    stepMetrics: async (runId, { signal, ...variables } = {}) =>
+      (await send(operations.StepMetricsDocument, { runId, ...variables }, { signal })).stepMetrics,
     epochMetrics: async (runId, call) => (await send(operations.EpochMetricsDocument, { runId }, call)).epochMetrics,
     async evaluation(id, { confusions = 10, ...call } = {}) {
       const { node } = await send(operations.EvaluationDocument, { id, confusions }, call)

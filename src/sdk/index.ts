@@ -7,6 +7,7 @@ export type {
   Dataset,
   Device,
   EpochMetrics,
+  StepMetrics,
   Evaluation,
   ModelSummary,
   Page,

@@ -30,7 +30,7 @@ function parseBigInt(value: unknown): bigint {
   return parsed
 }
 
-/** `Date` on this side. No input of the schema takes one, so that only writing is defined. */
+/** `Date` on this side. */
 export const DateTimeScalar = new GraphQLScalarType<Date, string>({
   name: 'DateTime',
   description: 'ISO 8601 with milliseconds, UTC.',
@@ -38,4 +38,12 @@ export const DateTimeScalar = new GraphQLScalarType<Date, string>({
     if (value instanceof Date) return value.toISOString()
     throw new TypeError(`DateTime cannot represent ${typeof value}`)
   },
+  parseValue: parseDateTime,
+  parseLiteral: (node) => parseDateTime(node.kind === Kind.STRING ? node.value : null),
 })
+
+function parseDateTime(value: unknown): Date {
+  const time = typeof value === 'string' && /^\d{4}-\d\d-\d\dT/.test(value) ? Date.parse(value) : NaN
+  if (Number.isNaN(time)) throw new TypeError(`DateTime expects an ISO 8601 time; got ${JSON.stringify(value)}.`)
+  return new Date(time)
+}

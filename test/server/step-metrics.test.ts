@@ -1,14 +1,18 @@
 // Steps in the database: the stream of events is what the log has, charts are what a plain loop over all steps would show,
 // whatever batches the events came in.
+import { PGlite } from '@electric-sql/pglite'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OpenDatabase, openDatabase } from '../../src/server/database/database.ts'
+import { readMigrations } from '../../src/server/database/migrate.ts'
 import { silentLog } from '../../src/server/log.ts'
 import type { StepSeriesRequest } from '../../src/server/metrics/step-metrics.record.ts'
 import { createStepMetricsStore } from '../../src/server/metrics/step-metrics.store.ts'
 import { createRunEventStore } from '../../src/server/runs/run-event.store.ts'
+import type { RunFilter } from '../../src/server/runs/run-filter.ts'
 import { createRunStore } from '../../src/server/runs/run.store.ts'
-import { storeStory, storyOf, type Turn } from './fixtures/run-story.ts'
+import type { RunSpec } from '../../src/shared/run-spec.ts'
+import { storeStory, storyOf, storySpec, type Turn } from './fixtures/run-story.ts'
 import { thin } from './fixtures/thinning.ts'
 import { makeFolder, removeFolder } from './server.ts'
 
@@ -38,6 +42,11 @@ const everything: StepSeriesRequest = {
   toStep: null,
   attempt: null,
   includeSuperseded: false,
+}
+
+const everyRun: RunFilter = {
+  ...{ states: null, name: null, architecture: null, dataset: null, device: null },
+  ...{ createdFrom: null, createdBefore: null, forkedFrom: null },
 }
 
 // Few values, so that many are equal; and the smallest and the largest that there are.
@@ -171,4 +180,82 @@ test('what a later attempt trains anew stays and is flagged, and is shown where 
     '2:5 old',
     '3:4',
   ])
+})
+
+test('runs are listed by what they are, newest first, and counted alike', async () => {
+  const runStore = createRunStore(database)
+  const insert = async (runId: string, spec: Partial<RunSpec>, createdAt: string): Promise<void> => {
+    await runStore.insert({ ...storySpec(runId), ...spec }, new Date(createdAt))
+  }
+  await insert('s-1', { name: 'Baseline 100%', dataset: 'cifar-10' }, '2026-02-01T00:00:00.000Z')
+  await insert('s-2', { name: 'baseline_2', dataset: 'cifar-10' }, '2026-02-02T00:00:00.000Z')
+  await insert('s-3', { model: { architecture: 'RESNET50' }, dataset: 'cifar-10' }, '2026-02-03T00:00:00.000Z')
+  const list = async (filter: Partial<RunFilter>): Promise<string[]> => {
+    const whole = { ...everyRun, dataset: 'cifar-10', ...filter }
+    const rows = await runStore.page({ limit: 10, from: 'front', after: null, before: null }, whole)
+    expect(await runStore.count(whole)).toBe(rows.length)
+    return rows.map(({ id }) => id)
+  }
+  expect(await list({})).toEqual(['s-3', 's-2', 's-1'])
+  expect(await list({ name: 'BASE' })).toEqual(['s-2', 's-1'])
+  expect(await list({ name: '0%' })).toEqual(['s-1'])
+  expect(await list({ name: 'e_' })).toEqual(['s-2'])
+  expect(await list({ name: 'e%' })).toEqual([])
+  expect(await list({ architecture: 'RESNET50' })).toEqual(['s-3'])
+  const from = new Date('2026-02-02T00:00:00.000Z')
+  expect(await list({ createdFrom: from })).toEqual(['s-3', 's-2'])
+  expect(await list({ createdBefore: from })).toEqual(['s-1'])
+  expect(await list({ states: ['FAILED'] })).toEqual([])
+  expect(await list({ device: 'cpu:0' })).toEqual([])
+  const { runId } = await store([{ startStep: 0, losses: [1], otherEvery: 9 }], [10])
+  expect(await list({ dataset: null, device: `${runId}:1` })).toEqual([runId])
+  await insert('s-4', { forkedFrom: { runId: 's-1', checkpoint: null } }, '2026-02-04T00:00:00.000Z')
+  expect(await list({ dataset: null, forkedFrom: 's-1' })).toEqual(['s-4'])
+})
+
+test('a database of the version before keeps every step at its place', async () => {
+  const folder = await makeFolder()
+  const client = await PGlite.create(folder)
+  try {
+    const migrations = await readMigrations()
+    const own = migrations.findIndex(({ name }) => name.endsWith('_step_metrics'))
+    for (const { sql } of migrations.slice(0, own)) await client.exec(sql)
+    const losses = Array.from({ length: 300 }, (_, index) => (index === 130 ? null : 1 / (index + 3)))
+    const log = storyOf('r-old', [{ startStep: 0, losses, otherEvery: 7 }])
+    await client.query(
+      `INSERT INTO "Run" ("id", "state", "architecture", "dataset", "epochs", "globalBatch", "shards", "engineChoice",
+        "learningRate", "seed", "spec", "lastCursor", "createdAt")
+      VALUES ('r-old', 'RUNNING', 'RESNET18', 'shapes', 1, 1, 1, 'AUTO', 0.1, 0, '{}', $1, now())`,
+      [log.length],
+    )
+    await client.query(
+      `INSERT INTO "Event" ("runId", "cursor", "attempt", "seq", "type", "at", "payload")
+      SELECT 'r-old', place, (event->>'attempt')::integer, (event->>'seq')::integer, event->>'type',
+        (event->>'at')::timestamptz, event
+      FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS one(event, place)`,
+      [JSON.stringify(log)],
+    )
+    await client.exec(migrations[own]?.sql ?? '')
+    const steps = await client.query<Record<string, unknown>>('SELECT * FROM "StepMetrics" ORDER BY "cursor"')
+    const expected = log.flatMap((event, index) => (event.type === 'step' ? [{ ...event, cursor: index + 1 }] : []))
+    expect(
+      steps.rows.map(({ runId, at, ...row }) => ({ ...row, run: runId, type: 'step', at: (at as Date).toISOString() })),
+    ).toEqual(expected)
+    const events = await client.query<{ cursor: number; payload: unknown }>('SELECT * FROM "Event" ORDER BY "cursor"')
+    expect(events.rows.map(({ cursor, payload }) => ({ cursor, payload }))).toEqual(
+      log.flatMap((event, index) => (event.type === 'step' ? [] : [{ cursor: index + 1, payload: event }])),
+    )
+    // Blocks as they are when the same events are stored now.
+    const { runId } = await store([{ startStep: 0, losses, otherEvery: 7 }], [50])
+    const blocks = await client.query<Record<string, unknown>>('SELECT * FROM "StepBlock" ORDER BY "block"')
+    const fresh = await database.prisma.stepBlock.findMany({ where: { runId }, orderBy: { block: 'asc' } })
+    expect(blocks.rows).toEqual(fresh.map((block) => ({ ...block, runId: 'r-old' })))
+    expect(fresh.map(({ block, nonFiniteCursor }) => [block, nonFiniteCursor])).toEqual([
+      [0, null],
+      [1, log.findIndex((event) => event.type === 'step' && event.nonFinite) + 1],
+    ])
+  } finally {
+    await client.close()
+    await removeFolder(folder)
+  }
 })

@@ -1415,9 +1415,16 @@ export type QueryRunEventArgs = {
 
 export type QueryRunsArgs = {
   after?: InputMaybe<Scalars['String']['input']>;
+  architecture?: InputMaybe<Architecture>;
   before?: InputMaybe<Scalars['String']['input']>;
+  createdBefore?: InputMaybe<Scalars['DateTime']['input']>;
+  createdFrom?: InputMaybe<Scalars['DateTime']['input']>;
+  dataset?: InputMaybe<Scalars['String']['input']>;
+  device?: InputMaybe<Scalars['String']['input']>;
   first?: InputMaybe<Scalars['Int']['input']>;
+  forkedFrom?: InputMaybe<Scalars['ID']['input']>;
   last?: InputMaybe<Scalars['Int']['input']>;
+  name?: InputMaybe<Scalars['String']['input']>;
   states?: InputMaybe<Array<RunState>>;
 };
 

@@ -1,7 +1,6 @@
 // Queries, mutations and fields of runs: transport only.
-import { Arg, Args, ArgsType, Ctx, Field, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql'
-import type { RunState } from '../../shared/run-state.ts'
-import { ConnectionArgs, type CountedConnection, parsePage, toConnection } from '../connection.type.ts'
+import { Arg, Args, Ctx, FieldResolver, ID, Int, Mutation, Query, Resolver, Root } from 'type-graphql'
+import { type CountedConnection, parsePage, toConnection } from '../connection.type.ts'
 import type { Context } from '../context.ts'
 import { devicePayload } from '../devices/device.payload.ts'
 import { Device } from '../devices/device.type.ts'
@@ -9,16 +8,11 @@ import { answer } from '../failures/answer.ts'
 import { findKeyOf } from '../node.type.ts'
 import { DateTimeScalar } from '../scalars.ts'
 import { CreateRunInput, type CreateRunResult, CreateRunResultUnion, initialKeyOf } from './run.input.ts'
+import { filterOf, RunsArgs } from './run-filter.input.ts'
 import { runPayload } from './run.payload.ts'
 import type { RunRecord } from './run.record.ts'
 import type { RunService, WaitingRun } from './run.service.ts'
-import { Run, RunConnection, RunStateEnum } from './run.type.ts'
-
-@ArgsType()
-class RunsArgs extends ConnectionArgs {
-  @Field(() => [RunStateEnum], { nullable: true })
-  states?: RunState[] | null
-}
+import { Run, RunConnection } from './run.type.ts'
 
 @Resolver(() => Run)
 export class RunResolver {
@@ -37,12 +31,12 @@ export class RunResolver {
   @Query(() => RunConnection, { name: 'runs', description: 'Newest first.' })
   async page(@Args(() => RunsArgs) args: RunsArgs): Promise<CountedConnection<Run>> {
     const page = parsePage(args, (text) => text)
-    const states = args.states ?? null
-    const connection = toConnection(page, await this.runs.page(page, states), {
+    const filter = filterOf(args)
+    const connection = toConnection(page, await this.runs.page(page, filter), {
       key: ({ id }: RunRecord) => id,
       node: (record) => this.show(record),
     })
-    return { ...connection, countAll: () => this.runs.count(states) }
+    return { ...connection, countAll: () => this.runs.count(filter) }
   }
 
   @Mutation(() => CreateRunResultUnion)

@@ -4,7 +4,6 @@ import { checkAugmentationSize, type ImageSize } from '../../shared/augmentation
 import { type RunPlan, stepsPerEpoch } from '../../shared/run-plan.ts'
 import { checkWarmUp } from '../../shared/recipe.ts'
 import { parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
-import type { RunState } from '../../shared/run-state.ts'
 import type { DatasetInfo } from '../../shared/datasets.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
 import type { PageRequest } from '../page.ts'
@@ -18,6 +17,7 @@ import type { Limit } from '../limit.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
 import { checkOwn, getRun, type RunControl } from './run-control.service.ts'
 import { asForkError, checkForkWish, forkedSpec, type ForkWish } from './run-fork.ts'
+import type { RunFilter } from './run-filter.ts'
 import type { RunRecord } from './run.record.ts'
 import { isAbsent } from './recipe-request.ts'
 import { checkInitialise, checkInitialiseRequest, type InitialFacts, publishedFacts } from './run-initialise.ts'
@@ -59,8 +59,8 @@ export interface RunService {
   find(id: string): Promise<RunRecord | null>
   findMany(ids: readonly string[]): Promise<RunRecord[]>
   /** Newest first; up to `limit + 1` rows. */
-  page(page: PageRequest<string>, states: readonly RunState[] | null): Promise<RunRecord[]>
-  count(states: readonly RunState[] | null): Promise<number>
+  page(page: PageRequest<string>, filter: RunFilter): Promise<RunRecord[]>
+  count(filter: RunFilter): Promise<number>
   /**
    * The spec of a run as it would be created, checked as `create` does; nothing is fetched or written.
    * @throws TrainqlError as `create`
@@ -143,8 +143,8 @@ export function createRunService(deps: RunServiceDeps): RunService {
   return {
     find: (id) => store.find(id),
     findMany: (ids) => store.findMany(ids),
-    page: (page, states) => store.page(page, states),
-    count: (states) => store.count(states),
+    page: (page, filter) => store.page(page, filter),
+    count: (filter) => store.count(filter),
     draft,
     async create(request, key) {
       const { pretrained = null } = request.initialise ?? {}

@@ -9,6 +9,8 @@ import type { Database } from '../database/database.ts'
 import { parseNullable } from '../database/json-column.ts'
 import { Prisma, type Run as RunRow } from '../prisma-client/client.ts'
 import { createGroupCommit } from './group-commit.ts'
+import type { RunFilter } from './run-filter.ts'
+import { whereOf } from './run-filter.store.ts'
 import { isOfSteps, isStep, storeStepRows, storeSteps } from './run-steps.store.ts'
 import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
 import { replicaStallSchema, type RunRecord } from './run.record.ts'
@@ -35,8 +37,8 @@ export interface RunStore {
   find(id: string): Promise<RunRecord | null>
   findMany(ids: readonly string[]): Promise<RunRecord[]>
   /** Newest first; up to `limit + 1` rows. */
-  page(page: PageRequest<string>, states: readonly RunState[] | null): Promise<RunRecord[]>
-  count(states: readonly RunState[] | null): Promise<number>
+  page(page: PageRequest<string>, filter: RunFilter): Promise<RunRecord[]>
+  count(filter: RunFilter): Promise<number>
   /** In order of creation. */
   listInStates(states: readonly RunState[]): Promise<RunRecord[]>
   listIds(): Promise<string[]>
@@ -70,7 +72,6 @@ export function createRunStore({ prisma }: Database): RunStore {
     if (others.length === 0) await Promise.all(writes)
     else await prisma.$transaction([...writes, ...others.flatMap((change) => writesOf(prisma, change))])
   })
-  const inStates = (states: readonly RunState[] | null) => (states === null ? {} : { state: { in: [...states] } })
 
   return {
     async find(id) {
@@ -80,11 +81,11 @@ export function createRunStore({ prisma }: Database): RunStore {
     async findMany(ids) {
       return (await prisma.run.findMany({ where: { id: { in: [...ids] } } })).map(recordOf)
     },
-    async page({ limit, from, after, before }, states) {
+    async page({ limit, from, after, before }, filter) {
       const front = from === 'front'
       const rows = await prisma.run.findMany({
         where: {
-          ...inStates(states),
+          ...whereOf(filter),
           id: { ...(after === null ? {} : { lt: after }), ...(before === null ? {} : { gt: before }) },
         },
         orderBy: { id: front ? 'desc' : 'asc' },
@@ -92,9 +93,11 @@ export function createRunStore({ prisma }: Database): RunStore {
       })
       return (front ? rows : rows.reverse()).map(recordOf)
     },
-    count: (states) => prisma.run.count({ where: inStates(states) }),
+    count: (filter) => prisma.run.count({ where: whereOf(filter) }),
     async listInStates(states) {
-      return (await prisma.run.findMany({ where: inStates(states), orderBy: { id: 'asc' } })).map(recordOf)
+      return (await prisma.run.findMany({ where: { state: { in: [...states] } }, orderBy: { id: 'asc' } })).map(
+        recordOf,
+      )
     },
     async listIds() {
       return (await prisma.run.findMany({ select: { id: true } })).map(({ id }) => id)
