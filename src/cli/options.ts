@@ -1,6 +1,7 @@
 // What the command line accepts, as data.
 import { checkpointCommands } from './checkpoint/options.ts'
 import { help, type CommandGroup, type CommandSpec, type OptionSpec } from './command-spec.ts'
+import { metricsCommands } from './metrics/options.ts'
 
 const port: OptionSpec = {
   name: 'port',
@@ -70,6 +71,11 @@ export const commands: readonly (CommandSpec | CommandGroup)[] = [
     name: 'checkpoint',
     summary: 'Look into, repair, import, export and check checkpoint files.',
     commands: checkpointCommands,
+  },
+  {
+    name: 'metrics',
+    summary: 'Write what runs have measured to files.',
+    commands: metricsCommands,
   },
 ]
 

@@ -1,6 +1,7 @@
 // Turns the command line into a plan, and does nothing else: no environment, no files, no output.
 import { parseCheckpoint, type CheckpointPlan } from './checkpoint/parse.ts'
 import type { CommandGroup, CommandSpec } from './command-spec.ts'
+import { parseMetrics, type MetricsPlan } from './metrics/parse.ts'
 import { commands, globalOptions } from './options.ts'
 import { optional, readResNet, readValues, suggest, UsageError, type ResNetName, type Values } from './values.ts'
 
@@ -37,7 +38,8 @@ export interface DemoPlan {
   json: boolean
 }
 
-export type Plan = { command: 'help'; topic?: string } | { command: 'version' } | StartPlan | DemoPlan | CheckpointPlan
+export type Plan =
+  { command: 'help'; topic?: string } | { command: 'version' } | StartPlan | DemoPlan | CheckpointPlan | MetricsPlan
 
 /**
  * @param argv what follows the program's name
@@ -61,6 +63,7 @@ function planOf(command: CommandSpec, argv: readonly string[]): Plan {
   const values = readValues(command, argv)
   if (values.flag('help') === true) return { command: 'help', topic: command.name }
   if (command.name === 'start') return startPlan(values)
+  if (command.name === 'metrics export') return parseMetrics(values)
   return command.name === 'demo' ? demoPlan(values) : parseCheckpoint(command.name, values)
 }
 

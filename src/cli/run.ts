@@ -1,6 +1,7 @@
 // Carries out a plan and turns whatever goes wrong into words on standard error and an exit code.
 import { checkpoint } from './commands/checkpoint.ts'
 import { demo } from './commands/demo.ts'
+import { metrics } from './commands/metrics.ts'
 import { start } from './commands/start.ts'
 import { isExplained } from './failure.ts'
 import { renderHelp } from './help.ts'
@@ -41,6 +42,8 @@ async function execute(plan: Plan, streams: Streams): Promise<number> {
       return demo(plan, streams)
     case 'checkpoint':
       return checkpoint(plan, streams)
+    case 'metrics':
+      return metrics(plan, streams)
     default:
       return plan satisfies never
   }

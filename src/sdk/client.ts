@@ -4,10 +4,11 @@ import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import { print, type DocumentNode } from 'graphql'
 import { defaultRetry, delayBeforeReturn, wait, type RetryOptions } from './backoff.ts'
 import { type Checkpoint, type CheckpointMethods, checkpointMethods } from './checkpoints.ts'
-import { failureOf, TrainqlFailure, TrainqlNetworkError } from './errors.ts'
+import { failureOf, notFound, TrainqlNetworkError } from './errors.ts'
 import * as operations from './generated/operations.ts'
 import type { CreateRunInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
+import { type MetricsMethods, metricsMethods } from './metrics.ts'
 import { type PlanningMethods, planningMethods } from './planning.ts'
 import { type RunControlMethods, runControlMethods, runOf } from './run-control.ts'
 import { openSocket } from './socket.ts'
@@ -17,10 +18,6 @@ import { followRun, type Reconnect, type RunEvent } from './subscribe.ts'
 export type Run = operations.RunFieldsFragment
 export type Device = operations.DeviceFieldsFragment
 export type Dataset = operations.DatasetFieldsFragment
-export type EpochMetrics = operations.EpochMetricsFieldsFragment
-export type StepMetrics = operations.StepMetricsQuery['stepMetrics']
-/** The measurements of an epoch with what its validation gave by class. */
-export type Evaluation = operations.EvaluationFieldsFragment
 /** Layers, FLOPs and memory of a model; counts are decimal strings. */
 export type ModelSummary = operations.ModelSummaryFieldsFragment
 export type ServerInfo = operations.ServerQuery['server']
@@ -85,7 +82,7 @@ export interface RunEventsOptions extends CallOptions {
  * Every method throws a `TrainqlFailure` where the server declines, a `TrainqlNetworkError` where it is not reached,
  * and a `TrainqlGraphqlError` on a document it does not accept or a defect of its own.
  */
-export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMethods, PlanningMethods {
+export interface Client extends AsyncDisposable, CheckpointMethods, MetricsMethods, RunControlMethods, PlanningMethods {
   /** Where requests go. */
   readonly url: string
   server(options?: CallOptions): Promise<ServerInfo>
@@ -111,19 +108,6 @@ export interface Client extends AsyncDisposable, CheckpointMethods, RunControlMe
   checkpoint(id: string, options?: CallOptions): Promise<Checkpoint>
   /** Those of the newest run first, of one run the oldest first; `{ runId, last: 1 }` is a run's newest. */
   checkpoints(variables?: operations.CheckpointsQueryVariables, options?: CallOptions): Promise<Page<Checkpoint>>
-  /** One entry for each finished epoch, in order. */
-  epochMetrics(runId: string, options?: CallOptions): Promise<EpochMetrics[]>
-  /** A run's steps, thinned by the server to `maxPoints` (default 1000): spikes and losses that are not finite stay. */
-  stepMetrics(
-    runId: string,
-    options?: Omit<operations.StepMetricsQueryVariables, 'runId'> & CallOptions,
-  ): Promise<StepMetrics>
-  /**
-   * What the validation of an epoch gave by class; `id` is that of its `EpochMetrics`. `confusions`: how many of the most
-   * frequent ones, default 10.
-   * @throws TrainqlFailure `NOT_FOUND`
-   */
-  evaluation(id: string, options?: CallOptions & { confusions?: number }): Promise<Evaluation>
   /** Queues a run. @throws TrainqlFailure naming the field that is wrong */
   createRun(input: CreateRunInput, options?: CallOptions): Promise<Run>
   /**
@@ -234,22 +218,13 @@ export function createClient(options: ClientOptions): Client {
     checkpoint: async (id, call) =>
       present((await send(operations.CheckpointDocument, { id }, call)).checkpoint, 'checkpoint', id),
     checkpoints: async (variables, call) => (await send(operations.CheckpointsDocument, variables, call)).checkpoints,
-    stepMetrics: async (runId, { signal, ...variables } = {}) =>
-      (await send(operations.StepMetricsDocument, { runId, ...variables }, { signal })).stepMetrics,
-    epochMetrics: async (runId, call) => (await send(operations.EpochMetricsDocument, { runId }, call)).epochMetrics,
-    async evaluation(id, { confusions = 10, ...call } = {}) {
-      const { node } = await send(operations.EvaluationDocument, { id, confusions }, call)
-      if (node?.__typename !== 'EpochMetrics')
-        throw notFound('epoch', id, 'Take the id of one of the entries of client.epochMetrics().')
-      const { __typename, ...evaluation } = node
-      return evaluation
-    },
     async createRun(input, call) {
       const { createRun } = await send(operations.CreateRunDocument, { input }, call)
       return runOf(createRun)
     },
     ...runControlMethods({ send }),
     ...planningMethods({ send }),
+    ...metricsMethods({ send, transfer: http, signalOf }),
     ...checkpointMethods({ send, transfer: http, signalOf, attempts: retry.attempts }),
     runEvents: (runId, { after = null, signal } = {}) =>
       eventStream((own) => follow(runId, after, own), [signal, closed.signal]),
@@ -303,11 +278,6 @@ function evaluate<T>(value: T | (() => T) | undefined): T | undefined {
 function present<T>(value: T | null, what: string, key: string): T {
   if (value !== null) return value
   throw notFound(what, key, `List what there is with client.${what}s().`)
-}
-
-function notFound(what: string, key: string, fix: string): TrainqlFailure {
-  const message = `There is no ${what} "${key}" on this server.`
-  return new TrainqlFailure({ type: 'NotFoundFailure', code: 'NOT_FOUND', message, fix })
 }
 
 function isTerminal({ state }: Run): boolean {

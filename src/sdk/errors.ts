@@ -72,6 +72,12 @@ export function failureOf({ __typename: type, loadReport, ...details }: Refusal)
     : new TrainqlLoadRefused({ ...details, type, report: loadReport })
 }
 
+/** What was asked for is not there. */
+export function notFound(what: string, key: string, fix: string): TrainqlFailure {
+  const message = `There is no ${what} "${key}" on this server.`
+  return new TrainqlFailure({ type: 'NotFoundFailure', code: 'NOT_FOUND', message, fix })
+}
+
 /** The server was not reached, or what answered was not a TrainQL server. Code `NETWORK`. */
 export class TrainqlNetworkError extends TrainqlClientError {
   override readonly name = 'TrainqlNetworkError'

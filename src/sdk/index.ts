@@ -6,9 +6,6 @@ export type {
   ClientOptions,
   Dataset,
   Device,
-  EpochMetrics,
-  StepMetrics,
-  Evaluation,
   ModelSummary,
   Page,
   Run,
@@ -16,6 +13,15 @@ export type {
   ServerInfo,
   WaitOptions,
 } from './client.ts'
+export type {
+  EpochMetrics,
+  Evaluation,
+  ExportMetricsOptions,
+  MetricsDownload,
+  MetricsMethods,
+  StepMetrics,
+  StepMetricsOptions,
+} from './metrics.ts'
 export type { PlannedRun, PlanningMethods, RunPlan } from './planning.ts'
 export type { ResumeOptions, RunControlMethods, RunControlOptions } from './run-control.ts'
 export type {
@@ -59,6 +65,8 @@ export type {
   ForkChangesInput,
   ForkRunInput,
   InitialiseInput,
+  MetricsFormat,
+  MetricsKind,
   ModelSummaryInput,
   NonFinitePolicy,
   OptimizerInput,

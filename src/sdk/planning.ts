@@ -1,7 +1,7 @@
 // The client's methods for what is expected of a run: before it is created, and held against what happened.
 import type { CheckpointMethodDeps } from './checkpoints.ts'
 import type { CallOptions } from './client.ts'
-import { failureOf, TrainqlFailure } from './errors.ts'
+import { failureOf, notFound } from './errors.ts'
 import * as operations from './generated/operations.ts'
 import type { CreateRunInput } from './generated/schema.ts'
 
@@ -31,9 +31,7 @@ export function planningMethods({ send }: Pick<CheckpointMethodDeps, 'send'>): P
     async runPlan(id, call) {
       const { run } = await send(operations.RunPlanDocument, { id }, call)
       if (run !== null) return run
-      const message = `There is no run "${id}" on this server.`
-      const fix = 'List what there is with client.runs().'
-      throw new TrainqlFailure({ type: 'NotFoundFailure', code: 'NOT_FOUND', message, fix })
+      throw notFound('run', id, 'List what there is with client.runs().')
     },
   }
 }

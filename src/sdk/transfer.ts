@@ -31,6 +31,37 @@ export async function putBytes(options: TransferOptions, url: string, body: Body
   else throw await refusal(response, target)
 }
 
+/**
+ * What there is at a URL, as it comes. Leaving the loop ends the transfer.
+ * @throws TrainqlFailure as the server says; TrainqlNetworkError, also where the line breaks in the middle
+ */
+export async function* getBytes(
+  options: TransferOptions,
+  url: string,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void> {
+  const source = new URL(url, options.url).href
+  const response = await reach(options, source, { headers: options.headers(), signal }, signal)
+  if (!response.ok) throw await refusal(response, source)
+  if (response.body === null) return
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader()
+  let ended = false
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error: unknown) => {
+        signal.throwIfAborted()
+        throw unreachable(source, error)
+      })
+      ended = done
+      if (done) return
+      yield value
+    }
+  } finally {
+    // Of one that broke there is nothing to cancel.
+    if (!ended) await reader.cancel().catch(() => undefined)
+  }
+}
+
 export interface DownloadRequest {
   url: string
   bytes: number

@@ -11,6 +11,7 @@ import { ServerResolver } from './engines/engine.resolver.ts'
 import { Failure } from './failures/failure.type.ts'
 import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-classes.resolver.ts'
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
+import { MetricsExportResolver } from './metrics/metrics-export.resolver.ts'
 import { StepMetricsResolver } from './metrics/step-metrics.resolver.ts'
 import { ModelSummaryResolver } from './models/model-summary.resolver.ts'
 import { NodeResolver } from './node.resolver.ts'
@@ -45,6 +46,7 @@ export interface Resolvers {
   runEvents: RunEventResolver
   epochMetrics: EpochMetricsResolver
   stepMetrics: StepMetricsResolver
+  metricsExport: MetricsExportResolver
   epochClasses: EpochClassesResolver
   confusionMatrix: ConfusionMatrixResolver
   checkpoints: CheckpointResolver
@@ -74,6 +76,7 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   RunEventResolver,
   EpochMetricsResolver,
   StepMetricsResolver,
+  MetricsExportResolver,
   EpochClassesResolver,
   ConfusionMatrixResolver,
   CheckpointResolver,

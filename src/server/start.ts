@@ -30,6 +30,9 @@ import { ConfusionMatrixResolver, EpochClassesResolver } from './metrics/epoch-c
 import { EpochMetricsResolver } from './metrics/epoch-metrics.resolver.ts'
 import { createEpochMetricsService } from './metrics/epoch-metrics.service.ts'
 import { createEpochMetricsStore } from './metrics/epoch-metrics.store.ts'
+import { MetricsExportResolver } from './metrics/metrics-export.resolver.ts'
+import { createMetricsExportService } from './metrics/metrics-export.service.ts'
+import { createMetricsExportStore } from './metrics/metrics-export.store.ts'
 import { StepMetricsResolver } from './metrics/step-metrics.resolver.ts'
 import { createStepMetricsService } from './metrics/step-metrics.service.ts'
 import type { StepSeriesRequest } from './metrics/step-metrics.record.ts'
@@ -66,6 +69,7 @@ import { reconcileRuns, recoverRuns } from './scheduling/recovery.ts'
 import { createScheduler } from './scheduling/scheduler.ts'
 import { createLocalLauncher } from './scheduling/trainer-process.ts'
 import { createSchema } from './schema.ts'
+import { exportKeepMs } from './transfers/signed-url.ts'
 
 export interface ServerOptions extends ServerConfig {
   log?: Log
@@ -109,11 +113,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => lock.release())
     const database = await openDatabase({ folder: join(home, 'db'), url: options.databaseUrl, log })
     undo.push(() => database.close())
-    const { schema, sources, scheduler, room, recover, reconcile } = await assemble(options, {
-      log,
-      database,
-      startedAt,
-    })
+    const foundation = { log, database, startedAt }
+    const { schema, sources, scheduler, room, transfers, recover, reconcile } = await assemble(options, foundation)
     let app: App | undefined
     // Until then who comes late is told so.
     undo.push(async () => app?.close())
@@ -121,7 +122,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     undo.push(() => scheduler.close())
     await recover()
     database.onBack(reconcile)
-    const { port } = (app = await startApp({ schema, sources, transfers: room, host, port: options.port, log }))
+    const { port } = (app = await startApp({ schema, sources, transfers, host, port: options.port, log }))
     const { sayGoodbye, beginStop } = app
     undo.push(sayGoodbye)
     undo.push(async () => {
@@ -204,6 +205,13 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
   const runControl = createRunControlService({ store, devices, engines, checkpoints, control: scheduler })
   const planning = createPlanningService({ runs, measured, devices, estimates, planner })
   const runEvents = createRunEventService({ runs: store, events, feed })
+  const metricsExport = createMetricsExportService({
+    store: createMetricsExportStore(database),
+    findRun: (id) => runs.find(id),
+    signer: room.signer,
+    keepMs: exportKeepMs,
+    now,
+  })
 
   const facts = { version: await readVersion(), dataDirectory: home, startedAt }
   const schema = createSchema({
@@ -221,6 +229,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     runEvents: new RunEventResolver(runEvents),
     epochMetrics: new EpochMetricsResolver(),
     stepMetrics: new StepMetricsResolver(),
+    metricsExport: new MetricsExportResolver(metricsExport),
     epochClasses: new EpochClassesResolver(),
     confusionMatrix: new ConfusionMatrixResolver(),
     checkpointTransfer: new CheckpointTransferResolver({ ...room, home }),
@@ -255,7 +264,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
       if (!(error instanceof DatabaseUnavailable)) log.error('Taking runs up after the outage failed.', error)
     })
   }
-  return { schema, sources, scheduler, room, recover, reconcile }
+  return { schema, sources, scheduler, room, transfers: { ...room, metrics: metricsExport }, recover, reconcile }
 }
 
 async function readVersion(): Promise<string> {

@@ -670,6 +670,16 @@ export type ExportFormat =
   | 'SAFETENSORS'
   | 'TORCH';
 
+export type ExportMetricsInput = {
+  format?: MetricsFormat;
+  /** Also rows that a later attempt has trained anew; the column `superseded` tells them. */
+  includeSuperseded?: Scalars['Boolean']['input'];
+  kind?: MetricsKind;
+  runId: Scalars['ID']['input'];
+};
+
+export type ExportMetricsResult = MetricsDownload | NotFoundFailure;
+
 export type FailedEvent = RunEvent & {
   at: Scalars['DateTime']['output'];
   /** Attempt that wrote it; 0 for the server. */
@@ -990,6 +1000,29 @@ export type MemoryEstimate = {
   weightCopyBytes: Scalars['BigInt']['output'];
 };
 
+/** A file of everything that a run has measured so far. */
+export type MetricsDownload = {
+  expiresAt: Scalars['DateTime']['output'];
+  fileName: Scalars['String']['output'];
+  format: MetricsFormat;
+  includeSuperseded: Scalars['Boolean']['output'];
+  kind: MetricsKind;
+  /** Cursor of the last event that it covers: what the run measures later is not in it. Null: none. */
+  upTo?: Maybe<Scalars['String']['output']>;
+  /** Path and query on this server: GET gives the same bytes each time. */
+  url: Scalars['String']['output'];
+};
+
+/** JSONL: an object a line. CSV: a line of names, then a line a row. */
+export type MetricsFormat =
+  | 'CSV'
+  | 'JSONL';
+
+/** What was measured at each step, or each epoch. */
+export type MetricsKind =
+  | 'EPOCHS'
+  | 'STEPS';
+
 export type ModelSummary = {
   /** Values that all layers give for one image. */
   activations: Scalars['BigInt']['output'];
@@ -1048,6 +1081,8 @@ export type Mutation = {
   enableDevice: DeviceAvailabilityResult;
   /** Makes a file of a checkpoint, to be fetched. */
   exportCheckpoint: ExportCheckpointResult;
+  /** Gives a URL of every step or epoch of a run, each number as it was measured. */
+  exportMetrics: ExportMetricsResult;
   /** A new run made from this one: its settings with changes, the weights of one of its checkpoints, and the state of the optimiser where nothing that it belongs to is another. It trains its own epochs from step 1, and does not depend on what becomes of this run. */
   forkRun: ForkRunResult;
   /** Makes a checkpoint of a file. Strict, unless `allowPartial` says otherwise. */
@@ -1105,6 +1140,11 @@ export type MutationEnableDeviceArgs = {
 
 export type MutationExportCheckpointArgs = {
   input: ExportCheckpointInput;
+};
+
+
+export type MutationExportMetricsArgs = {
+  input: ExportMetricsInput;
 };
 
 

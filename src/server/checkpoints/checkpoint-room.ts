@@ -5,7 +5,7 @@ import type { ServerConfig } from '../config.ts'
 import type { Limit } from '../limit.ts'
 import type { Log } from '../log.ts'
 import { createExportService, type ExportService } from '../transfers/export.service.ts'
-import { createUrlSigner, readSecret, type UrlSigner } from '../transfers/signed-url.ts'
+import { createUrlSigner, exportKeepMs, readSecret, type UrlSigner } from '../transfers/signed-url.ts'
 import { createUploadService, type UploadService } from '../transfers/upload.service.ts'
 import { type CheckpointImportService, createCheckpointImportService } from './checkpoint-import.service.ts'
 import {
@@ -43,7 +43,6 @@ export interface CheckpointRoomDeps {
 
 const hourMs = 3_600_000
 const uploadKeepMs = 6 * hourMs
-const exportKeepMs = 24 * hourMs
 const sweepEveryMs = hourMs / 6
 
 /** Nothing is written before `open`, but the secret of this data directory. */

@@ -6,6 +6,9 @@ import { nullWhereAbsent, replaceDurably } from '../durable-files.ts'
 
 export type TransferMethod = 'GET' | 'PUT'
 
+/** An export can be fetched for so long. */
+export const exportKeepMs = 24 * 3_600_000
+
 export interface UrlSigner {
   /** `path`, absolute and encoded, with a query that makes it good until `expiresAt`. */
   sign(method: TransferMethod, path: string, expiresAt: Date): string

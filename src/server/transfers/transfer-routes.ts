@@ -1,7 +1,10 @@
-// The two routes that carry bytes rather than GraphQL: PUT to an upload, GET of an export, each by a signed URL.
+// The routes that carry bytes rather than GraphQL: PUT to an upload, GET of an export, each by a signed URL.
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
 import { Router, type Request, type Response } from 'express'
 import { type ErrorCode, isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
 import { diskFullOr } from '../durable-files.ts'
+import { type MetricsExportService, metricsPath } from '../metrics/metrics-export.service.ts'
 import { type ExportService, exportsPath } from './export.service.ts'
 import type { TransferMethod, UrlSigner } from './signed-url.ts'
 import { tooLarge, type UploadService, uploadsPath, UploadTooLarge } from './upload.service.ts'
@@ -10,6 +13,7 @@ export interface Transfers {
   signer: UrlSigner
   uploads: UploadService
   exports: ExportService
+  metrics: MetricsExportService
 }
 
 interface Refusal {
@@ -18,23 +22,23 @@ interface Refusal {
   fix: string
 }
 
-export function createTransferRoutes({ signer, uploads, exports }: Transfers): Router {
+export function createTransferRoutes({ signer, uploads, exports, metrics }: Transfers): Router {
   const router = Router()
 
-  /** Answers where the URL is not good; true where it is. */
-  function isSigned(request: Request, response: Response, method: TransferMethod): boolean {
+  /** Answers where the URL is not good; true where it is. `source`: the mutation that gives such URLs. */
+  function isSigned(request: Request, response: Response, [method, source]: [TransferMethod, string]): boolean {
     const state = signer.check(method, request.path, request.query)
     if (state === 'VALID') return true
     refuse(response, 403, {
       code: 'FORBIDDEN',
       message: state === 'EXPIRED' ? 'This URL has expired.' : 'This URL was not made by this server.',
-      fix: `Ask for another with ${method === 'PUT' ? 'createCheckpointUpload' : 'exportCheckpoint'}.`,
+      fix: `Ask for another with ${source}.`,
     })
     return false
   }
 
   router.put(`${uploadsPath}/:id/:fileName`, async (request, response) => {
-    if (!isSigned(request, response, 'PUT')) return
+    if (!isSigned(request, response, ['PUT', 'createCheckpointUpload'])) return
     const { id, fileName } = request.params
     try {
       const length = Number(request.headers['content-length'] ?? 0)
@@ -56,7 +60,7 @@ export function createTransferRoutes({ signer, uploads, exports }: Transfers): R
   })
 
   router.get(`${exportsPath}/:id/:fileName`, async (request, response) => {
-    if (!isSigned(request, response, 'GET')) return
+    if (!isSigned(request, response, ['GET', 'exportCheckpoint'])) return
     const file = await exports.find(request.params.id)
     if (file === null) {
       refuse(response, 404, {
@@ -76,6 +80,36 @@ export function createTransferRoutes({ signer, uploads, exports }: Transfers): R
         else reject(error)
       })
     })
+  })
+
+  router.get(`${metricsPath}/:key/:fileName`, async (request, response) => {
+    if (!isSigned(request, response, ['GET', 'exportMetrics'])) return
+    const left = new AbortController()
+    response.once('close', () => left.abort())
+    const { key, fileName } = request.params
+    const file = await metrics.open(key, left.signal)
+    if (file === null) {
+      refuse(response, 404, {
+        code: 'NOT_FOUND',
+        message: 'The run of this export is gone, and its measurements with it.',
+        fix: 'List the runs there are with the query `runs`.',
+      })
+      return
+    }
+    response.attachment(fileName).set({ 'Content-Type': file.contentType, 'Accept-Ranges': 'none' })
+    if (request.method === 'HEAD') {
+      response.end()
+      return
+    }
+    try {
+      // One batch is read ahead, and the next once that is on its way.
+      await pipeline(Readable.from(file.text, { highWaterMark: 1 }), response)
+    } catch (error) {
+      // The client has left, or was cut off where the run went: it sees that what came is a part.
+      const isLeft =
+        error === left.signal.reason || (error as NodeJS.ErrnoException).code === 'ERR_STREAM_PREMATURE_CLOSE'
+      if (!isLeft && !isTrainqlError(error)) throw error
+    }
   })
   return router
 }
