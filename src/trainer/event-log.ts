@@ -28,8 +28,8 @@ export interface EventLogOptions {
   reserve: DiskReserve
   /** A part that has so many goes on in the next. Default: 64 MiB. */
   partBytes?: number
-  /** Called before each `sync`; what it throws comes out of it, and nothing is written. */
-  beforeSync?: () => void
+  /** Called before anything is written; once it throws, nothing more is written, and what it threw comes out. */
+  beforeWrite?: () => void
 }
 
 /** Fast steps share a write; a reader still sees each within this time. Slow steps are written at once. */
@@ -45,7 +45,7 @@ export const defaultPartBytes = 64 * 1024 * 1024
  * that only an event that ends the run is taken.
  */
 export function openEventLog(options: EventLogOptions): EventLog {
-  const { file, run, attempt, reserve, partBytes = defaultPartBytes, beforeSync } = options
+  const { file, run, attempt, reserve, partBytes = defaultPartBytes, beforeWrite } = options
   let part = openLastPart({ file, run, attempt })
   let seq = part.lastSeq
   /** Another part is begun before the next event that is written behind so many bytes. */
@@ -53,7 +53,7 @@ export function openEventLog(options: EventLogOptions): EventLog {
   let pending: Buffer[] = []
   let flushedAt = -Infinity
   let timer: NodeJS.Timeout | undefined
-  /** Set when the disk was found full; thrown at each later call that is not for the last words. */
+  /** Set when nothing could be written; thrown at each later call that is not for the last words. */
   let failure: Error | undefined
 
   function writePending(): void {
@@ -92,6 +92,7 @@ export function openEventLog(options: EventLogOptions): EventLog {
     clearTimeout(timer)
     timer = undefined
     try {
+      beforeWrite?.()
       turnOver()
       writeOnLoan()
     } catch (error) {
@@ -128,7 +129,6 @@ export function openEventLog(options: EventLogOptions): EventLog {
     },
     flush,
     sync() {
-      beforeSync?.()
       flush()
       fsyncSync(part.descriptor)
       reserve.restore()

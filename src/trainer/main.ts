@@ -124,9 +124,9 @@ async function own({ directory, attempt, control }: Ownership): Promise<ExitCode
 
   try {
     reserve = reserveDisk(join(directory, `reserve.${attempt}`), lendBytes)
-    const beforeSync = (): void => checkFence(directory, attempt)
+    const beforeWrite = (): void => checkFence(directory, attempt)
     const file = eventsFile(directory, attempt)
-    events = openEventLog({ file, run, attempt, reserve, partBytes: logPartBytes(), beforeSync })
+    events = openEventLog({ file, run, attempt, reserve, partBytes: logPartBytes(), beforeWrite })
     const stopHeartbeat = await startHeartbeat({ directory, run, attempt, progress, onFenced: leaveFenced })
     const outcome = await openAndTrain({ directory, attempt, progress, events, control })
     await stopHeartbeat()

@@ -47,6 +47,25 @@ describe('openEventLog', () => {
     expect(new Set(events.map(({ run, attempt }) => `${run} ${attempt}`))).toEqual(new Set(['r 1']))
   })
 
+  test('from when it may not write any more nothing is written, of what was queued either, and each event says why', () => {
+    const folder = temporaryFolder()
+    let over = false
+    const beforeWrite = (): void => {
+      if (over) throw new Error('over')
+    }
+    const file = join(folder, 'events.1.jsonl')
+    const log = openEventLog({ file, run: 'r', attempt: 1, reserve: noReserve, beforeWrite })
+    log.append(step(1))
+    log.append(step(2))
+    over = true
+    expect(() => log.flush()).toThrow('over')
+    expect(() => log.append(step(3))).toThrow('over')
+    expect(() => log.append({ type: 'stopped', step: 3, lastCheckpoint: null })).toThrow('over')
+    expect(() => log.sync()).toThrow('over')
+    log.abandon()
+    expect(read(folder).map(({ seq }) => seq)).toEqual([1])
+  })
+
   test('shows the first of a burst at once and the rest without being asked', async () => {
     const folder = temporaryFolder()
     const log = open(folder)

@@ -101,6 +101,8 @@ export function createCheckpointTaker(job: CheckpointedJob, training: Training):
     events.append({ type: 'checkpoint', ...saved, ...at })
     events.sync()
     say(`checkpoint ${name}: ${saved.bytes} bytes, sha-256 ${saved.sha256}`)
+    // What a newer attempt goes on from is not this one's to remove.
+    job.checkFence?.()
     await remove(await housekeeper.setAside())
   }
 

@@ -1,0 +1,94 @@
+// A run of the real trainer as the API tells it once it has ended, so that two of them can be compared: whatever became of
+// the one on its way, it is to end as the other did, to the bit.
+import { expect } from 'vitest'
+import { query } from './server.ts'
+
+export interface StoryEvent {
+  type: string
+  cursor: string
+  attempt: number
+  seq: number
+  at: string
+  step?: number
+  loss?: number | null
+  devices?: string[]
+  reason?: string
+  fault?: string | null
+}
+
+export interface RunStory {
+  state: string
+  tries: number
+  events: StoryEvent[]
+  /** Oldest first. */
+  checkpoints: { name: string; attempt: number; step: number; sha256: string }[]
+}
+
+const storyText = `query ($id: ID!) { run(id: $id) {
+  state tries
+  events(first: 1000) { nodes {
+    type: __typename cursor attempt seq at
+    ... on StepEvent { step loss }
+    ... on LeasedEvent { devices }
+    ... on PauseRequestedEvent { reason }
+    ... on ReleasedEvent { fault }
+  } }
+  checkpoints(first: 100) { nodes { name attempt step sha256 } }
+} }`
+
+interface Told {
+  run: {
+    state: string
+    tries: number
+    events: { nodes: (Omit<StoryEvent, 'seq'> & { seq: string })[] }
+    checkpoints: { nodes: RunStory['checkpoints'] }
+  }
+}
+
+export async function storyOf(url: string, id: string): Promise<RunStory> {
+  const { run } = await query<Told>(url, storyText, { id })
+  const events = run.events.nodes.map((event) => ({
+    ...event,
+    type: event.type.replace(/Event$/, ''),
+    seq: Number(event.seq),
+  }))
+  return { ...run, events, checkpoints: run.checkpoints.nodes }
+}
+
+/** Types of all events in their order; those that come in a row once. */
+export function courseOfTypes({ events }: RunStory): string[] {
+  return events.map(({ type }) => type).filter((type, index, all) => type !== all[index - 1])
+}
+
+/** Numbers of the events of an attempt; 0: of the server. */
+export function seqsOf({ events }: RunStory, attempt: number): number[] {
+  return events.filter((event) => event.attempt === attempt).map(({ seq }) => seq)
+}
+
+/** `1 … count`. */
+export function upTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1)
+}
+
+/** It has succeeded, no event of it is missing or there twice, and each loss and the last weights are the other's. */
+export function expectAsUndisturbed(story: RunStory, undisturbed: RunStory): void {
+  expect([story.state, undisturbed.state]).toEqual(['SUCCEEDED', 'SUCCEEDED'])
+  for (const attempt of new Set(story.events.map((event) => event.attempt))) {
+    const seqs = seqsOf(story, attempt)
+    expect(seqs).toEqual(upTo(seqs.length))
+  }
+  expect(new Set(story.events.map(({ cursor }) => cursor)).size).toBe(story.events.length)
+  expect(lossesOf(story)).toEqual(lossesOf(undisturbed))
+  expect(story.checkpoints.at(-1)).toMatchObject(weightsOf(undisturbed))
+}
+
+/** What was trained twice, by attempts of one course, is told once where both came to the same. */
+function lossesOf({ events }: RunStory): string[] {
+  const losses = events.filter(({ type }) => type === 'Step').map(({ step, loss }) => `step ${step}: ${loss}`)
+  return [...new Set(losses)].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+}
+
+function weightsOf({ checkpoints }: RunStory): { step: number; sha256: string } {
+  const { step = 0, sha256 = '' } = checkpoints.at(-1) ?? {}
+  return { step, sha256 }
+}
