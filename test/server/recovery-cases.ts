@@ -228,6 +228,23 @@ export const cases: Case[] = [
     state: 'PAUSED',
   },
   {
+    name: 'PAUSED, asked to cancel',
+    deeds: () => [queued, { type: 'paused', reason: 'USER', checkpoint: null }, asked],
+    fate: 'ended',
+    state: 'CANCELED',
+  },
+  {
+    name: 'PAUSED by a drain, asked to cancel',
+    deeds: (device) => [
+      ...[...running(device), checkpoint(1, 3), pause('DRAIN'), stopped, released(device)],
+      ...[{ type: 'paused', reason: 'DRAIN', checkpoint: '1-00000003' } as const, asked],
+    ],
+    trainer: 'dead',
+    exit: 143,
+    fate: 'ended',
+    state: 'CANCELED',
+  },
+  {
     name: 'PAUSING to be drained, its trainer not told yet',
     deeds: (device) => [...running(device), checkpoint(1, 3), pause('DRAIN')],
     trainer: 'alive',

@@ -200,16 +200,16 @@ async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<Fate | nu
   const invalid = await takeOver(runLog)
   const { state, attempt } = runLog.run
   if (isTerminal(state)) return null
-  if (state === 'PAUSED') {
+  if (state === 'QUEUED' || state === 'PAUSED') {
+    const last = await deps.events.findLast(runId, 0)
+    if (last?.event.type === 'cancelRequested') {
+      // Died between the wish to cancel and its fulfilment.
+      await runLog.append({ type: 'canceled' })
+      return 'ended'
+    }
+    if (state === 'QUEUED') return 'queued'
     await runLog.exclusively(resumeDrained)
     return runLog.run.state === 'QUEUED' ? 'requeued' : null
-  }
-  const lastOwn = (await deps.events.findLast(runId, 0))?.event.type
-  if (state === 'QUEUED') {
-    if (lastOwn !== 'cancelRequested') return 'queued'
-    // Died between the wish to cancel and its fulfilment.
-    await runLog.append({ type: 'canceled' })
-    return 'ended'
   }
   const holder = runLog.isReleased() ? null : await deps.launcher.findHolder(directory, attempt)
   if (holder !== null && !holder.isGone()) {
