@@ -58,6 +58,8 @@ const keysInNotes = new Map([
   ['loader', 'PyTorch reads by'],
   ['fp32Accuracy', 'fp32'],
   ['bf16Accuracy', 'bf16'],
+  ['ofThem', 'of them'],
+  ['skipped', 'not possible here:'],
 ])
 
 function words(key: string, value: string | number | boolean): string {

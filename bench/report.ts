@@ -45,8 +45,11 @@ const partTitles = new Map([
   ['shareOfPeak', 'of peak'],
 ])
 
+const counts: ReadonlySet<string> = new Set(['injected', 'runs', 'lostEvents', 'doubledEvents', 'notBitEqual'])
+
 function partFigure(title: string, value: Detail[string] | null): string {
   if (typeof value !== 'number') return value === null ? '' : String(value)
+  if (counts.has(title)) return String(value)
   return title.startsWith('share') ? `${(100 * value).toFixed(1)} %` : value.toFixed(2)
 }
 
@@ -85,7 +88,7 @@ export function describe({ cpu, cores, memoryBytes, isa, os, node }: Machine): s
 
 export function figure(value: number | null): string {
   if (value === null) return ''
-  return value >= 1000 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(4)
+  return value >= 1000 || value === 0 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(4)
 }
 
 export function percent(share: number): string {

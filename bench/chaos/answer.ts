@@ -25,16 +25,26 @@ export type StormSettings = z.output<typeof settingsSchema>
 const words = z.array(z.string())
 
 export const answerSchema = z.object({
-  injected: z.partialRecord(kindSchema, z.number()),
+  kinds: z.array(
+    z.object({
+      kind: kindSchema,
+      injected: z.number(),
+      runs: z.number(),
+      lostEvents: z.number(),
+      doubledEvents: z.number(),
+      notBitEqual: z.number(),
+    }),
+  ),
   /** Kinds that this machine cannot have, and why. */
   skipped: z.partialRecord(kindSchema, z.string()),
   faults: z.number(),
   serverKills: z.number(),
   killsInStart: z.number(),
   killsEqualToLog: z.number(),
-  serverDeaths: z.number(),
   runs: z.number(),
   attempts: z.number(),
+  logParts: z.number(),
+  pauses: z.number(),
   events: z.number(),
   seconds: z.number(),
   complaints: z.record(z.string(), z.number()),
@@ -46,6 +56,7 @@ export const answerSchema = z.object({
     unfinishedRuns: words,
     damagedCheckpoints: words,
     notBitEqual: words,
+    serverFailures: words,
   }),
 })
 export type StormAnswer = z.output<typeof answerSchema>

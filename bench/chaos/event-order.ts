@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseServerEvent, parseTrainerEvent, type RunEvent, type TrainerEvent } from '../../src/shared/events.ts'
 import { findLineDamage } from '../../src/shared/event-line.ts'
+import { hasLinkType, parsePartLink } from '../../src/shared/log-part.ts'
 import { eventsFile, findEventsFileParts } from '../../src/shared/run-directory.ts'
 
 const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
@@ -65,6 +66,28 @@ export function listDamagedLines(directory: string): string[] {
       findLineDamage(Buffer.from(line)) === null ? [] : [`${file}:${index + 1}`],
     ),
   )
+}
+
+/**
+ * The files of an attempt's log that hold something, the last of them the one that is written to: a successor that no part
+ * names is nobody's, and its trainer may remove it.
+ */
+export function listWrittenParts(directory: string, attempt: number): string[] {
+  const parts = listParts(directory, attempt)
+  const open = parts.findIndex((file) => !isSealed(file))
+  return open === -1 ? parts : parts.slice(0, open + 1)
+}
+
+function isSealed(file: string): boolean {
+  const last = wholeLines(file).at(-1)
+  if (last === undefined) return false
+  const record: unknown = JSON.parse(last)
+  return hasLinkType(record) && parsePartLink(record).type === 'partSealed'
+}
+
+/** Of all attempts. */
+export function countParts(directory: string): number {
+  return listParts(directory).length
 }
 
 /** The files of an attempt's log in their order, or those of every attempt. */

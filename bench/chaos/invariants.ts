@@ -10,7 +10,7 @@ import { checkpointsFolder } from '../../src/shared/run-directory.ts'
 import { verifyCheckpoint } from '../../src/trainer/checkpoints/verify.ts'
 import { holdsMark, listDamagedLines, readOrderedEvents } from './event-order.ts'
 import type { FollowedRun, SeenEvent } from './load.ts'
-import type { StormRecord } from './storm.ts'
+import type { StormRecord } from './record.ts'
 
 /** For each invariant what breaks it, in words. */
 export type Broken = Record<Invariant, string[]>
@@ -23,6 +23,7 @@ export const invariants = [
   'unfinishedRuns',
   'damagedCheckpoints',
   'notBitEqual',
+  'serverFailures',
 ] as const
 export type Invariant = (typeof invariants)[number]
 
@@ -35,6 +36,7 @@ export function nothingBroken(): Broken {
     unfinishedRuns: [],
     damagedCheckpoints: [],
     notBitEqual: [],
+    serverFailures: [],
   }
 }
 

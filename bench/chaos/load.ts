@@ -1,8 +1,16 @@
 // What goes on in a storm beside the faults: a user who always has a few runs under way, follows each by the SDK as one
-// stream however often it is cut, and resumes those that fail.
+// stream however often it is cut, pauses one now and then, and resumes those that fail or are paused.
 import { basename, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { createClient, TrainqlFailure, type Client, type CreateRunInput, type RunEvent } from '../../src/sdk/index.ts'
+import {
+  type Client,
+  createClient,
+  type CreateRunInput,
+  type RunEvent,
+  TrainqlFailure,
+  TrainqlGraphqlError,
+} from '../../src/sdk/index.ts'
+import { createRandom } from '../../src/trainer/random.ts'
+import { pause } from './pause.ts'
 import { listRuns } from './trainers.ts'
 
 /** An event as the subscriber got it. */
@@ -23,8 +31,10 @@ export interface FollowedRun {
 
 export interface Load {
   runs(): readonly FollowedRun[]
-  /** Has no more runs made; those there are go on. */
+  /** Has no more runs made, and none paused; those there are go on. */
   stopMaking(): void
+  /** Times that a run was paused as the user had asked. */
+  pauses(): number
   /** Resolves when every run of the data directory has succeeded and its stream has ended. */
   settled(): Promise<void>
   /** What subscribers and requests were told beside the network's own errors, and how often. */
@@ -43,12 +53,17 @@ export interface LoadOptions {
   atOnce: number
   /** Of all. */
   atMost: number
+  /** Of when which run is paused. */
+  seed: number
+  /** From one pause to the next, at most. */
+  pauseEveryMs: number
   note: (line: string) => void
 }
 
 const patienceMs = 200
 
-export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, atMost, note }: LoadOptions): Load {
+export function startLoad(options: LoadOptions): Load {
+  const { url, subscribersUrl, runsFolder, recipes, atOnce, atMost, seed, pauseEveryMs, note } = options
   const closing = new AbortController()
   const { signal } = closing
   const retry = { attempts: Infinity, minDelayMs: 50, maxDelayMs: 500 }
@@ -58,18 +73,16 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
   const runs = new Map<string, FollowedRun>()
   const complaints = new Map<string, number>()
   const follows: Promise<void>[] = []
-  let making = true
+  const making = new AbortController()
+  const whileMaking = AbortSignal.any([signal, making.signal])
   let made = 0
+  let pauses = 0
 
   /** A user tries again; what is not a matter of the network is kept. */
   function complain(error: unknown): void {
     if (signal.aborted || isNetwork(error)) return
     const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
     complaints.set(words, (complaints.get(words) ?? 0) + 1)
-  }
-
-  async function pause(): Promise<void> {
-    await sleep(patienceMs, undefined, { signal }).catch(() => undefined)
   }
 
   /** A run may be there although the answer to its creation was lost. */
@@ -91,7 +104,7 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
         else if (state !== null) await resume(run)
       } catch (error) {
         complain(error)
-        await pause()
+        await pause(patienceMs, signal)
       }
     }
   }
@@ -103,6 +116,7 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
       const { cursor, attempt, seq, at } = event
       run.seen.push({ cursor, attempt, seq: Number(seq), at })
       state = event.__typename === 'RunEndedEvent' ? event.state : null
+      if (event.__typename === 'PausedEvent' && event.reason === 'USER') pauses += 1
       if (event.__typename === 'PausedEvent' || isGivenUp(event)) void resume(run)
     }
     return state ?? (await control.run(run.id, { signal })).state
@@ -110,15 +124,28 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
 
   /** What declines it has gone on already. */
   function resume({ id }: FollowedRun): Promise<void> {
-    return control.resumeRun(id, { signal }).then(() => undefined, complain)
+    return eventually(control, () => control.resumeRun(id, { signal }), signal).then(() => undefined, complain)
+  }
+
+  const live = (): FollowedRun[] => [...runs.values()].filter(({ ended }) => !ended)
+
+  /** Whether it is one that can be paused is the server's to say. */
+  async function pauseSome(): Promise<void> {
+    const random = createRandom({ seed, stream: 'shuffle', substream: 1 })
+    for (;;) {
+      await pause(random.uniform() * pauseEveryMs, whileMaking)
+      if (whileMaking.aborted) return
+      const candidates = live()
+      const run = candidates[Math.floor(random.uniform() * candidates.length)]
+      if (run !== undefined) await control.pauseRun(run.id, { signal }).catch(complain)
+    }
   }
 
   async function make(): Promise<void> {
-    while (making && !signal.aborted) {
+    while (!whileMaking.aborted) {
       adopt()
-      const live = [...runs.values()].filter(({ ended }) => !ended).length
       const recipe = recipes[made % recipes.length]
-      if (live < atOnce && made < atMost && recipe !== undefined) {
+      if (live().length < atOnce && made < atMost && recipe !== undefined) {
         try {
           await control.createRun({ ...recipe, name: `storm ${made + 1}` }, { signal })
           made += 1
@@ -126,26 +153,24 @@ export function startLoad({ url, subscribersUrl, runsFolder, recipes, atOnce, at
           complain(error)
         }
       }
-      await pause()
+      await pause(patienceMs, whileMaking)
     }
   }
-  const maker = make()
+  const user = Promise.all([make(), pauseSome()])
 
   return {
     runs: () => [...runs.values()],
-    stopMaking() {
-      making = false
-    },
+    stopMaking: () => making.abort(),
+    pauses: () => pauses,
     async settled() {
-      await maker
+      await user
       adopt()
       await Promise.all(follows)
     },
     complaints: () => complaints,
     async close() {
-      making = false
       closing.abort()
-      await Promise.all([maker, ...follows])
+      await Promise.all([user, ...follows])
       await Promise.all([control.close(), subscriber.close()])
     },
   }
@@ -157,7 +182,11 @@ function isGivenUp(event: RunEvent): boolean {
 }
 
 function isNetwork(error: unknown): boolean {
-  return (error instanceof Error && error.name === 'TrainqlNetworkError') || isStateOfRun(error)
+  return (error instanceof Error && error.name === 'TrainqlNetworkError') || isOutage(error) || isStateOfRun(error)
+}
+
+function isOutage(error: unknown): boolean {
+  return error instanceof TrainqlGraphqlError && error.code === 'DATABASE_UNAVAILABLE'
 }
 
 /** An answer that got lost on its way had its effect. */
@@ -180,8 +209,8 @@ export async function eventually<T>(
       return await ask(client)
     } catch (error) {
       signal.throwIfAborted()
-      if (error instanceof TrainqlFailure) throw error
+      if (error instanceof TrainqlFailure || !isNetwork(error)) throw error
     }
-    await sleep(patienceMs, undefined, { signal }).catch(() => undefined)
+    await pause(patienceMs, signal)
   }
 }

@@ -3,13 +3,15 @@ import { createRandom, type Random } from '../../src/trainer/random.ts'
 
 /** What share of all faults each kind has where every kind is possible. */
 const shares = {
-  'server-kills': 31,
-  'trainer-kills': 20,
-  'trainer-freezes': 13,
-  'torn-lines': 13,
-  'dropped-sockets': 12,
-  'clock-jumps': 7,
-  'full-disks': 4,
+  'server-kills': 30,
+  'trainer-kills': 17,
+  'trainer-freezes': 11,
+  'stalled-replicas': 8,
+  'torn-lines': 12,
+  'dropped-sockets': 9,
+  'database-outages': 5,
+  'clock-jumps': 5,
+  'full-disks': 3,
 } as const
 
 export type FaultKind = keyof typeof shares
@@ -36,8 +38,10 @@ const longestDelayMs: Record<FaultKind, number> = {
   'server-kills': 4_000,
   'trainer-kills': 7_000,
   'trainer-freezes': 7_000,
+  'stalled-replicas': 7_000,
   'torn-lines': 7_000,
   'dropped-sockets': 5_000,
+  'database-outages': 5_000,
   'clock-jumps': 5_000,
   'full-disks': 5_000,
 }
@@ -47,8 +51,11 @@ const lasts: Record<FaultKind, readonly [number, number]> = {
   'trainer-kills': [0, 0],
   // From what nobody notices to what makes a run unreachable.
   'trainer-freezes': [200, 6_000],
+  // From what nobody notices to what is told, and where the run's policy says so ends the attempt.
+  'stalled-replicas': [200, 7_000],
   'torn-lines': [0, 0],
   'dropped-sockets': [0, 2_000],
+  'database-outages': [0, 0],
   'clock-jumps': [0, 0],
   'full-disks': [500, 3_000],
 }
@@ -105,9 +112,11 @@ function laneOf(kind: FaultKind, { trainers, moreTrainers }: Plan): Lane {
       return 'server'
     case 'trainer-kills':
     case 'trainer-freezes':
+    case 'stalled-replicas':
     case 'torn-lines':
       return trainers.length > moreTrainers.length ? 'moreTrainers' : 'trainers'
     case 'dropped-sockets':
+    case 'database-outages':
     case 'clock-jumps':
     case 'full-disks':
       return 'surroundings'

@@ -2,11 +2,12 @@
 // same data directory and port.
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, existsSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../src/cli/server-process.ts'
 import { BenchError } from '../bench.ts'
+import { diagnosable, diagnose } from './diagnosis.ts'
 
 export interface StormServer {
   readonly port: number
@@ -18,16 +19,29 @@ export interface StormServer {
   kill(): Promise<void>
   /** SIGTERM, where it runs; resolves with its exit code when it is gone, after SIGKILL where it takes too long. */
   stop(): Promise<number | null>
-  isRunning(): boolean
+  /** The process that runs; null: none does. */
+  pid(): number | null
+  /** Keeps what there is to know of the process; in words where. */
+  diagnose(): Promise<string>
+  /** The last lines of its log. */
+  lastWords(): string
+}
+
+export interface StormServerOptions {
+  home: string
+  /** For what it is diagnosed by. */
+  folder: string
+  environment: Record<string, string>
 }
 
 const entry = new URL('../../dist/server/main.js', import.meta.url)
 const stopWithinMs = 20_000
+const lastLines = 3
 
 /** @throws BenchError where the server has not been built. */
-export async function createStormServer(home: string, environment: Record<string, string>): Promise<StormServer> {
+export async function createStormServer({ home, folder, environment }: StormServerOptions): Promise<StormServer> {
   if (!existsSync(entry)) throw new BenchError('The storm needs the built server: run `npm run build`.')
-  const port = await freePort(0, '127.0.0.1')
+  const port = await findPort()
   const logFile = join(home, 'server.log')
   let child: ChildProcess | null = null
 
@@ -42,6 +56,8 @@ export async function createStormServer(home: string, environment: Record<string
     return code
   }
 
+  const pid = (): number | null => (child === null || hasEnded(child) ? null : (child.pid ?? null))
+
   return {
     port,
     url: `http://127.0.0.1:${port}`,
@@ -49,7 +65,7 @@ export async function createStormServer(home: string, environment: Record<string
     start() {
       const log = openSync(logFile, 'a')
       // The channel ends the server with us, whatever becomes of us.
-      const started = spawn(process.execPath, [fileURLToPath(entry)], {
+      const started = spawn(process.execPath, [...diagnosable(folder), fileURLToPath(entry)], {
         detached: true,
         stdio: ['ignore', 'pipe', log, 'ipc'],
         env: { ...process.env, ...environment, TRAINQL_HOME: home, TRAINQL_HOST: '127.0.0.1', TRAINQL_PORT: `${port}` },
@@ -69,10 +85,23 @@ export async function createStormServer(home: string, environment: Record<string
       await end('SIGKILL')
     },
     stop: () => end('SIGTERM'),
-    isRunning: () => child !== null && !hasEnded(child),
+    pid,
+    async diagnose() {
+      const running = pid()
+      return running === null ? 'it has ended' : diagnose({ pid: running, folder, logFile })
+    },
+    lastWords: () => readFileSync(logFile, 'utf8').trimEnd().split('\n').slice(-lastLines).join(' | '),
   }
 }
 
 function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
   return exitCode !== null || signalCode !== null
+}
+
+/** Below those that systems give to connections: while the server is down, one of them must not take its port. */
+const [lowestPort, highestPort] = [15_000, 30_000]
+
+async function findPort(): Promise<number> {
+  const wanted = lowestPort + Math.floor(Math.random() * (highestPort - lowestPort))
+  return freePort(wanted, '127.0.0.1')
 }

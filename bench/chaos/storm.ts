@@ -1,60 +1,50 @@
 // The storm itself: lanes of faults side by side, each injected at its instant into whatever lives then.
-import { appendFileSync, existsSync } from 'node:fs'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { eventsFile } from '../../src/shared/run-directory.ts'
 import type { Proxy } from '../../test/sdk/proxy.ts'
-import { type LogMark, markLog } from './event-order.ts'
 import type { Load } from './load.ts'
-import { type FaultKind, type Lane, lanes, type Plan, type PlannedFault } from './plan.ts'
-import type { StormServer } from './server.ts'
-import type { Clock, SmallDisk } from './surroundings.ts'
-import { listLiveTrainers, type LiveTrainer, signalTrainer } from './trainers.ts'
-
-/** A fault as it was. */
-export interface Injected {
-  kind: FaultKind
-  atMs: number
-  what: string
-}
-
-/** How much each subscriber had seen when the server was killed. */
-export interface ServerKill {
-  /** Before it listened. */
-  starting: boolean
-  seen: Map<string, number>
-}
-
-export interface StormRecord {
-  injected: Injected[]
-  serverKills: ServerKill[]
-  /** What logs held when their trainers were killed. */
-  marks: LogMark[]
-  /** Times that the server ended though nobody had ended it, or did not come to listen. */
-  serverDeaths: number
-}
+import { pause } from './pause.ts'
+import { lanes, type Plan, type PlannedFault } from './plan.ts'
+import type { Deed, Injected, StormRecord } from './record.ts'
+import type { ServerKeeper } from './server-keeper.ts'
+import type { Staller } from './stall.ts'
+import type { Clock, DatabaseSwitch, SmallDisk } from './surroundings.ts'
+import { createTrainerFaults, type TrainerFaults } from './trainer-faults.ts'
 
 export interface Scene {
-  server: StormServer
+  keeper: ServerKeeper
   proxy: Proxy
   load: Load
   clock: Clock
+  database: DatabaseSwitch
   /** Null where none can be had here. */
   disk: SmallDisk | null
+  staller: Staller | null
   runsFolder: string
 }
 
 /** This share of the server's deaths comes while it starts. */
 const killedInStart = 0.35
 const targetPatienceMs = 50
-const startWithinMs = 120_000
 const dayMs = 86_400_000
 
+export interface RageOptions {
+  signal: AbortSignal
+  /** Called with each fault as it is injected. */
+  keep: (fault: Injected) => void
+}
+
 /** Injects what is planned until all is done or the signal is aborted; the server is left running. */
-export async function rageStorm(scene: Scene, plan: Plan, signal: AbortSignal): Promise<StormRecord> {
-  const record: StormRecord = { injected: [], serverKills: [], marks: [], serverDeaths: 0 }
+export async function rageStorm(scene: Scene, plan: Plan, { signal, keep }: RageOptions): Promise<StormRecord> {
+  const record: StormRecord = { injected: [], serverKills: [], marks: [] }
   const begun = performance.now()
-  const storm: Storm = { scene, record, signal, sinceBegin: () => Math.round(performance.now() - begun) }
-  await Promise.all(lanes.map((lane) => rage(storm, lane, plan[lane])))
+  const trainers = createTrainerFaults({ ...scene, record, signal })
+  const tell = (fault: Omit<Injected, 'atMs'>): void => {
+    const injected = { atMs: Math.round(performance.now() - begun), ...fault }
+    record.injected.push(injected)
+    keep(injected)
+  }
+  const storm: Storm = { scene, record, signal, trainers, tell }
+  await Promise.all(lanes.map((lane) => rage(storm, plan[lane])))
+  await scene.keeper.listening()
   return record
 }
 
@@ -62,132 +52,68 @@ interface Storm {
   scene: Scene
   record: StormRecord
   signal: AbortSignal
-  sinceBegin: () => number
+  trainers: TrainerFaults
+  /** A fault was injected. */
+  tell: (fault: Omit<Injected, 'atMs'>) => void
 }
 
-async function rage(storm: Storm, lane: Lane, faults: readonly PlannedFault[]): Promise<void> {
-  const { record, sinceBegin, signal } = storm
-  const keeper = lane === 'server' ? serverKeeper(storm) : null
-  keeper?.start()
+async function rage(storm: Storm, faults: readonly PlannedFault[]): Promise<void> {
   for (const fault of faults) {
-    const what = await inject(storm, fault, keeper)
-    if (what === null || signal.aborted) break
-    record.injected.push({ kind: fault.kind, atMs: sinceBegin(), what })
+    const deed = await inject(storm, fault)
+    if (deed === null || storm.signal.aborted) break
+    storm.tell({ kind: fault.kind, ...deed })
   }
-  await keeper?.listening()
 }
 
-/** What was done; null where the storm ended before. */
-async function inject(storm: Storm, fault: PlannedFault, keeper: ServerKeeper | null): Promise<string | null> {
-  const { scene, signal } = storm
+/** Null where the storm ended before. */
+function inject(storm: Storm, fault: PlannedFault): Promise<Deed | null> {
+  const { scene, trainers, signal } = storm
   switch (fault.kind) {
     case 'server-kills':
-      return keeper === null ? null : keeper.kill(fault)
+      return killServer(storm, fault)
     case 'trainer-kills':
-      return onTrainer(storm, fault, (trainer) => {
-        signalTrainer(trainer, 'SIGKILL')
-        return Promise.resolve('killed')
-      })
+      return trainers.kill(fault)
     case 'trainer-freezes':
-      return onTrainer(storm, fault, async (trainer) => {
-        signalTrainer(trainer, 'SIGSTOP')
-        await pause(fault.lastsMs, signal)
-        signalTrainer(trainer, 'SIGCONT')
-        return `silent for ${fault.lastsMs} ms`
-      })
+      return trainers.freeze(fault)
+    case 'stalled-replicas':
+      return trainers.stallReplica(fault)
     case 'torn-lines':
-      return onTrainer(storm, fault, (trainer) => Promise.resolve(tearLine(trainer)))
+      return trainers.tearLine(fault)
     case 'dropped-sockets':
-      return (await pause(fault.delayMs, signal)) ? dropSockets(scene.proxy, fault, signal) : null
-    case 'clock-jumps': {
-      if (!(await pause(fault.delayMs, signal))) return null
-      const offsetMs = Math.round((fault.draw - 0.5) * 2 * dayMs)
-      scene.clock.jump(offsetMs)
-      return `to ${offsetMs / 1000} s off`
-    }
+      return toAll(storm, fault.delayMs, () => dropSockets(scene.proxy, fault, signal))
+    case 'database-outages':
+      return toAll(storm, fault.delayMs, () => endDatabase(scene, signal))
+    case 'clock-jumps':
+      return toAll(storm, fault.delayMs, () => jump(scene.clock, fault))
     case 'full-disks':
-      return (await pause(fault.delayMs, signal)) ? fillDisk(scene.disk, fault, signal) : null
+      return toAll(storm, fault.delayMs, () => fillDisk(scene.disk, fault, signal))
     default:
-      return fault.kind satisfies never
+      return Promise.resolve(fault.kind satisfies never)
   }
 }
 
-interface ServerKeeper {
-  start(): void
-  /** Resolves once the server listens; starts it again where it ended by itself. */
-  listening(): Promise<void>
-  kill(fault: PlannedFault): Promise<string | null>
-}
-
-function serverKeeper({ scene, record, signal }: Storm): ServerKeeper {
-  const { server, load } = scene
-  let listening: Promise<boolean> = Promise.resolve(false)
-
-  const keeper: ServerKeeper = {
-    start() {
-      listening = server.start().listening
-    },
-    async listening() {
-      while (!(await inTime(listening))) {
-        record.serverDeaths += 1
-        await server.kill()
-        keeper.start()
-      }
-    },
-    async kill({ delayMs, draw }) {
-      const starting = draw < killedInStart
-      if (!starting) await keeper.listening()
-      if (!(await pause(starting ? delayMs / 2 : delayMs, signal))) return null
-      const seen = new Map(load.runs().map((run) => [run.id, run.seen.length]))
-      if (!server.isRunning()) record.serverDeaths += 1
-      await server.kill()
-      record.serverKills.push({ starting, seen })
-      keeper.start()
-      return starting ? 'killed while it started' : 'killed in service'
-    },
-  }
-  return keeper
-}
-
-/** A server that neither listens nor ends within a time in which any does is as good as dead. */
-async function inTime(listening: Promise<boolean>): Promise<boolean> {
-  const timer = new AbortController()
-  const late = sleep(startWithinMs, false, { signal: timer.signal }).catch(() => false)
-  try {
-    return await Promise.race([listening, late])
-  } finally {
-    timer.abort()
-  }
-}
-
-/** Waits for the fault's time, and then for a trainer that lives. */
-async function onTrainer(
-  { scene, record, signal }: Storm,
-  { delayMs, draw }: PlannedFault,
-  action: (trainer: LiveTrainer) => Promise<string>,
-): Promise<string | null> {
+/** Waits, and does what meets every run that is under way then. */
+async function toAll(
+  { scene, signal }: Storm,
+  delayMs: number,
+  action: () => Promise<string | null> | string,
+): Promise<Deed | null> {
   if (!(await pause(delayMs, signal))) return null
-  for (;;) {
-    const live = listLiveTrainers(scene.runsFolder)
-    const trainer = live[Math.floor(draw * live.length)]
-    if (trainer !== undefined) {
-      const log = eventsFile(trainer.directory, trainer.attempt)
-      if (existsSync(log)) record.marks.push(markLog(log))
-      return `attempt ${trainer.attempt} of ${trainer.runId}: ${await action(trainer)}`
-    }
-    if (!(await pause(targetPatienceMs, signal))) return null
-  }
+  const live = scene.load.runs().filter(({ ended }) => !ended)
+  const what = await action()
+  return what === null ? null : { what, runs: live.map(({ id }) => id) }
 }
 
-/** What a trainer leaves that dies in the middle of a write: the beginning of a line, and never less than whole lines before. */
-function tearLine(trainer: LiveTrainer): string {
-  const { runId, directory, attempt } = trainer
-  const log = eventsFile(directory, attempt)
-  signalTrainer(trainer, 'SIGSTOP')
-  const torn = existsSync(log)
-  if (torn) appendFileSync(log, `{"run":"${runId}","attempt":${attempt},"seq":`)
-  signalTrainer(trainer, 'SIGKILL')
-  return torn ? 'killed in the middle of a line' : 'killed before its first line'
+async function killServer(storm: Storm, { delayMs, draw }: PlannedFault): Promise<Deed | null> {
+  const { keeper, load } = storm.scene
+  const starting = draw < killedInStart
+  if (!starting) await keeper.listening()
+  return toAll(storm, starting ? delayMs / 2 : delayMs, async () => {
+    const seen = new Map(load.runs().map((run) => [run.id, run.seen.length]))
+    await keeper.replace()
+    storm.record.serverKills.push({ starting, seen })
+    return starting ? 'killed while it started' : 'killed in service'
+  })
 }
 
 /** Cut off, refused for a while, or half-open: open to the eye, and nothing passes. */
@@ -205,16 +131,24 @@ async function dropSockets(proxy: Proxy, { draw, lastsMs }: PlannedFault, signal
   return `${connections} cut, and others refused for ${lastsMs} ms`
 }
 
+/** In the service of a server: one that starts without its database ends, as it should. */
+async function endDatabase({ keeper, database }: Scene, signal: AbortSignal): Promise<string | null> {
+  do {
+    if (keeper.isListening() && (await database.end(signal))) return 'its thread ended'
+  } while (await pause(targetPatienceMs, signal))
+  return null
+}
+
+function jump(clock: Clock, { draw }: PlannedFault): string {
+  const offsetMs = Math.round((draw - 0.5) * 2 * dayMs)
+  clock.jump(offsetMs)
+  return `to ${offsetMs / 1000} s off`
+}
+
 async function fillDisk(disk: SmallDisk | null, { lastsMs }: PlannedFault, signal: AbortSignal): Promise<string> {
   if (disk === null) throw new Error('a full disk was planned where there is no disk to fill')
   disk.fill()
   await pause(lastsMs, signal)
   disk.free()
   return `full for ${lastsMs} ms`
-}
-
-/** False where the storm ended meanwhile. */
-async function pause(ms: number, signal: AbortSignal): Promise<boolean> {
-  await sleep(ms, undefined, { signal }).catch(() => undefined)
-  return !signal.aborted
 }

@@ -3,9 +3,10 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { settingsSchema, type StormAnswer } from '../chaos/answer.ts'
-import { faultKinds } from '../chaos/plan.ts'
+import { type FaultKind, faultKinds } from '../chaos/plan.ts'
 import { keepEvidence, runScenario } from '../chaos/scenario.ts'
-import { mountSmallDisk, type SmallDisk } from '../chaos/surroundings.ts'
+import { buildStaller } from '../chaos/stall.ts'
+import { mountSmallDisk } from '../chaos/surroundings.ts'
 
 const settings = settingsSchema.parse(JSON.parse(process.argv[2] ?? ''))
 const { home, evidence, kinds } = settings
@@ -20,20 +21,29 @@ const late = AbortSignal.timeout(settings.withinMs)
 const signal = AbortSignal.any([interrupted.signal, late])
 
 const skipped: StormAnswer['skipped'] = {}
-let disk: SmallDisk | null = null
-if (kinds.includes('full-disks')) {
+
+/** What a kind needs; null where the machine does not have it, which `skipped` then tells. */
+async function prepare<T>(kind: FaultKind, lack: string, make: () => Promise<T> | T): Promise<T | null> {
+  if (!kinds.includes(kind)) return null
   try {
-    disk = mountSmallDisk(join(home, 'runs'))
+    return await make()
   } catch (error) {
     const [why] = String(error instanceof Error ? error.message : error).split('\n')
-    skipped['full-disks'] = `no small file system can be mounted here (${why})`
+    skipped[kind] = `${lack} (${why})`
+    return null
   }
 }
+const disk = await prepare('full-disks', 'no small file system can be mounted here', () =>
+  mountSmallDisk(join(home, 'runs')),
+)
+const staller = await prepare('stalled-replicas', 'no thread of another process can be stopped here', () =>
+  buildStaller(home),
+)
 const possible = faultKinds.filter((kind) => kinds.includes(kind) && skipped[kind] === undefined)
 
 let keep = true
 try {
-  const outcome = await runScenario({ ...settings, kinds: possible }, { disk, signal, note })
+  const outcome = await runScenario({ ...settings, kinds: possible }, { disk, staller, signal, note })
   keep = Object.values(outcome.broken).some(({ length }) => length > 0)
   const answer: StormAnswer = { ...outcome, skipped }
   process.stdout.write(`${JSON.stringify(answer)}\n`)

@@ -1,9 +1,9 @@
 // The storm's own parts, apart from any process: that its plan is a seed's, and that its reading of the files is right.
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, test } from 'vitest'
-import { holdsMark, markLog, readOrderedEvents } from '../../bench/chaos/event-order.ts'
+import { holdsMark, listWrittenParts, markLog, readOrderedEvents } from '../../bench/chaos/event-order.ts'
 import { countKinds, faultKinds, planStorm } from '../../bench/chaos/plan.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'trainql-chaos-test-'))
@@ -75,4 +75,18 @@ test('a mark holds while the log goes on, whatever is torn off behind its last w
   expect(holdsMark(mark)).toBe(false)
   writeFileSync(file, 'one\n')
   expect(holdsMark(mark)).toBe(false)
+})
+
+test('a line is torn off in the part that is written to, not in a sealed one or in one that nobody names', () => {
+  const parts = join(folder, 'parts')
+  mkdirSync(parts)
+  const [first, second] = [join(parts, 'events.1.jsonl'), join(parts, 'events.1.2.jsonl')]
+  const link = (part: number, lastSeq: number, rest: Record<string, unknown>): string =>
+    `${JSON.stringify({ run: 'r', attempt: 1, part, lastSeq, ...rest })}\n`
+  writeFileSync(first, line(1, 1, stopped))
+  writeFileSync(second, link(2, 1, { type: 'partOpened', previous: 'events.1.jsonl' }))
+  expect(listWrittenParts(parts, 1)).toEqual([first])
+  appendFileSync(first, link(1, 1, { type: 'partSealed', next: 'events.1.2.jsonl' }))
+  expect(listWrittenParts(parts, 1)).toEqual([first, second])
+  expect(listWrittenParts(parts, 2)).toEqual([])
 })
