@@ -27,7 +27,7 @@ const small: CreateRunInput = {
   trainImages: 256,
   validationImages: 32,
   globalBatch: 32,
-  epochs: 8,
+  epochs: 10,
   devices: { count: 1 },
 }
 
@@ -41,7 +41,7 @@ const recipes: readonly CreateRunInput[] = [
     ...small,
     seed: '2',
     optimizer: { kind: 'ADAM' },
-    epochs: 5,
+    epochs: 6,
     checkpoints: { everySteps: 5, keepLast: 2 },
     retry: strict,
   },

@@ -12,6 +12,7 @@ export function diagnosable(folder: string): string[] {
     '--report-on-signal',
     `--report-signal=${reportSignal}`,
     `--heapsnapshot-signal=${heapSignal}`,
+    `--report-directory=${folder}`,
     `--diagnostic-dir=${folder}`,
   ]
 }
@@ -35,12 +36,12 @@ export async function diagnose({ pid, folder, logFile }: Suspect): Promise<strin
   writeFileSync(join(kept, 'threads.txt'), describeThreads(pid))
   if (existsSync(logFile)) cpSync(logFile, join(kept, 'server.log'))
   // The report comes from a process that is busy too; the heap, with every promise it waits for, from an idle one alone.
-  for (const [signal, isReport] of [
-    [reportSignal, (name: string) => name.startsWith('report.') && name.includes(`.${pid}.`)],
-    [heapSignal, (name: string) => name.endsWith('.heapsnapshot') && name.includes(`.${pid}.`)],
+  for (const [signal, end] of [
+    [reportSignal, '.json'],
+    [heapSignal, '.heapsnapshot'],
   ] as const) {
     if (!tell(pid, signal)) break
-    await appears(() => readdirSync(folder).some(isReport))
+    await written(folder, (name) => name.includes(`.${pid}.`) && name.endsWith(end))
   }
   return kept
 }
@@ -69,7 +70,10 @@ function describeThreads(pid: number): string {
     .join('\n\n')
 }
 
-async function appears(isThere: () => boolean): Promise<void> {
+/** Resolves once there is such a file with a whole JSON object in it, or it takes too long. */
+async function written(folder: string, isMeant: (name: string) => boolean): Promise<void> {
   const lateMs = performance.now() + patienceMs
-  while (!isThere() && performance.now() < lateMs) await sleep(lookEveryMs)
+  const isWhole = (name: string): boolean => readFileSync(join(folder, name)).subarray(-2).toString().includes('}')
+  while (!readdirSync(folder).some((name) => isMeant(name) && isWhole(name)) && performance.now() < lateMs)
+    await sleep(lookEveryMs)
 }

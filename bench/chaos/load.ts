@@ -57,13 +57,15 @@ export interface LoadOptions {
   seed: number
   /** From one pause to the next, at most. */
   pauseEveryMs: number
+  /** Called with the directory of each run that there is. */
+  onRun: (directory: string) => void
   note: (line: string) => void
 }
 
 const patienceMs = 200
 
 export function startLoad(options: LoadOptions): Load {
-  const { url, subscribersUrl, runsFolder, recipes, atOnce, atMost, seed, pauseEveryMs, note } = options
+  const { url, subscribersUrl, runsFolder, recipes, atOnce, atMost, seed, pauseEveryMs, onRun, note } = options
   const closing = new AbortController()
   const { signal } = closing
   const retry = { attempts: Infinity, minDelayMs: 50, maxDelayMs: 500 }
@@ -80,7 +82,7 @@ export function startLoad(options: LoadOptions): Load {
 
   /** A user tries again; what is not a matter of the network is kept. */
   function complain(error: unknown): void {
-    if (signal.aborted || isNetwork(error)) return
+    if (signal.aborted || isNetwork(error) || error === making.signal.reason) return
     const words = error instanceof Error ? `${error.name}: ${error.message}` : String(error)
     complaints.set(words, (complaints.get(words) ?? 0) + 1)
   }
@@ -91,6 +93,7 @@ export function startLoad(options: LoadOptions): Load {
       if (runs.has(id)) continue
       const run: FollowedRun = { id, directory: join(runsFolder, id), seen: [], ended: false }
       runs.set(id, run)
+      onRun(run.directory)
       follows.push(follow(run))
     }
   }
@@ -137,7 +140,8 @@ export function startLoad(options: LoadOptions): Load {
       if (whileMaking.aborted) return
       const candidates = live()
       const run = candidates[Math.floor(random.uniform() * candidates.length)]
-      if (run !== undefined) await control.pauseRun(run.id, { signal }).catch(complain)
+      if (run === undefined) continue
+      await eventually(control, () => control.pauseRun(run.id, { signal }), whileMaking).catch(complain)
     }
   }
 

@@ -3,15 +3,15 @@ import { createRandom, type Random } from '../../src/trainer/random.ts'
 
 /** What share of all faults each kind has where every kind is possible. */
 const shares = {
-  'server-kills': 30,
-  'trainer-kills': 17,
-  'trainer-freezes': 11,
+  'server-kills': 29,
+  'trainer-kills': 14,
+  'trainer-freezes': 9,
   'stalled-replicas': 8,
-  'torn-lines': 12,
-  'dropped-sockets': 9,
-  'database-outages': 5,
-  'clock-jumps': 5,
-  'full-disks': 3,
+  'torn-lines': 9,
+  'dropped-sockets': 13,
+  'database-outages': 8,
+  'clock-jumps': 6,
+  'full-disks': 4,
 } as const
 
 export type FaultKind = keyof typeof shares
@@ -36,10 +36,10 @@ export type Plan = Record<Lane, PlannedFault[]>
 /** Up to how long after it became possible a fault comes; each instant before is as likely. */
 const longestDelayMs: Record<FaultKind, number> = {
   'server-kills': 4_000,
-  'trainer-kills': 7_000,
-  'trainer-freezes': 7_000,
-  'stalled-replicas': 7_000,
-  'torn-lines': 7_000,
+  'trainer-kills': 5_000,
+  'trainer-freezes': 5_000,
+  'stalled-replicas': 5_000,
+  'torn-lines': 5_000,
   'dropped-sockets': 5_000,
   'database-outages': 5_000,
   'clock-jumps': 5_000,
@@ -52,7 +52,7 @@ const lasts: Record<FaultKind, readonly [number, number]> = {
   // From what nobody notices to what makes a run unreachable.
   'trainer-freezes': [200, 6_000],
   // From what nobody notices to what is told, and where the run's policy says so ends the attempt.
-  'stalled-replicas': [200, 7_000],
+  'stalled-replicas': [200, 6_000],
   'torn-lines': [0, 0],
   'dropped-sockets': [0, 2_000],
   'database-outages': [0, 0],

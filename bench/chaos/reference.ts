@@ -6,17 +6,40 @@ import { BenchError } from '../bench.ts'
 import { allowedCores } from '../machine.ts'
 import { runTrainer } from '../train/trainer-run.ts'
 
-/** For each run directory the hash of the weights that its spec ends with; specs that train the same are trained once. */
-export async function trainReferences(directories: readonly string[]): Promise<Map<string, string>> {
-  const keys = new Map(directories.map((directory) => [directory, JSON.stringify(trainingOf(directory))]))
-  const queue = [...new Set(keys.values())]
-  const hashes = new Map<string, string>()
-  const onCore = async (core: number): Promise<void> => {
-    for (let key = queue.pop(); key !== undefined; key = queue.pop())
-      hashes.set(key, await train(JSON.parse(key) as Record<string, unknown>, core))
+export interface References {
+  /** Has the run's reference trained, where none that trains the same is trained already. */
+  train(directory: string): void
+  /** For each of these directories the hash of the weights that its spec ends with, once all are trained. */
+  hashes(directories: readonly string[]): Promise<Map<string, string>>
+}
+
+/** Trained while the storm goes on, one at a time: they take no time behind it. */
+export function createReferences(): References {
+  const trained = new Map<string, Promise<string>>()
+  let turn: Promise<unknown> = Promise.resolve()
+
+  function hashOf(directory: string): Promise<string> {
+    const spec = trainingOf(directory)
+    const key = JSON.stringify(spec)
+    const known = trained.get(key)
+    if (known !== undefined) return known
+    const hash = turn.then(() => train(spec))
+    turn = hash.catch(() => undefined)
+    trained.set(key, hash)
+    return hash
   }
-  await Promise.all(allowedCores().map(onCore))
-  return new Map([...keys].map(([directory, key]) => [directory, hashes.get(key) ?? '']))
+
+  return {
+    train(directory) {
+      // Whoever asks for the hash meets what went wrong.
+      hashOf(directory).catch(() => undefined)
+    },
+    async hashes(directories) {
+      return new Map(
+        await Promise.all(directories.map(async (directory) => [directory, await hashOf(directory)] as const)),
+      )
+    },
+  }
 }
 
 /** The spec without what has no part in the arithmetic: who it is, its devices, its place in the queue, its retries. */
@@ -27,7 +50,8 @@ function trainingOf(directory: string): Record<string, unknown> {
 }
 
 /** On one device, whatever the run had: their number does not change the answer. */
-async function train(spec: Record<string, unknown>, core: number): Promise<string> {
+async function train(spec: Record<string, unknown>): Promise<string> {
+  const core = allowedCores().at(-1) ?? 0
   const events = await runTrainer({ spec, devices: [[core]], dataRoots: [] })
   const last = events.findLast((event) => event.type === 'checkpoint')
   if (last === undefined) throw new BenchError('The undisturbed run wrote no checkpoint.')

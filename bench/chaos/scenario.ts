@@ -11,7 +11,7 @@ import { eventually, type Load, startLoad } from './load.ts'
 import { orWhenLate, pause } from './pause.ts'
 import { type FaultKind, planStorm, type PlanRequest } from './plan.ts'
 import type { Injected, StormRecord } from './record.ts'
-import { trainReferences } from './reference.ts'
+import { createReferences } from './reference.ts'
 import { createStormServer, type StormServer } from './server.ts'
 import { keepServer } from './server-keeper.ts'
 import type { Staller } from './stall.ts'
@@ -97,19 +97,20 @@ export async function runScenario(scenario: Scenario, surroundings: Surroundings
   keeper.start()
   const proxy = await startProxy(server.port)
   const users = { url: server.url, subscribersUrl: proxy.url, pauseEveryMs: pauseEveryMs * pace }
-  const load = startLoad({ ...users, runsFolder, recipes, seed, ...runs, note })
+  const references = createReferences()
+  const load = startLoad({ ...users, runsFolder, recipes, seed, ...runs, onRun: (run) => references.train(run), note })
   const scene: Scene = { ...surroundings, keeper, proxy, load, clock, database, runsFolder }
   try {
     const record = await storm(scenario, scene, { signal, note })
     load.stopMaking()
     const aftermath = await settle(scenario, scene, { server, signal, note })
-    note('  training the undisturbed references')
+    note('  every run has ended; now what came of them is looked at')
     const ended = load.runs().filter((run) => run.ended)
-    const directories = ended.map(({ directory }) => directory)
+    const hashes = references.hashes(ended.map(({ directory }) => directory))
     const leftMs = scenario.withinMs - judgingMs - (performance.now() - begun)
-    const references = await orWhenLate(leftMs, trainReferences(directories), new Map<string, string>())
+    const undisturbed = await orWhenLate(leftMs, hashes, new Map<string, string>())
     signal.throwIfAborted()
-    const verdict = await judge({ home, runs: load.runs(), record, references })
+    const verdict = await judge({ home, runs: load.runs(), record, references: undisturbed })
     verdict.broken.serverFailures.push(...keeper.failures())
     for (const [name, words] of Object.entries(aftermath)) verdict.broken[name as keyof Broken].push(...words)
     return summarise(record, { load, verdict, seconds: (performance.now() - begun) / 1000 })

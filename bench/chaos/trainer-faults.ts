@@ -95,10 +95,11 @@ export function createTrainerFaults({ runsFolder, staller, record, signal }: Tra
     stallReplica: (fault) =>
       onTrainer(fault, async ({ identity: { pid } }) => {
         const threads = listReplicaThreads(pid)
-        const thread = threads[Math.floor(fault.draw * threads.length)]
+        const replica = Math.floor(fault.draw * threads.length)
+        const thread = threads[replica]
         if (thread === undefined || staller === null) return null
         const end = await staller.stall(thread, fault.lastsMs)
-        return `one of ${threads.length} replicas stopped for ${fault.lastsMs} ms, and ${end}`
+        return `replica ${replica} of ${threads.length} stopped for ${fault.lastsMs} ms, and ${end}`
       }),
     tearLine: (fault) => onTrainer(fault, tearLine),
   }
