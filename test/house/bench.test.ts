@@ -70,7 +70,7 @@ test('lists its rows', async () => {
       'planMs-1000x64',
       'mutated-files',
       ...['faults', 'serverKills', 'eventsEqualLog', 'lostEvents', 'doubledEvents', 'leakedDevices', 'leakedProcesses'],
-      ...['unfinishedRuns', 'damagedCheckpoints', 'notBitEqual'],
+      ...['unfinishedRuns', 'damagedCheckpoints', 'notBitEqual', 'serverFailures'],
     ].map((name) => `  ${name}`),
   )
 })
