@@ -8,62 +8,82 @@ namespace trainql::TRAINQL_ISA {
 // Rows summed in single precision before they join the double-precision total.
 constexpr int sumBlock = 32;
 
-// Sums f(row, channel vector) over rows for C vectors of channels at once.
-template <int C, int Sums, class F>
-static inline void sumRows(int rows, double (*total)[C * V], F&& term) {
-  for (int s = 0; s < Sums; s++) std::fill(total[s], total[s] + C * V, 0.0);
-  for (int begin = 0; begin < rows; begin += sumBlock) {
-    const int end = std::min(rows, begin + sumBlock);
-    Vec part[Sums][C];
-    for (int s = 0; s < Sums; s++) {
-      for (int c = 0; c < C; c++) part[s][c] = Vec{};
-    }
-    for (int r = begin; r < end; r++) {
+// Vectors of channels that are summed in registers at once, and channels whose totals are kept side by side.
+constexpr int sumVectors = 2;
+constexpr int mostSummed = 512;
+
+// Sums term(row, first channel, vector) over rows, for channels begin … end; calls done(channel, sums) with the totals of
+// each. Block by block of rows, so that a map is read once from front to back; term(…) is to fetch the rows a block later,
+// since within a block the processor sees only strides.
+template <int Sums, class F, class Done>
+static inline void sumRows(int rows, int channelBegin, int channelEnd, F&& term, Done&& done) {
+  constexpr int C = sumVectors;
+  alignas(64) double total[Sums][mostSummed];
+  for (int first = channelBegin; first < channelEnd; first += mostSummed) {
+    const int count = std::min(mostSummed, channelEnd - first);
+    for (int s = 0; s < Sums; s++) std::fill(total[s], total[s] + count, 0.0);
+    for (int begin = 0; begin < rows; begin += sumBlock) {
+      const int end = std::min(rows, begin + sumBlock);
+      for (int c0 = 0; c0 < count; c0 += C * V) {
+        Vec part[Sums][C];
+        for (int s = 0; s < Sums; s++) {
+          for (int c = 0; c < C; c++) part[s][c] = Vec{};
+        }
+        for (int r = begin; r < end; r++) {
 #pragma GCC unroll 4
-      for (int c = 0; c < C; c++) {
-        Vec terms[Sums];
-        term(r, c, terms);
-        for (int s = 0; s < Sums; s++) part[s][c] += terms[s];
+          for (int c = 0; c < C; c++) {
+            Vec terms[Sums];
+            term(r, first + c0 + c * V, terms);
+            for (int s = 0; s < Sums; s++) part[s][c] += terms[s];
+          }
+        }
+        for (int s = 0; s < Sums; s++) {
+          for (int c = 0; c < C; c++) {
+            for (int i = 0; i < V; i++) total[s][c0 + c * V + i] += static_cast<double>(part[s][c][i]);
+          }
+        }
       }
     }
-    for (int s = 0; s < Sums; s++) {
-      for (int c = 0; c < C; c++) {
-        for (int i = 0; i < V; i++) total[s][c * V + i] += static_cast<double>(part[s][c][i]);
-      }
+    for (int i = 0; i < count; i++) {
+      double sums[Sums];
+      for (int s = 0; s < Sums; s++) sums[s] = total[s][i];
+      done(first + i, sums);
     }
   }
 }
+
+// What sumRows reads a block later.
+static inline void fetchBlockAhead(const Element* at, std::ptrdiff_t row) { __builtin_prefetch(at + sumBlock * row, 0, 2); }
 
 // Mean and biased variance by shifted sums (shift: the first row), which cannot cancel as plain squares do.
 static void statistics(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
                        float* variance) {
-  constexpr int C = 2;
-  for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
-    const Element* x = elements(input) + c0;
-    const Vec first[C] = {load(x), load(x + V)};
-    double total[2][C * V];
-    sumRows<C, 2>(rows, total, [&](int r, int c, Vec* out) {
-      const Vec d = load(x + r * row + c * V) - first[c];
-      out[0] = d;
-      out[1] = d * d;
-    });
-    for (int i = 0; i < C * V; i++) {
-      const double shift = total[0][i] / rows;
-      mean[c0 + i] = static_cast<float>(first[i / V][i % V] + shift);
-      variance[c0 + i] = static_cast<float>(std::max(0.0, total[1][i] / rows - shift * shift));
-    }
-  }
+  const Element* const x = elements(input);
+  sumRows<2>(
+      rows, channelBegin, channelEnd,
+      [&](int r, int c, Vec* out) {
+        const Element* const at = x + r * row + c;
+        fetchBlockAhead(at, row);
+        const Vec d = load(at) - load(x + c);
+        out[0] = d;
+        out[1] = d * d;
+      },
+      [&](int c, const double* sums) {
+        const double shift = sums[0] / rows;
+        mean[c] = static_cast<float>(load(x + c - c % V)[c % V] + shift);
+        variance[c] = static_cast<float>(std::max(0.0, sums[1] / rows - shift * shift));
+      });
 }
 
 static void columnSums(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd,
                        float* sums) {
-  constexpr int C = 2;
-  for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
-    double total[1][C * V];
-    sumRows<C, 1>(rows, total, [&](int r, int c, Vec* out) { out[0] = load(elements(input) + r * row + c0 + c * V); });
-    for (int i = 0; i < C * V; i++) sums[c0 + i] = static_cast<float>(total[0][i]);
-  }
+  sumRows<1>(
+      rows, channelBegin, channelEnd, [&](int r, int c, Vec* out) { out[0] = load(elements(input) + r * row + c); },
+      [&](int c, const double* total) { sums[c] = static_cast<float>(total[0]); });
 }
+
+// Values that a pass over whole rows fetches ahead: the processor's own prefetching begins anew at each page.
+constexpr int rowsAhead = 4096 / sizeof(Element);
 
 template <bool Skip, bool Relu>
 static void normaliseRows(const BatchNormForward& a, int rowBegin, int rowEnd) {
@@ -71,7 +91,12 @@ static void normaliseRows(const BatchNormForward& a, int rowBegin, int rowEnd) {
     const Element* x = elements(a.input) + r * a.row;
     Element* y = elements(a.output) + r * a.row;
     const Element* skip = Skip ? elements(a.finish.skip) + r * a.row : nullptr;
-    for (int c = 0; c < a.channels; c += V) store(y + c, finished<Skip, Relu>(a.finish, load(x + c), c, skip + c));
+    for (int c = 0; c < a.channels; c += V) {
+      __builtin_prefetch(x + c + rowsAhead, 0, 2);
+      __builtin_prefetch(y + c + rowsAhead, 1, 2);
+      if (Skip) __builtin_prefetch(skip + c + rowsAhead, 0, 2);
+      store(y + c, finished<Skip, Relu>(a.finish, load(x + c), c, skip + c));
+    }
   }
 }
 
@@ -101,26 +126,29 @@ static inline void withMask(ReluMask::By by, F&& f) {
 
 template <ReluMask::By by, bool Skip>
 static void reduceRows(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
-  constexpr int C = 2;
-  for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
-    double total[2][C * V];
-    const Vec mean[C] = {load(a.mean + c0), load(a.mean + c0 + V)};
-    sumRows<C, 2>(rows, total, [&](int r, int c, Vec* out) {
-      const std::ptrdiff_t at = r * a.row + c0 + c * V;
-      const Vec x = load(elements(a.input) + at);
-      const Vec dz = passed<by>(a.mask, load(elements(a.outputGradient) + at), x, at, c0 + c * V);
-      if (Skip) {
-        Element* skip = elements(a.skipGradient) + at;
-        store(skip, a.skipAccumulate ? load(skip) + dz : dz);
-      }
-      out[0] = dz;
-      out[1] = dz * (x - mean[c]);
-    });
-    for (int i = 0; i < C * V; i++) {
-      a.sum[c0 + i] = static_cast<float>(total[0][i]);
-      a.sumCentered[c0 + i] = static_cast<float>(total[1][i]);
-    }
-  }
+  const Element* const dy = elements(a.outputGradient);
+  const Element* const input = elements(a.input);
+  sumRows<2>(
+      rows, channelBegin, channelEnd,
+      [&](int r, int c, Vec* out) {
+        const std::ptrdiff_t at = r * a.row + c;
+        fetchBlockAhead(dy + at, a.row);
+        fetchBlockAhead(input + at, a.row);
+        if (by == ReluMask::By::output) fetchBlockAhead(elements(a.mask.output) + at, a.row);
+        const Vec x = load(input + at);
+        const Vec dz = passed<by>(a.mask, load(dy + at), x, at, c);
+        if (Skip) {
+          Element* skip = elements(a.skipGradient) + at;
+          __builtin_prefetch(skip + sumBlock * a.row, 1, 2);
+          store(skip, a.skipAccumulate ? load(skip) + dz : dz);
+        }
+        out[0] = dz;
+        out[1] = dz * (x - load(a.mean + c));
+      },
+      [&](int c, const double* sums) {
+        a.sum[c] = static_cast<float>(sums[0]);
+        a.sumCentered[c] = static_cast<float>(sums[1]);
+      });
 }
 
 static void batchNormReduce(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
@@ -141,6 +169,10 @@ static void batchNormBackward(const BatchNormBackward& a, int rowBegin, int rowE
     for (int r = rowBegin; r < rowEnd; r++) {
       for (int c = 0; c < a.channels; c += V) {
         const std::ptrdiff_t at = r * a.row + c;
+        __builtin_prefetch(dy + at + rowsAhead, 0, 2);
+        __builtin_prefetch(input + at + rowsAhead, 0, 2);
+        __builtin_prefetch(gradient + at + rowsAhead, 1, 2);
+        if (decltype(by)::value == ReluMask::By::output) __builtin_prefetch(elements(a.mask.output) + at + rowsAhead, 0, 2);
         const Vec x = load(input + at);
         const Vec dz = passed<decltype(by)::value>(a.mask, load(dy + at), x, at, c);
         Vec dx = load(a.a + c) * dz + load(a.b + c) * (x - load(a.mean + c)) + load(a.c + c);

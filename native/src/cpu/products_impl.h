@@ -69,6 +69,26 @@ typedef std::uint32_t ElementRows;
 typedef float ElementRows;
 #endif
 
+// Walks over what is to be fetched in as many strides as there are steps of a computation.
+struct Fetch {
+  const char* at;
+  std::ptrdiff_t stride;
+  inline void next() {
+    __builtin_prefetch(at, 0, 2);  // may run past the end by less than a stride: it never faults
+    at += stride;
+  }
+};
+
+// What one of `parts` equal parts of a computation fetches, in `steps` steps. With nothing to fetch it stays at `near`,
+// which is in cache: fetching from address 0 walks the page table each time.
+static inline Fetch fetchOf(const Ahead& first, const Ahead& second, const void* near, int part, int parts, int steps) {
+  if (first.bytes + second.bytes == 0) return {static_cast<const char*>(near), 0};
+  const std::ptrdiff_t each = (first.bytes + second.bytes) / parts, from = each * part;
+  const char* const at = from < first.bytes ? static_cast<const char*>(first.at) + from
+                                            : static_cast<const char*>(second.at) + (from - first.bytes);
+  return {at, each / std::max(1, steps)};
+}
+
 template <class Step, class Out>
 struct RowTile {
   const typename Step::Value* in[tileRows];
@@ -100,7 +120,7 @@ __attribute__((always_inline)) static inline void storeFinished(const RowProduct
 }
 
 template <class Step, class Out, int M, bool Gather, bool Finished>
-static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile<Step, Out>& tile, int n) {
+static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile<Step, Out>& tile, int n, Fetch fetch) {
   Vec acc[M][2];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) acc[m][0] = acc[m][1] = Vec{};
@@ -117,12 +137,13 @@ static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile
     }
   }
 
+  constexpr int lines = std::max<int>(1, panel * sizeof(Out) / 64);  // of a row's panel
   const std::ptrdiff_t pixelStride = a.batch * inputRow<Step>(a.inRow);
   for (int t = 0; t < g.tapCount; t++) {
     const auto* w = static_cast<const typename Step::Weight*>(a.weights) + g.taps[t].slot * a.slotStride +
                     n * a.panelStride;
     const std::ptrdiff_t delta = g.taps[t].pixelDelta * pixelStride;
-    for (int k = 0; k < a.depth; k++) {
+    const auto step = [&](int k) __attribute__((always_inline)) {
       const auto b0 = Step::weights(w), b1 = Step::weights(w + V);
       w += panel;
       const std::ptrdiff_t at = Gather ? a.offsets[k] : delta + k;
@@ -132,6 +153,19 @@ static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile
         acc[m][0] = Step::add(acc[m][0], x, b0);
         acc[m][1] = Step::add(acc[m][1], x, b1);
       }
+    };
+    int k = 0;
+    // The lines that the tile will write are owned by the time it does, one asked for with each step.
+    if (t == 0) {
+      for (const int end = std::min(a.depth, M * lines); k < end; k++) {
+        __builtin_prefetch(tile.out[k / lines] + n * panel + k % lines * (panel / lines), 1, 3);
+        fetch.next();
+        step(k);
+      }
+    }
+    for (; k < a.depth; k++) {
+      fetch.next();
+      step(k);
     }
   }
 
@@ -166,7 +200,7 @@ static int rowTiles(const RowProduct& a) {
 constexpr std::ptrdiff_t rowBlockBytes = 256 * 1024;
 
 template <class Step, class Out, bool Finished>
-static void tileProduct(const RowProduct& a, const RowGroup& g, int index, int tiles, int n) {
+static void tileProduct(const RowProduct& a, const RowGroup& g, int index, int tiles, int n, Fetch fetch) {
   const auto* const input = static_cast<const typename Step::Value*>(a.input);
   Out* const output = static_cast<Out*>(a.output);
   const std::ptrdiff_t inRow = inputRow<Step>(a.inRow);
@@ -184,11 +218,23 @@ static void tileProduct(const RowProduct& a, const RowGroup& g, int index, int t
   }
   withRows<tileRows>(count, [&](auto m) {
     if (a.offsets == nullptr) {
-      rowTile<Step, Out, decltype(m)::value, false, Finished>(a, g, tile, n);
+      rowTile<Step, Out, decltype(m)::value, false, Finished>(a, g, tile, n, fetch);
     } else {
-      rowTile<Step, Out, decltype(m)::value, true, Finished>(a, g, tile, n);
+      rowTile<Step, Out, decltype(m)::value, true, Finished>(a, g, tile, n, fetch);
     }
   });
+}
+
+// The input of a group's tiles begin … end, where it lies in one piece.
+template <class Step>
+static Ahead inputOf(const RowProduct& a, const RowGroup& g, int tiles, int begin, int end) {
+  const int rows = g.pixels * a.batch, first = partBegin(rows, tiles, begin), count = partBegin(rows, tiles, end) - first;
+  if (count == 0 || a.offsets != nullptr) return {};
+  const int pixel = first / a.batch, last = (first + count - 1) / a.batch;
+  if (g.basePixel[last] - g.basePixel[pixel] != last - pixel) return {};
+  const std::ptrdiff_t rowBytes = inputRow<Step>(a.inRow) * static_cast<std::ptrdiff_t>(sizeof(typename Step::Value));
+  const std::ptrdiff_t at = static_cast<std::ptrdiff_t>(g.basePixel[pixel]) * a.batch + first % a.batch;
+  return {static_cast<const char*>(a.input) + at * rowBytes, count * rowBytes};
 }
 
 template <class Step, class Out, bool Finished>
@@ -202,8 +248,14 @@ static void rowProductOf(const RowProduct& a, int panelBegin, int panelEnd, int 
     const int from = std::max(tileBegin - first, 0), to = std::min(tileEnd - first, tiles);
     for (int begin = from; begin < to; begin += block) {
       const int end = std::min(to, begin + block);
+      // Each tile of a block fetches its part of the next one, which else the first panel would wait for.
+      const Ahead next = inputOf<Step>(a, g, tiles, end, std::min(to, end + block));
+      const int parts = (panelEnd - panelBegin) * (end - begin);
       for (int n = panelBegin; n < panelEnd; n++) {
-        for (int i = begin; i < end; i++) tileProduct<Step, Out, Finished>(a, g, i, tiles, n);
+        for (int i = begin; i < end; i++) {
+          const int part = (n - panelBegin) * (end - begin) + i - begin;
+          tileProduct<Step, Out, Finished>(a, g, i, tiles, n, fetchOf(next, {}, a.weights, part, parts, g.tapCount * a.depth));
+        }
       }
     }
     first += tiles;
@@ -227,24 +279,6 @@ struct PixelSpan {
   int begin, end;
   bool add;
 };
-
-// Walks over what is to be fetched in as many strides as there are steps of a computation.
-struct Fetch {
-  const char* at;
-  std::ptrdiff_t stride;
-  inline void next() {
-    __builtin_prefetch(at, 0, 2);  // may run past the end by less than a stride: it never faults
-    at += stride;
-  }
-};
-
-// What one of `parts` equal parts of a computation fetches, in `steps` steps.
-static inline Fetch fetchOf(const Ahead& first, const Ahead& second, int part, int parts, int steps) {
-  const std::ptrdiff_t each = (first.bytes + second.bytes) / parts, from = each * part;
-  const char* const at = from < first.bytes ? static_cast<const char*>(first.at) + from
-                                            : static_cast<const char*>(second.at) + (from - first.bytes);
-  return {at, each / std::max(1, steps)};
-}
 
 template <class Step, class Dy, int M, bool Gather>
 static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, PixelSpan span, int depthBegin, int n,
@@ -305,7 +339,7 @@ static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd
                              a.add || s > 0};
         for (int i = tileBegin; i < tileEnd; i++) {
           const int part = (((n - panelBegin) * a.tapCount + t) * spans + s) * (tileEnd - tileBegin) + i - tileBegin;
-          const Fetch fetch = fetchOf(a.nextInput, a.nextOutputGradient, part, parts * spans * (tileEnd - tileBegin),
+          const Fetch fetch = fetchOf(a.nextInput, a.nextOutputGradient, a.outputGradient, part, parts * spans * (tileEnd - tileBegin),
                                       (span.end - span.begin) * a.batch);
           const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
           float* out = panelGradient + static_cast<std::ptrdiff_t>(begin) * panel;
