@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { TrainqlError } from '../shared/errors.ts'
 
 /** Flushed; a reader may see it half written. */
-export async function writeDurably(path: string, text: string, mode = 0o666): Promise<void> {
+export async function writeDurably(path: string, text: string | Uint8Array, mode = 0o666): Promise<void> {
   const file = await open(path, 'w', mode)
   try {
     await file.writeFile(text)
@@ -15,7 +15,7 @@ export async function writeDurably(path: string, text: string, mode = 0o666): Pr
 }
 
 /** In place of what was there: a reader sees the old text or the new one. */
-export async function replaceDurably(path: string, text: string, mode?: number): Promise<void> {
+export async function replaceDurably(path: string, text: string | Uint8Array, mode?: number): Promise<void> {
   const unfinished = `${path}.unfinished`
   try {
     await writeDurably(unfinished, text, mode)

@@ -6,6 +6,8 @@ const fieldStart = Buffer.from(',"crc":"')
 const digits = 8
 /** The field with what follows it: `,"crc":"xxxxxxxx"}`. */
 const tailBytes = fieldStart.length + digits + 2
+/** So many bytes at the end of a line, its newline included, tell whether it has a checksum. */
+export const lineEndBytes = tailBytes + 1
 
 export interface LineDamage {
   /** CRC-32 in hexadecimal: what the line says, and what its bytes have. */
@@ -19,11 +21,17 @@ export function eventLine(record: object): string {
   return `${body},"crc":"${checksumOf(body)}"}\n`
 }
 
-/** Null where a line, without its newline, is what was written; one of an earlier version has no checksum to tell by. */
+/** Of a line without its newline, or of the end of one. Lines of earlier versions have none. */
+export function hasChecksum(line: Buffer): boolean {
+  const tail = line.length - tailBytes
+  return tail >= 0 && line.compare(fieldStart, 0, fieldStart.length, tail, tail + fieldStart.length) === 0
+}
+
+/** Null where a line, without its newline, is what was written, and where it has no checksum to tell by. */
 export function findLineDamage(line: Buffer): LineDamage | null {
+  if (!hasChecksum(line)) return null
   const tail = line.length - tailBytes
   const digitsAt = tail + fieldStart.length
-  if (tail < 0 || line.compare(fieldStart, 0, fieldStart.length, tail, digitsAt) !== 0) return null
   const expected = line.toString('latin1', digitsAt, digitsAt + digits)
   const found = checksumOf(line.subarray(0, tail))
   return expected === found ? null : { expected, found }

@@ -22,7 +22,8 @@ const next: Record<RunState, readonly RunState[]> = {
   RUNNING: ['PAUSING', 'CANCELING', 'UNREACHABLE', 'QUEUED', 'SUCCEEDED', 'FAILED', 'CANCELED'],
   // It may have come to its end before it was told.
   PAUSING: ['PAUSED', 'CANCELING', 'QUEUED', 'SUCCEEDED', 'FAILED'],
-  PAUSED: ['QUEUED', 'CANCELED'],
+  // FAILED: its directory is damaged.
+  PAUSED: ['QUEUED', 'CANCELED', 'FAILED'],
   CANCELING: ['CANCELED', 'SUCCEEDED', 'FAILED'],
   // Its trainer is silent. It comes back, is found to have ended, or is given up for a next attempt.
   UNREACHABLE: ['STARTING', 'RUNNING', 'CANCELING', 'QUEUED', 'SUCCEEDED', 'FAILED', 'CANCELED'],

@@ -1,14 +1,15 @@
 // Every state of a run and every point at which its server may have died, by what its directory holds then, with what is to
 // become of it.
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PauseReason } from '../../src/shared/events.ts'
+import { lockFile } from '../../src/shared/run-directory.ts'
 import { type Deed, deeds, type WrittenRun } from './written-run.ts'
 
 const { queued, leased, started, step, checkpoint, finished, failed, stopped, released, runFailed } = deeds
 
 /** What a start makes of a run. */
-export type Fate = 'readopted' | 'launched' | 'ended' | 'requeued' | 'queued'
+export type Fate = 'readopted' | 'launched' | 'ended' | 'requeued' | 'queued' | 'damaged'
 export interface Case {
   name: string
   /** By device, which each case has for itself. */
@@ -41,6 +42,12 @@ const retryScheduled: Deed = {
 }
 export const unreachable: Deed = { type: 'unreachable', toAttempt: 1, silentSeconds: 15 }
 export const running = (device: string): Deed[] => [queued, leased(device), started, step(1), step(2), step(3)]
+
+/** The disk has changed a letter of that word. */
+function damageServers({ directory }: WrittenRun, word: string): void {
+  const file = join(directory, 'events.server.jsonl')
+  writeFileSync(file, readFileSync(file, 'utf8').replace(word, `${word.slice(0, -1)}_`))
+}
 
 export const cases: Case[] = [
   { name: 'QUEUED', deeds: () => [queued], fate: 'queued', state: 'QUEUED' },
@@ -132,6 +139,39 @@ export const cases: Case[] = [
     trainer: 'dead',
     retry,
     fate: 'ended',
+    state: 'FAILED',
+    code: 'RUN_DIRECTORY_INVALID',
+  },
+  {
+    name: 'RUNNING, with a damaged line of the server',
+    deeds: (device) => [...running(device), unreachable],
+    prepare: (run) => damageServers(run, 'unreachable'),
+    trainer: 'alive',
+    retry,
+    fate: 'damaged',
+    state: 'FAILED',
+    code: 'RUN_DIRECTORY_INVALID',
+    reaped: [1],
+  },
+  {
+    name: 'RUNNING, dead, with a damaged lock',
+    deeds: running,
+    prepare: ({ directory }) => writeFileSync(lockFile(directory, 1), '{'),
+    trainer: 'dead',
+    retry,
+    fate: 'damaged',
+    state: 'FAILED',
+    code: 'RUN_DIRECTORY_INVALID',
+  },
+  {
+    name: 'PAUSED, with a damaged line of the server',
+    deeds: () => [
+      queued,
+      { type: 'paused', reason: 'USER', checkpoint: null },
+      { type: 'resumeRequested', checkpoint: null, devices: null },
+    ],
+    prepare: (run) => damageServers(run, 'resumeRequested'),
+    fate: 'damaged',
     state: 'FAILED',
     code: 'RUN_DIRECTORY_INVALID',
   },

@@ -23,6 +23,7 @@ const wordOf: Record<Fate, string> = {
   ended: 'ended meanwhile',
   requeued: 'requeued',
   queued: 'queued',
+  damaged: 'damaged',
 }
 
 let home: string
@@ -146,7 +147,7 @@ describe.each<Known>(['nothing', 'all but the last'])('a database that knows %s'
       const reaped = cases.flatMap((each) =>
         (each.reaped ?? []).map((attempt) => `${runs.get(each)?.id ?? ''}/${attempt}`),
       )
-      const fates: Fate[] = ['readopted', 'launched', 'ended', 'requeued', 'queued']
+      const fates: Fate[] = ['readopted', 'launched', 'ended', 'requeued', 'queued', 'damaged']
       const counts = [...fates.map((fate) => `${idsOf(fate).length} ${wordOf[fate]}`), `${reaped.length} reaped`]
       expect(log.lines).toContain(`Runs taken up: ${counts.join(', ')}.`)
       for (const fate of fates) expect(log.lines).toContain(`${wordOf[fate]}: ${idsOf(fate).join(', ')}`)
@@ -175,7 +176,7 @@ describe.each<Known>(['nothing', 'all but the last'])('a database that knows %s'
     try {
       expect(inOrder(await nodes(next.url))).toEqual(wanted('finally'))
       const waiting = wanted('finally').filter(({ state }) => state === 'QUEUED').length
-      const counts = `0 re-adopted, 0 launched, 0 ended meanwhile, 0 requeued, ${waiting} queued, 0 reaped`
+      const counts = `0 re-adopted, 0 launched, 0 ended meanwhile, 0 requeued, ${waiting} queued, 0 damaged, 0 reaped`
       expect(again.lines.filter((line) => !line.startsWith('queued: '))).toEqual([`Runs taken up: ${counts}.`])
     } finally {
       await next.close()

@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
+import { eventLine } from '../../src/shared/event-line.ts'
 import { attemptFile } from '../../src/shared/run-directory.ts'
 import {
   collectEvents,
@@ -156,7 +157,7 @@ test('over a restart: late words of an earlier attempt, a resume that waits, and
   const { run, attempt, behind } = last
   const next = { run, attempt, seq: Number(last['seq']) + 1, at: new Date().toISOString(), behind }
   const resume = { type: 'resumeRequested', checkpoint: '1-00000002', devices: null }
-  appendFileSync(file, `${JSON.stringify({ ...next, ...resume })}\n`)
+  appendFileSync(file, eventLine({ ...next, ...resume }))
 
   server = await start()
   expect((await collectEvents(server.url, written.id)).at(-1)).toMatchObject({ state: 'SUCCEEDED' })

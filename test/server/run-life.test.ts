@@ -167,7 +167,7 @@ test('what earlier versions did not measure is null, and a matrix with images in
   const seconds = { learningRate: 1, userSeconds: 1, systemSeconds: 1, wallSeconds: 1 }
   const byClass = { top5Accuracy: 0.75, classImages: [4, 4], classCorrect: [2, 2], confusion: [1, 0, 2] }
   const partial = { ...identity, type: 'epoch', epoch: 2, step: 20, ...figures, ...seconds, ...byClass }
-  instruct(run, 'started', 'old-epoch 1', `line ${JSON.stringify(partial)}`, 'skip 1', 'finish')
+  instruct(run, 'started', 'old-epoch 1', `record ${JSON.stringify(partial)}`, 'skip 1', 'finish')
   expect((await collectEvents(url, run.id)).at(-1)).toMatchObject({ state: 'SUCCEEDED' })
   expect(await evaluations(run.id)).toEqual([
     { top5Accuracy: null, perClass: null, confusionMatrix: null },
@@ -361,9 +361,14 @@ test('a trainer that leaves without a word fails its run with its exit code and 
 
 test.each([
   [
-    'a line that is no JSON',
+    'a line that is none of the trainer',
     'line {nonsense',
-    /events\.1\.jsonl: expected an event in the line that ends at byte \d+; found "\{nonsense"/,
+    /events\.1\.jsonl: expected the line at byte \d+ to have a checksum, as those before it have; found "\{nonsense"\./,
+  ],
+  [
+    'a line that is no event',
+    'record {"nonsense":1}',
+    /events\.1\.jsonl: expected an event in the line at byte \d+; found "\{\\"nonsense\\":1,/,
   ],
   [
     'a line that the disk has changed',

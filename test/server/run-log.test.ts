@@ -162,22 +162,6 @@ test('a damaged line ends what counts of an attempt; what the server had decided
   expect(again.isReleased()).toBe(true)
 })
 
-test("a damaged line of the server's own is named, and nothing is decided behind it", async () => {
-  const run = await world()
-  const file = join(run.directory, 'events.server.jsonl')
-  writeFileSync(file, readFileSync(file, 'utf8').replace('cpu:0', 'cpu:1'))
-  const rebuilt = createMemoryLogStore(runId)
-  const again = await openRunLog(
-    { store: rebuilt, feed: run.feed, now: () => new Date() },
-    { runId, directory: run.directory },
-  )
-  await expect(again.append({ type: 'cancelRequested' })).rejects.toThrow(
-    /^events\.server\.jsonl: expected the line at byte \d+ to have the checksum/,
-  )
-  expect(ownEvents(run.directory)).toEqual(['queued', 'leased'])
-  expect(rebuilt.events()).toEqual(['0.1 queued'])
-})
-
 test('where the disk has lost what was stored, nothing is stored twice and the server goes on', async () => {
   const run = await world()
   write(run, stepLine(1), stepLine(2))
@@ -257,6 +241,29 @@ test('a part in the place of another is refused', async () => {
   await expect(run.log.takeOver()).rejects.toThrow(
     'events.1.2.jsonl: expected partOpened of part 2 behind event 6; found it of part 3 behind event 11.',
   )
+})
+
+test('lines of earlier versions have no checksum; behind one that has, each must have one, also over a restart', async () => {
+  const old = (line: string): string => line.replace(/,"crc":".{8}"/, '')
+  const run = await world()
+  write(run, old(stepLine(1)), old(stepLine(2)), stepLine(3))
+  await run.log.takeOver()
+  expect(run.log.lastSeq()).toBe(3)
+  const offset = [old(stepLine(1)), old(stepLine(2)), stepLine(3)].join('').length
+  write(run, stepLine(4).replace(',"crc":', ',"cRc":'))
+  const message = `events.1.jsonl: expected the line at byte ${offset} to have a checksum, as those before it have; found `
+  for (const log of [run.log, await run.reopen()]) await expect(log.takeOver()).rejects.toThrow(message)
+  expect(run.store.events().slice(2)).toEqual(stepsUpTo(3))
+})
+
+test('a byte in the place of the last newline is damage, and no torn line', async () => {
+  const run = await world()
+  write(run, stepLine(1), stepLine(2).replace('\n', 'J'))
+  const newlineAt = stepLine(1).length + stepLine(2).length - 1
+  await expect(run.log.takeOver()).rejects.toThrow(
+    `events.1.jsonl: expected a newline at byte ${newlineAt}; found byte value 74.`,
+  )
+  expect(run.store.events().slice(2)).toEqual(stepsUpTo(1))
 })
 
 test.each([

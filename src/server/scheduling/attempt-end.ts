@@ -46,7 +46,7 @@ export async function release(log: OwnLog, fault: string | null): Promise<void> 
   if (!log.isReleased()) {
     await log.append({ type: 'released', toAttempt: log.run.attempt, devices: log.run.deviceNames, fault })
   }
-  await putUpFence(log)
+  await putUpFence(log.directory, { attempt: log.run.attempt, seq: log.lastSeq() })
 }
 
 /** What the trainer left of a last line that it did not finish. It was never an event; that it is missing is one. */

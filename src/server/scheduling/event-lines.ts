@@ -1,5 +1,6 @@
 // Reads an append-only file of JSON lines from a byte offset: whole lines only, however the writer's writes were cut.
 import { open } from 'node:fs/promises'
+import { lineEndBytes } from '../../shared/event-line.ts'
 import { nullWhereAbsent } from '../durable-files.ts'
 
 export interface EventLine {
@@ -9,6 +10,16 @@ export interface EventLine {
   end: number
 }
 
+export interface EventLines {
+  lines: EventLine[]
+  /** What is there of the line behind them, up to where was read. */
+  rest: Buffer
+  /** The end of the line before them, without its newline: enough to tell whether that has a checksum. */
+  before: Buffer
+  /** The file ends before the offset. */
+  isShort: boolean
+}
+
 const newline = 0x0a
 
 /**
@@ -16,26 +27,35 @@ const newline = 0x0a
  * without its newline is still being written, or was torn when its writer died; it is left for later. A file that is
  * absent holds none.
  */
-export async function readEventLines(file: string, offset: number, limitBytes: number): Promise<EventLine[]> {
-  const bytes = await readBytes(file, offset, limitBytes)
+export async function readEventLines(file: string, offset: number, limitBytes: number): Promise<EventLines> {
+  const lead = Math.min(offset, lineEndBytes)
+  const bytes = await readBytes(file, { from: offset - lead, lead, limitBytes })
   const lines: EventLine[] = []
-  let start = 0
-  for (let end = bytes.indexOf(newline); end !== -1; end = bytes.indexOf(newline, start)) {
-    lines.push({ bytes: bytes.subarray(start, end), end: offset + end + 1 })
+  let start = lead
+  for (let end = bytes.indexOf(newline, start); end !== -1; end = bytes.indexOf(newline, start)) {
+    lines.push({ bytes: bytes.subarray(start, end), end: offset - lead + end + 1 })
     start = end + 1
   }
-  return lines
+  const before = bytes.subarray(0, Math.max(0, lead - 1))
+  return { lines, rest: bytes.subarray(start), before, isShort: bytes.length < lead }
 }
 
-async function readBytes(file: string, offset: number, limitBytes: number): Promise<Buffer> {
+/** What the line is told by that comes first goes before what is asked for. */
+interface Piece {
+  from: number
+  lead: number
+  limitBytes: number
+}
+
+async function readBytes(file: string, { from, lead, limitBytes }: Piece): Promise<Buffer> {
   const handle = await open(file, 'r').catch(nullWhereAbsent)
   if (handle === null) return Buffer.alloc(0)
   try {
-    for (let size = limitBytes; ; size *= 2) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, offset)
+    for (let size = lead + limitBytes; ; size *= 2) {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, from)
       const bytes = buffer.subarray(0, bytesRead)
       // A line longer than the buffer: read again with twice the room.
-      if (bytesRead < size || bytes.includes(newline)) return bytes
+      if (bytesRead < size || bytes.includes(newline, lead)) return bytes
     }
   } finally {
     await handle.close()

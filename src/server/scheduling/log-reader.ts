@@ -1,9 +1,8 @@
 // Reads the events of a run's files from a position on: each parsed and held to be the next one, and placed, so that whoever
 // stores it can say up to where it has read.
 import { existsSync } from 'node:fs'
-import { basename } from 'node:path'
 import { TrainqlError } from '../../shared/errors.ts'
-import { findLineDamage } from '../../shared/event-line.ts'
+import { findLineDamage, hasChecksum } from '../../shared/event-line.ts'
 import {
   parseServerEvent,
   parseTrainerEvent,
@@ -13,7 +12,8 @@ import {
 } from '../../shared/events.ts'
 import { hasLinkType, isPartLink, type PartLink, parsePartLink } from '../../shared/log-part.ts'
 import { eventsFile } from '../../shared/run-directory.ts'
-import { countTornBytes, type EventLine, readEventLines } from './event-lines.ts'
+import { countTornBytes, type EventLine, type EventLines, readEventLines } from './event-lines.ts'
+import { invalidFile } from './invalid-directory.ts'
 import { serverEventsFile } from './run-files.ts'
 
 /** Up to where a log has been read: its last event, and the byte behind that one's newline in the part that holds it. */
@@ -48,6 +48,9 @@ const batchBytes = 256 * 1024
 
 const serverAttempt = 0
 
+const trainersFix = 'Start the run again; look into its log.txt for what wrote this line, and for faults of its disk.'
+const serversFix = 'Resume the run: it goes on from its latest checkpoint. Look for faults of the disk that holds it.'
+
 /** The next events of an attempt, from whatever part has them. */
 export async function readTrainerEvents(
   { runId, directory }: RunFolder,
@@ -56,14 +59,15 @@ export async function readTrainerEvents(
 ): Promise<Reading<TrainerEvent>> {
   for (let { part, offset } = from; ; part += 1, offset = 0) {
     const file = eventsFile(directory, attempt, part)
-    const source = { file, runId, attempt, part, parse: parseTrainerEvent }
+    const source = { file, runId, attempt, part, parse: parseTrainerEvent, fix: trainersFix }
     const lines = await readEventLines(file, offset, batchBytes)
     const { isSealed, ...reading } = readPart(source, lines, { seq: from.seq, offset })
     if (reading.invalid !== null || reading.events.length > 0) return reading
     const next = eventsFile(directory, attempt, part + 1)
     const missing = isSealed ? !existsSync(next) && next : existsSync(next) && !existsSync(file) && file
     if (missing !== false) {
-      return { events: [], invalid: invalid({ file: missing }, 'expected this part of the log; found none.') }
+      const invalid = invalidFile(missing, 'expected this part of the log; found none.', trainersFix)
+      return { events: [], invalid }
     }
     if (!isSealed) return reading
   }
@@ -76,7 +80,12 @@ export async function readServerEvents(
 ): Promise<Reading<ServerEvent>> {
   const file = serverEventsFile(directory)
   const lines = await readEventLines(file, from.offset, batchBytes)
-  return readPart({ file, runId, attempt: serverAttempt, part: 1, parse: parseServerEvent }, lines, from)
+  if (lines.isShort) {
+    const what = `expected the ${from.offset} bytes that were taken over; found fewer.`
+    return { events: [], invalid: invalidFile(file, what, serversFix) }
+  }
+  const source = { file, runId, attempt: serverAttempt, part: 1, parse: parseServerEvent, fix: serversFix }
+  return readPart(source, lines, from)
 }
 
 /** What the parts of an attempt's log hold of lines that are not whole. */
@@ -95,6 +104,8 @@ interface LogFile<E extends RunEvent> {
   part: number
   /** @throws TrainqlError `INVALID_INPUT` */
   parse: (input: unknown) => E
+  /** What to do where it holds what is none of its events. */
+  fix: string
 }
 
 interface PartReading<E extends RunEvent> extends Reading<E> {
@@ -104,13 +115,17 @@ interface PartReading<E extends RunEvent> extends Reading<E> {
 
 function readPart<E extends RunEvent>(
   source: LogFile<E>,
-  lines: readonly EventLine[],
+  { lines, rest, before }: EventLines,
   { seq, offset }: Omit<LogCursor, 'part'>,
 ): PartReading<E> {
   const events: PlacedEvent<E>[] = []
   let last = seq
+  let isChecked = hasChecksum(before)
   const end = (invalid: TrainqlError | null, isSealed = false): PartReading<E> => ({ events, invalid, isSealed })
   for (const [index, line] of lines.entries()) {
+    const damage = findDamage(line, isChecked)
+    if (damage !== null) return end(invalid(source, damage))
+    isChecked ||= hasChecksum(line.bytes)
     const record = parseLine(line, source)
     if (record instanceof TrainqlError) return end(record)
     const isFirst = source.part > 1 && offset === 0 && index === 0
@@ -131,25 +146,38 @@ function readPart<E extends RunEvent>(
     last = record.seq
     events.push({ event: record, part: source.part, end: line.end })
   }
-  return end(null)
+  const newlineDamage = findNewlineDamage(rest, lines.at(-1)?.end ?? offset)
+  return end(newlineDamage === null ? null : invalid(source, newlineDamage))
 }
+
+/** @param isChecked a line before it has a checksum: then its writer gives every line one */
+function findDamage({ bytes, end }: EventLine, isChecked: boolean): string | null {
+  const place = `the line at byte ${end - 1 - bytes.length}`
+  const damage = findLineDamage(bytes)
+  if (damage !== null) return `expected ${place} to have the checksum ${damage.expected}; found ${damage.found}.`
+  if (!isChecked || hasChecksum(bytes)) return null
+  return `expected ${place} to have a checksum, as those before it have; found ${excerpt(bytes)}.`
+}
+
+/** A line is written with its newline, so a byte behind a whole line was one: a crash leaves no other. */
+function findNewlineDamage(rest: Buffer, start: number): string | null {
+  const line = rest.subarray(0, -1)
+  if (!hasChecksum(line) || findLineDamage(line) !== null) return null
+  return `expected a newline at byte ${start + line.length}; found byte value ${rest.at(-1) ?? 0}.`
+}
+
+const excerpt = (bytes: Buffer): string => JSON.stringify(bytes.toString().slice(0, 80))
 
 function parseLine<E extends RunEvent>({ bytes, end }: EventLine, source: LogFile<E>): E | PartLink | TrainqlError {
   const { parse, runId, attempt } = source
-  const damage = findLineDamage(bytes)
-  if (damage !== null) {
-    const { expected, found } = damage
-    const place = `the line at byte ${end - 1 - bytes.length}`
-    return invalid(source, `expected ${place} to have the checksum ${expected}; found ${found}.`)
-  }
   let record: E | PartLink
   try {
     const object: unknown = JSON.parse(bytes.toString())
     record = hasLinkType(object) ? parsePartLink(object) : parse(object)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    const found = JSON.stringify(bytes.toString().slice(0, 80))
-    return invalid(source, `expected an event in the line that ends at byte ${end}; found ${found} (${why}).`)
+    const place = `the line at byte ${end - 1 - bytes.length}`
+    return invalid(source, `expected an event in ${place}; found ${excerpt(bytes)} (${why}).`)
   }
   if (record.run !== runId) {
     return invalid(source, `expected an event of run ${runId}; found one of run ${record.run}.`)
@@ -160,7 +188,6 @@ function parseLine<E extends RunEvent>({ bytes, end }: EventLine, source: LogFil
   return record
 }
 
-function invalid({ file }: { file: string }, what: string): TrainqlError {
-  const fix = 'Start the run again; look into its log.txt for what wrote this line, and for faults of its disk.'
-  return new TrainqlError({ code: 'RUN_DIRECTORY_INVALID', message: `${basename(file)}: ${what}`, fix })
+function invalid({ file, fix }: Pick<LogFile<RunEvent>, 'file' | 'fix'>, what: string): TrainqlError {
+  return invalidFile(file, what, fix)
 }

@@ -13,11 +13,13 @@ import type { RunRecord } from '../runs/run.record.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import type { Attempts } from './attempts.ts'
 import type { Estimates } from './estimates.ts'
+import { failedBy } from './damaged-log.ts'
 import type { Grant, HoldingRun, QueuedRun, QueueSituation, Waiting } from './lease-plan.ts'
 import { planLeases } from './plan-leases.ts'
 import type { QueuePlace } from './queue-order.ts'
 import { createRetryWaits } from './retry-waits.ts'
-import { findFreeAttempt, writeAttempt } from './run-files.ts'
+import { findInvalid } from './invalid-directory.ts'
+import { findFreeAttempt, readSpec, writeAttempt } from './run-files.ts'
 import type { OwnLog } from './run-log.ts'
 import type { RunLogs } from './run-logs.ts'
 
@@ -170,6 +172,13 @@ export function createQueue(deps: QueueDeps): Queue {
     const { runId, directory, run } = own
     // It may have been canceled or paused since the plan was made.
     if (run.state !== 'QUEUED') return
+    const invalid = await findInvalid(() => readSpec(directory))
+    if (invalid !== null) {
+      await own.append(failedBy(invalid, run))
+      // What it was to have is another's.
+      void schedule()
+      return
+    }
     const attempt = findFreeAttempt(directory, run.attempt)
     await writeAttempt(directory, {
       formatVersion: 1,

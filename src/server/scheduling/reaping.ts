@@ -1,8 +1,9 @@
 // Ends trainers that nobody owns: their attempt is over, or no run knows of it. They are found by the locks in run
 // directories alone, and by what tells a process from every other one: pid, start time and domain.
-import { readdir } from 'node:fs/promises'
-import { findLockAttempt } from '../../shared/run-directory.ts'
-import { nullWhereAbsent } from '../durable-files.ts'
+import { existsSync } from 'node:fs'
+import { fenceFile } from '../../shared/run-directory.ts'
+import { isInvalidDirectory } from './invalid-directory.ts'
+import { listLockedAttempts } from './run-files.ts'
 import type { Launcher } from './trainer-process.ts'
 
 /** From SIGKILL until a process that is still there is left to itself: stuck in a driver, most likely. */
@@ -20,7 +21,11 @@ export async function reapTrainers(launcher: Launcher, directory: string, owned:
 }
 
 async function reap(launcher: Launcher, directory: string, attempt: number): Promise<boolean> {
-  const holder = await launcher.findHolder(directory, attempt)
+  const holder = await launcher.findHolder(directory, attempt).catch((error: unknown) => {
+    // Nobody can tell who that is; but it leaves by itself.
+    if (isInvalidDirectory(error) && existsSync(fenceFile(directory, attempt))) return null
+    throw error
+  })
   if (holder === null) return false
   try {
     if (holder.isGone() || !holder.signal('SIGKILL')) return false
@@ -29,11 +34,6 @@ async function reap(launcher: Launcher, directory: string, attempt: number): Pro
   } finally {
     holder.unwatch()
   }
-}
-
-async function listLockedAttempts(directory: string): Promise<number[]> {
-  const names = (await readdir(directory).catch(nullWhereAbsent)) ?? []
-  return names.flatMap((name) => findLockAttempt(name) ?? []).sort((a, b) => a - b)
 }
 
 async function within(ms: number, ended: Promise<unknown>): Promise<void> {

@@ -3,20 +3,22 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { existsSync } from 'node:fs'
-import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
+import type { TrainqlError } from '../../shared/errors.ts'
 import { exitFile, specFile } from '../../shared/run-directory.ts'
-import { holdingRunStates, isTerminal, liveRunStates, type RunState } from '../../shared/run-state.ts'
+import { holdingRunStates, isHolding, isTerminal, liveRunStates, type RunState } from '../../shared/run-state.ts'
 import { DatabaseUnavailable } from '../database/outage.ts'
 import { nullWhereAbsent } from '../durable-files.ts'
 import { createLimit } from '../limit.ts'
 import type { Log } from '../log.ts'
 import { findSortableIdTime } from '../../shared/sortable-id.ts'
 import type { RunStore } from '../runs/run.store.ts'
-import { type AttemptEndDeps, endAttempt } from './attempt-end.ts'
+import { type AttemptEndDeps, endAttempt, release } from './attempt-end.ts'
+import { failedBy } from './damaged-log.ts'
 import { resumeDrained } from './drain.ts'
+import { findInvalid, isInvalidDirectory } from './invalid-directory.ts'
 import { reapTrainers } from './reaping.ts'
 import { listRunDirectories, readSpec, serverEventsFile } from './run-files.ts'
-import type { RunLog } from './run-log.ts'
+import type { OwnLog, RunLog } from './run-log.ts'
 import type { Scheduler } from './scheduler.ts'
 import type { Launcher } from './trainer-process.ts'
 
@@ -40,6 +42,8 @@ export interface Recovery {
   requeued: string[]
   /** They wait as before. */
   queued: string[]
+  /** Their directories hold what nobody writes there, and they have ended. */
+  damaged: string[]
   /** Of trainers that nobody owned: `<run>/<attempt>`. */
   reaped: string[]
 }
@@ -51,23 +55,29 @@ const looksAtOnce = 64
 
 /** Called once, before the first request. Runs in order of age, so that leases fall to those that took them first. */
 export async function recoverRuns(deps: RecoveryDeps): Promise<Recovery> {
-  const { store, scheduler, log } = deps
-  const recovery: Recovery = { readopted: [], launched: [], ended: [], requeued: [], queued: [], reaped: [] }
+  const recovery: Recovery = {
+    ...{ readopted: [], launched: [], ended: [], requeued: [], queued: [], damaged: [], reaped: [] },
+  }
+  // Nobody is given what a trainer that is yet to be reaped has.
+  await deps.scheduler.queue.between(() => recoverInto(recovery, deps))
+  return recovery
+}
+
+async function recoverInto(recovery: Recovery, deps: RecoveryDeps): Promise<void> {
+  const { store, log } = deps
   const strangers = await readUnknownDirectories(deps)
   const live = await listLive(deps)
   await takeUp(deps, live, async (runLog) => {
     const fate = await recoverRun(deps, runLog)
     if (fate !== null) recovery[fate].push(runLog.runId)
   })
-  recovery.reaped.push(...(await reapUnowned(deps, [...strangers, ...live])))
+  recovery.reaped.push(...(await reapUnowned(deps, [...strangers, ...live, ...recovery.damaged])))
   for (const device of await store.deleteStaleLeases()) {
     log.warn(`The device ${device} was held for an attempt that is over; it is free again.`)
   }
   // The server may have died between a trainer and what its death said of the device.
   await deps.quarantine.look(null)
   tell(log, recovery)
-  await scheduler.queue.schedule()
-  return recovery
 }
 
 /**
@@ -100,7 +110,7 @@ async function takeUp(
 ): Promise<void> {
   const { store, scheduler, log, runsDirectory } = deps
   for (const id of [...new Set([...live, ...(await listUnread(deps))])].sort()) {
-    if (!existsSync(specFile(join(runsDirectory, id)))) {
+    if (!existsSync(join(runsDirectory, id))) {
       log.warn(`The directory of run ${id} is gone, and with it the run.`)
       await store.delete(id)
       scheduler.runLogs.drop(id)
@@ -115,13 +125,14 @@ async function takeUp(
   }
 }
 
-function tell(log: Log, { readopted, launched, ended, requeued, queued, reaped }: Recovery): void {
+function tell(log: Log, { readopted, launched, ended, requeued, queued, damaged, reaped }: Recovery): void {
   const parts: [string[], string][] = [
     [readopted, 're-adopted'],
     [launched, 'launched'],
     [ended, 'ended meanwhile'],
     [requeued, 'requeued'],
     [queued, 'queued'],
+    [damaged, 'damaged'],
     [reaped, 'reaped'],
   ]
   if (parts.every(([ids]) => ids.length === 0)) return
@@ -140,9 +151,7 @@ async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDep
     if (known.has(name)) continue
     const directory = join(runsDirectory, name)
     try {
-      const spec = await readSpec(directory)
-      if (spec.runId !== name) throw new Error(`its spec.json names the run ${spec.runId}`)
-      await store.insert(spec, findSortableIdTime(name) ?? (await stat(specFile(directory))).mtime)
+      await store.insert(await readSpec(directory), findSortableIdTime(name) ?? (await stat(specFile(directory))).mtime)
     } catch (error) {
       log.error(`${directory} is no run directory that can be read; it is left as it is.`, error)
       unreadable.push(name)
@@ -195,9 +204,21 @@ async function reapUnowned(deps: RecoveryDeps, directories: readonly string[]): 
 
 /** Null: nothing was to be done. */
 async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<Fate | null> {
+  try {
+    return await carryOn(deps, runLog)
+  } catch (error) {
+    if (!isInvalidDirectory(error)) throw error
+    deps.log.error(`Run ${runLog.runId} cannot be taken up again, and ended.`, error)
+    await runLog.exclusively((own) => endInvalid(own, error))
+    return 'damaged'
+  }
+}
+
+async function carryOn(deps: RecoveryDeps, runLog: RunLog): Promise<Fate | null> {
   const { runId, directory } = runLog
   const { attempts } = deps.scheduler
   const invalid = await takeOver(runLog)
+  if (runLog.damage() !== null) return 'damaged'
   const { state, attempt } = runLog.run
   if (isTerminal(state)) return null
   if (state === 'QUEUED' || state === 'PAUSED') {
@@ -227,6 +248,14 @@ async function recoverRun(deps: RecoveryDeps, runLog: RunLog): Promise<Fate | nu
   return runLog.run.state === 'QUEUED' ? 'requeued' : 'ended'
 }
 
+/** What is known of it does not suffice to go on. */
+async function endInvalid(own: OwnLog, invalid: TrainqlError): Promise<void> {
+  const { state } = own.run
+  if (isTerminal(state)) return
+  if (isHolding(state)) await release(own, null)
+  await own.append(failedBy(invalid, own.run))
+}
+
 /** Of a trainer that is gone. */
 async function endAttemptOf(deps: RecoveryDeps, runLog: RunLog, known: TrainqlError | null): Promise<void> {
   // It may have written on until it went.
@@ -239,12 +268,6 @@ async function endAttemptOf(deps: RecoveryDeps, runLog: RunLog, known: TrainqlEr
 }
 
 /** Takes over what the files hold; an error where they hold what no trainer writes. */
-async function takeOver(runLog: RunLog): Promise<TrainqlError | null> {
-  try {
-    await runLog.takeOver()
-    return null
-  } catch (error) {
-    if (isTrainqlError(error) && error.code === 'RUN_DIRECTORY_INVALID') return error
-    throw error
-  }
+function takeOver(runLog: RunLog): Promise<TrainqlError | null> {
+  return findInvalid(() => runLog.takeOver())
 }

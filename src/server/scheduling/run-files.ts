@@ -2,13 +2,22 @@
 // the disk before it counts.
 import { constants, existsSync } from 'node:fs'
 import { copyFile, link, mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { TrainqlError } from '../../shared/errors.ts'
 import { eventLine } from '../../shared/event-line.ts'
 import type { ServerEvent } from '../../shared/events.ts'
 import { type Attempt, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
-import { attemptFile, initialFolder, lockFile, specFile } from '../../shared/run-directory.ts'
-import { replaceDurably, syncPath, writeDurably } from '../durable-files.ts'
+import {
+  attemptFile,
+  findLockAttempt,
+  initialFolder,
+  lockFile,
+  type LockRecord,
+  parseLockRecord,
+  specFile,
+} from '../../shared/run-directory.ts'
+import { nullWhereAbsent, replaceDurably, syncPath, writeDurably } from '../durable-files.ts'
+import { invalidFile } from './invalid-directory.ts'
 
 export const serverEventsFile = (directory: string): string => join(directory, 'events.server.jsonl')
 export const trainerOutputFile = (directory: string): string => join(directory, 'log.txt')
@@ -48,14 +57,17 @@ export async function createRunDirectory(directory: string, { spec, queued, init
 async function keep(checkpoint: string, folder: string): Promise<void> {
   await mkdir(folder)
   for (const name of await readdir(checkpoint)) {
-    const [from, to] = [join(checkpoint, name), join(folder, name)]
-    await link(from, to).catch(async (error: unknown) => {
-      if (!linkless.has((error as NodeJS.ErrnoException).code ?? '')) throw error
-      await copyFile(from, to)
-      await syncPath(to)
-    })
+    await linkOrCopy(join(checkpoint, name), join(folder, name))
   }
   await syncPath(folder)
+}
+
+async function linkOrCopy(from: string, to: string): Promise<void> {
+  await link(from, to).catch(async (error: unknown) => {
+    if (!linkless.has((error as NodeJS.ErrnoException).code ?? '')) throw error
+    await copyFile(from, to)
+    await syncPath(to)
+  })
 }
 
 function goneMeanwhile(error: unknown): never {
@@ -83,9 +95,54 @@ export async function listRunDirectories(runsDirectory: string): Promise<string[
   return folders.filter((name) => !name.startsWith('.')).sort()
 }
 
-/** @throws TrainqlError `INVALID_INPUT` where the file is no run spec. */
+/** @throws TrainqlError `RUN_DIRECTORY_INVALID` where it holds no spec of its run. */
 export async function readSpec(directory: string): Promise<RunSpec> {
-  return parseRunSpec(JSON.parse(await readFile(specFile(directory), 'utf8')))
+  const runId = basename(directory)
+  const spec = await readJson(specFile(directory), {
+    parse: parseRunSpec,
+    expected: `the spec of run ${runId}`,
+    fix: 'Fork the run: the database knows what was asked for. Look for faults of the disk that holds it.',
+  })
+  if (spec?.runId === runId) return spec
+  const found = spec === null ? 'no file' : `that of run ${spec.runId}`
+  throw invalidFile(specFile(directory), `expected the spec of run ${runId}; found ${found}.`, 'Fork the run.')
+}
+
+/**
+ * Who holds, or held, an attempt; null where nobody ever did.
+ * @throws TrainqlError `RUN_DIRECTORY_INVALID`
+ */
+export function readLock(directory: string, attempt: number): Promise<LockRecord | null> {
+  return readJson(lockFile(directory, attempt), {
+    parse: parseLockRecord,
+    expected: 'the process that holds the attempt',
+    fix: 'End its trainer, should one run, then resume the run. Look for faults of the disk that holds it.',
+  })
+}
+
+interface JsonFile<T> {
+  parse: (input: unknown) => T
+  expected: string
+  fix: string
+}
+
+/** Null where it is absent. */
+async function readJson<T>(file: string, { parse, expected, fix }: JsonFile<T>): Promise<T | null> {
+  const text = await readFile(file, 'utf8').catch(nullWhereAbsent)
+  if (text === null) return null
+  try {
+    return parse(JSON.parse(text))
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    const found = JSON.stringify(text.slice(0, 80))
+    throw invalidFile(file, `expected ${expected}; found ${found} (${why}).`, fix)
+  }
+}
+
+/** Attempts that somebody holds, or held. */
+export async function listLockedAttempts(directory: string): Promise<number[]> {
+  const names = (await readdir(directory).catch(nullWhereAbsent)) ?? []
+  return names.flatMap((name) => findLockAttempt(name) ?? []).sort((a, b) => a - b)
 }
 
 /**
@@ -122,4 +179,36 @@ export async function appendServerEvent(directory: string, event: ServerEvent, o
   } finally {
     await file.close()
   }
+}
+
+/** A name beside the server's events that no damaged file has yet. */
+export function nameForDamaged(directory: string): string {
+  for (let number = 1; ; number += 1) {
+    const name = `${basename(serverEventsFile(directory))}.damaged-${number}`
+    if (!existsSync(join(directory, name))) return name
+  }
+}
+
+export interface Amendment {
+  /** Up to there the lines are whole. */
+  offset: number
+  /** The events that go on behind them. */
+  events: readonly ServerEvent[]
+  /** Name under which the damaged file is kept. */
+  keptAs: string
+}
+
+/**
+ * Puts another file in the place of the server's damaged one, which is kept. It appears whole: after a crash in between there
+ * is the damaged file in its place, and perhaps under its other name too.
+ * @returns the byte at which the events begin
+ */
+export async function amendServerEvents(directory: string, { offset, events, keptAs }: Amendment): Promise<number> {
+  const file = serverEventsFile(directory)
+  const damaged = await readFile(file).catch(nullWhereAbsent)
+  if (damaged !== null) await linkOrCopy(file, join(directory, keptAs))
+  const readable = damaged?.subarray(0, offset) ?? Buffer.alloc(0)
+  const whole = readable.subarray(0, readable.lastIndexOf('\n') + 1)
+  await replaceDurably(file, Buffer.concat([whole, ...events.map((event) => Buffer.from(eventLine(event)))]))
+  return whole.length
 }

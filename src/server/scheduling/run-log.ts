@@ -13,8 +13,10 @@ import type { RetryPolicy } from '../../shared/run-spec.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
 import { type ProjectedBatch, projectEvents, type RunProjection } from '../runs/run.projection.ts'
 import type { RunStore } from '../runs/run.store.ts'
+import { type DamageListener, type LogDamage, verdictOn } from './damaged-log.ts'
+import { putUpFences } from './fence.ts'
 import { type LogCursor, type PlacedEvent, type RunFolder, readServerEvents, readTrainerEvents } from './log-reader.ts'
-import { appendServerEvent } from './run-files.ts'
+import { amendServerEvents, appendServerEvent, nameForDamaged } from './run-files.ts'
 
 export interface RunLog {
   readonly runId: string
@@ -29,6 +31,8 @@ export interface RunLog {
   lastSeq(): number
   /** That event, where it was taken over since the log was opened. */
   lastHeard(): TrainerEvent | null
+  /** The server's own file was found damaged since the log was opened: it has been amended, and the run has ended. */
+  damage(): LogDamage | null
   /**
    * Stores everything the files hold.
    * @throws TrainqlError `RUN_DIRECTORY_INVALID` where they hold what no trainer writes; what came before it is stored.
@@ -37,6 +41,7 @@ export interface RunLog {
   /**
    * Writes an event of the server's to the disk, behind everything stored so far, and stores it. Where the database
    * declines, the event counts all the same: it is in the file, and is stored before anything else happens to the run.
+   * @throws TrainqlError `RUN_DIRECTORY_INVALID` where the file comes to be damaged meanwhile: the run has ended
    */
   append(event: Unidentified<ServerEvent>): Promise<void>
   /**
@@ -59,17 +64,19 @@ export interface RunLogDeps {
   store: LogStore
   feed: RunFeed
   now: () => Date
+  onDamage?: DamageListener
 }
 
 const serverAttempt = 0
 const start: LogCursor = { seq: 0, part: 1, offset: 0 }
 
 /** Opens the log of a run that has a row, at the position its rows were last taken over to. */
-export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFolder): Promise<RunLog> {
+export async function openRunLog({ store, feed, now, onDamage }: RunLogDeps, folder: RunFolder): Promise<RunLog> {
   const { runId, directory } = folder
   let stored = await readStored(store, runId)
   const { retry } = stored
   let lastHeard: TrainerEvent | null = null
+  let damage: LogDamage | null = null
   /** The server's file may hold events that are not stored. */
   let ownUnstored = true
   /** A batch of which the database has not said that it is stored. */
@@ -135,9 +142,13 @@ export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFo
     return null
   }
 
-  /** Stores the server's events that are in its file, with what comes before them: they count, so they come first. */
-  async function storeOwn(): Promise<void> {
+  /**
+   * Stores the server's events that are in its file, with what comes before them: they count, so they come first.
+   * @returns where it found the file to be damaged; by then the run has ended
+   */
+  async function storeOwn(): Promise<LogDamage | null> {
     await settle()
+    let found: LogDamage | null = null
     while (ownUnstored) {
       const { events, invalid } = await readServerEvents(folder, cursorOf(serverAttempt))
       for (const own of events) {
@@ -146,9 +157,33 @@ export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFo
         await storeTrainers(own.event.behind)
         await storeBatch([own])
       }
-      if (invalid !== null) throw invalid
-      ownUnstored = events.length > 0
+      ownUnstored = events.length > 0 || invalid !== null
+      if (invalid === null) continue
+      // A disk that damages what is written anew.
+      if (found !== null) throw invalid
+      found = damage = await endAt(invalid)
     }
+    if (found !== null) onDamage?.ended(runId, found)
+    return found
+  }
+
+  /** The server's file breaks off behind what is stored. In its place comes one that goes on with the end of the run. */
+  async function endAt(error: TrainqlError): Promise<LogDamage> {
+    await onDamage?.endTrainer(runId, error)
+    // It may have written on until it went.
+    await storeTrainers({ attempt: stored.run.attempt, seq: Infinity })
+    const ending = { error, keptAs: nameForDamaged(directory) }
+    const { seq, offset } = cursorOf(serverAttempt)
+    const events = verdictOn(stored.run, isReleased(), ending).map((event, index) => identified(event, seq + 1 + index))
+    const wholeBytes = await amendServerEvents(directory, { offset, events, keptAs: ending.keptAs })
+    stored.positions.set(serverAttempt, { seq, part: 1, offset: wholeBytes })
+    await putUpFences(directory, { attempt: stored.run.attempt, seq: lastSeq() })
+    return ending
+  }
+
+  function identified(event: Unidentified<ServerEvent>, seq: number): ServerEvent {
+    const behind = { attempt: stored.run.attempt, seq: lastSeq() }
+    return parseServerEvent({ run: runId, attempt: serverAttempt, seq, at: now().toISOString(), behind, ...event })
   }
 
   async function takeOver(): Promise<void> {
@@ -158,13 +193,17 @@ export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFo
   }
 
   async function append(event: Unidentified<ServerEvent>): Promise<void> {
-    await storeOwn()
+    await storeUndamaged()
     const { seq, offset } = cursorOf(serverAttempt)
-    const behind = { attempt: stored.run.attempt, seq: lastSeq() }
-    const identity = { run: runId, attempt: serverAttempt, seq: seq + 1, at: now().toISOString(), behind }
     ownUnstored = true
-    await appendServerEvent(directory, parseServerEvent({ ...identity, ...event }), offset)
-    await storeOwn()
+    await appendServerEvent(directory, identified(event, seq + 1), offset)
+    await storeUndamaged()
+  }
+
+  /** For whoever acts on a run that has not ended. */
+  async function storeUndamaged(): Promise<void> {
+    const found = await storeOwn()
+    if (found !== null) throw found.error
   }
 
   function exclusively<T>(action: (log: OwnLog) => Promise<T>): Promise<T> {
@@ -195,6 +234,7 @@ export async function openRunLog({ store, feed, now }: RunLogDeps, folder: RunFo
     isReleased,
     lastSeq,
     lastHeard: () => (lastHeard?.attempt === stored.run.attempt ? lastHeard : null),
+    damage: () => damage,
     get run() {
       return stored.run
     },

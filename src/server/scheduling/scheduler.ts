@@ -15,6 +15,7 @@ import type { RunStore } from '../runs/run.store.ts'
 import type { AttemptEndDeps } from './attempt-end.ts'
 import { type Attempts, createAttempts } from './attempts.ts'
 import type { Estimates } from './estimates.ts'
+import type { DamageListener } from './damaged-log.ts'
 import { drain, resumeDrained } from './drain.ts'
 import { createQueue, type Queue } from './queue.ts'
 import { createRunControl } from './run-control.ts'
@@ -68,10 +69,20 @@ export interface Scheduler extends RunCarrier {
 const closeGraceMs = 8_000
 
 export function createScheduler(deps: SchedulerDeps): Scheduler {
-  const { store, feed, home, runsDirectory, cancelGraceMs: graceMs, now } = deps
+  const { store, feed, home, runsDirectory, cancelGraceMs: graceMs, log, now } = deps
   const directoryOf = (runId: string): string => join(runsDirectory, runId)
+  const onDamage: DamageListener = {
+    endTrainer: (runId, why) => attempts.giveUp(runId, why),
+    ended(runId, { error, keptAs }) {
+      log.error(
+        `The log of run ${runId} is damaged, and the run ended there; the damaged file is kept as ${keptAs}.`,
+        error,
+      )
+      void queue.schedule()
+    },
+  }
   const runLogs = createRunLogs(
-    (runId) => openRunLog({ store, feed, now }, { runId, directory: directoryOf(runId) }),
+    (runId) => openRunLog({ store, feed, now, onDamage }, { runId, directory: directoryOf(runId) }),
     (runId) => feed.forget(runId),
   )
   const attempts = createAttempts({

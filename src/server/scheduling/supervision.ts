@@ -1,9 +1,10 @@
 // Looks after one attempt while its trainer runs: takes its events over, has it leave when asked, and sees it end.
-import { isTrainqlError, type TrainqlError } from '../../shared/errors.ts'
+import type { TrainqlError } from '../../shared/errors.ts'
 import { findEventsFileParts } from '../../shared/run-directory.ts'
 import { outlast } from '../database/outage.ts'
 import type { Log } from '../log.ts'
 import { followFiles } from './follow-file.ts'
+import { findInvalid } from './invalid-directory.ts'
 import type { RunLog } from './run-log.ts'
 import type { TrainerExit, TrainerProcess } from './trainer-process.ts'
 import { type Vitality, type VitalityLimits, watchVitality } from './vitality.ts'
@@ -79,20 +80,18 @@ export function superviseAttempt(options: SupervisionOptions): Supervision {
 
   async function takeOver(): Promise<void> {
     if (invalid !== null) return
-    try {
-      await outlast(() => runLog.takeOver(), waiting.signal)
-      const heard = runLog.lastHeard()
-      if (heard === null || heard.seq === lastHeardSeq) return
-      lastHeardSeq = heard.seq
-      // What was read before may have been written long ago: it is no sign of life.
-      if (heard.seq !== readBefore) vitality.heard()
-      if (lastWords.has(heard.type)) killAfter(exitPatienceMs)
-    } catch (error) {
-      if (!isTrainqlError(error) || error.code !== 'RUN_DIRECTORY_INVALID') throw error
+    invalid = await findInvalid(() => outlast(() => runLog.takeOver(), waiting.signal))
+    if (invalid !== null) {
       // Nothing it writes can be believed any more.
-      invalid = error
       kill()
+      return
     }
+    const heard = runLog.lastHeard()
+    if (heard === null || heard.seq === lastHeardSeq) return
+    lastHeardSeq = heard.seq
+    // What was read before may have been written long ago: it is no sign of life.
+    if (heard.seq !== readBefore) vitality.heard()
+    if (lastWords.has(heard.type)) killAfter(exitPatienceMs)
   }
 
   async function giveUp(why: TrainqlError): Promise<void> {

@@ -1,13 +1,11 @@
 // The trainer's process as the server holds it: one it has started, or one it has found running after a restart.
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { entryCommand } from '../../shared/entry.ts'
 import { exitCodes } from '../../shared/exit-codes.ts'
 import { ownIdentity, type ProcessIdentity, processState } from '../../shared/process-identity.ts'
-import { exitFile, lockFile, parseLockRecord } from '../../shared/run-directory.ts'
-import { nullWhereAbsent } from '../durable-files.ts'
-import { trainerOutputFile } from './run-files.ts'
+import { exitFile } from '../../shared/run-directory.ts'
+import { readLock, trainerOutputFile } from './run-files.ts'
 
 export interface TrainerExit {
   code: number | null
@@ -30,7 +28,10 @@ export interface TrainerProcess {
 export interface Launcher {
   /** @throws Error where the process cannot be started */
   launch(directory: string, attempt: number): Promise<TrainerProcess>
-  /** The process that holds the attempt; null where none ever did. One that is gone counts: its `exited` is resolved. */
+  /**
+   * The process that holds the attempt; null where none ever did. One that is gone counts: its `exited` is resolved.
+   * @throws TrainqlError `RUN_DIRECTORY_INVALID` where its lock does not say which
+   */
   findHolder(directory: string, attempt: number): Promise<TrainerProcess | null>
 }
 
@@ -77,10 +78,8 @@ export function createLocalLauncher(entry: URL): Launcher {
 }
 
 async function findHolder(directory: string, attempt: number): Promise<TrainerProcess | null> {
-  const text = await readFile(lockFile(directory, attempt), 'utf8').catch(nullWhereAbsent)
-  if (text === null) return null
-  const holder = parseLockRecord(JSON.parse(text))
-  return watchProcess(holder, exitFile(directory, attempt))
+  const holder = await readLock(directory, attempt)
+  return holder === null ? null : watchProcess(holder, exitFile(directory, attempt))
 }
 
 /** Of a process on another host, or in another container, only its exit record tells that it has gone. */
