@@ -65,3 +65,9 @@ export async function rowsOrReason(names: readonly string[], work: () => Promise
     return names.map((name) => ({ name, status: 'failed', reason: error.message }))
   }
 }
+
+/** @throws BenchError where the text of an option is no whole number from 1 */
+export function wholeNumber(name: string, text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
+  throw new BenchError(`Expected a whole number for --${name}; got "${text}".`)
+}

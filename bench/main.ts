@@ -8,6 +8,7 @@ import { fanout } from './benches/fanout.ts'
 import { fuzz } from './benches/fuzz.ts'
 import { input } from './benches/input.ts'
 import { profile } from './benches/profile.ts'
+import { queries } from './benches/queries.ts'
 import { queue } from './benches/queue.ts'
 import { train } from './benches/train.ts'
 import { tune } from './benches/tune.ts'
@@ -16,7 +17,19 @@ import { markdown } from './markdown.ts'
 import { footnotes, heading, partTables, table } from './report.ts'
 import { readResult, saveResult, type Result } from './result.ts'
 
-const benches: readonly Bench[] = [train, profile, accuracy, input, checkpoint, fanout, queue, fuzz, chaos, tune]
+const benches: readonly Bench[] = [
+  train,
+  profile,
+  accuracy,
+  input,
+  checkpoint,
+  fanout,
+  queue,
+  queries,
+  fuzz,
+  chaos,
+  tune,
+]
 
 const settingNames = benches.flatMap(({ settings = {} }) => Object.keys(settings))
 const settingsUsage = benches.flatMap(({ name, settings = {} }) =>

@@ -1,6 +1,14 @@
 // `chaos`: a storm of faults over real processes, and whether an event, a device, a process or a bit is lost in it.
 import type { CreateRunInput } from '../../src/sdk/index.ts'
-import { BenchError, type Bench, type BenchOptions, type Detail, type Row, rowsOrReason } from '../bench.ts'
+import {
+  BenchError,
+  type Bench,
+  type BenchOptions,
+  type Detail,
+  type Row,
+  rowsOrReason,
+  wholeNumber,
+} from '../bench.ts'
 import type { StormAnswer } from '../chaos/answer.ts'
 import { type Invariant, invariants } from '../chaos/invariants.ts'
 import { launchStorm, type Launched } from '../chaos/launch.ts'
@@ -82,11 +90,6 @@ function parseKinds(only: string | undefined): FaultKind[] {
       throw new BenchError(`Expected kinds of faults, of ${faultKinds.join(', ')}; got "${name}".`)
     return kind
   })
-}
-
-function wholeNumber(name: string, text: string): number {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text)
-  throw new BenchError(`Expected a whole number for --${name}; got "${text}".`)
 }
 
 function rowsOf({ answer, evidence }: Launched, wanted: { faults: number; kinds: readonly FaultKind[] }): Row[] {

@@ -18,17 +18,18 @@ afterEach(async () => {
 test.each([
   {
     args: [],
-    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, queue, fuzz, chaos, tune.',
+    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, queue, queries, fuzz, chaos, tune.',
   },
   {
     args: ['nonesuch'],
-    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, queue, fuzz, chaos, tune.',
+    says: 'Expected one of the benches train, profile, accuracy, input, checkpoint, fanout, queue, queries, fuzz, chaos, tune.',
   },
   { args: ['train', '--rows', 'nonesuch'], says: 'No row of train matches "nonesuch".' },
   { args: ['train', '--rows', '('], says: '"(" is not a regular expression' },
   { args: ['train', '--rounds', '0'], says: 'Expected a whole number of rounds; got "0".' },
   { args: ['train', '--seed', '2'], says: 'train has no option --seed.' },
   { args: ['chaos', '--only', 'rain'], says: 'Expected kinds of faults, of server-kills, trainer-kills' },
+  { args: ['queries', '--runs', '0'], says: 'Expected a whole number for --runs; got "0".' },
   { args: ['chaos', '--faults', '0'], says: 'Expected a whole number for --faults; got "0".' },
   { args: ['train', '--fast'], says: "Unknown option '--fast'" },
   { args: ['--from', 'package.json'], says: 'package.json: expected a result that --out wrote' },
@@ -50,6 +51,13 @@ test.each(['train', 'profile'])(
   },
 )
 
+const queryRows = [
+  ...['fillSeconds', 'startSeconds', 'list-first-page', 'list-states', 'list-name', 'list-name-rare'],
+  ...['list-architecture', 'list-dataset', 'list-device', 'list-created', 'list-forked-from', 'list-combined'],
+  ...['list-deep-page', 'list-total', 'run-page', 'epochs', 'checkpoints', 'chart-longest-500', 'chart-longest-1000'],
+  ...['chart-longest-zoom', 'chart-small-1000', 'charts-of-a-page'],
+]
+
 test('lists its rows', async () => {
   const { code, stdout } = await bench(['--list'])
   expect(code).toBe(0)
@@ -68,6 +76,7 @@ test('lists its rows', async () => {
       ...['load-resnet152', 'save-resnet152', 'load-resnet152-folder', 'save-resnet152-folder'],
       ...['p99Ms-1run', 'p99Ms-20runs', 'subscribers', 'lostEvents'],
       'planMs-1000x64',
+      ...['embedded', 'postgres'].flatMap((kind) => queryRows.map((name) => `${kind}-${name}`)),
       'mutated-files',
       ...['faults', 'serverKills', 'eventsEqualLog', 'lostEvents', 'doubledEvents', 'leakedDevices', 'leakedProcesses'],
       ...['unfinishedRuns', 'damagedCheckpoints', 'notBitEqual', 'serverFailures'],

@@ -1,12 +1,13 @@
 // The database under the server: who may open it, how it is brought up to date, and a whole run on a PostgreSQL server.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { chown, mkdir, writeFile } from 'node:fs/promises'
+import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
 import { afterEach, beforeEach, expect, type TestContext, test } from 'vitest'
+import { findPostgres, type OwnPostgres, startOwnPostgres } from '../../bench/queries/postgres.ts'
 import { openDatabase } from '../../src/server/database/database.ts'
 import { homeLockFile, lockHome } from '../../src/server/database/home-lock.ts'
 import { type Migration, migrate, readMigrations } from '../../src/server/database/migrate.ts'
@@ -24,18 +25,14 @@ import {
 } from './server.ts'
 
 let home: string
-let postgres: ChildProcess | undefined
+let postgres: OwnPostgres | undefined
 
 beforeEach(async () => {
   home = await makeFolder()
 })
 afterEach(async () => {
-  if (postgres !== undefined) {
-    const exited = new Promise((resolve) => postgres?.once('exit', resolve))
-    postgres.kill('SIGINT')
-    await exited
-    postgres = undefined
-  }
+  await postgres?.stop()
+  postgres = undefined
   await removeFolder(home)
 })
 
@@ -154,59 +151,14 @@ test("migrations are applied once and entered in Prisma's ledger", async () => {
   await database.close()
 })
 
-/** Binaries of a PostgreSQL server, or why there are none to use. */
-function findPostgres(): { bin: string; user: { uid: number; gid: number } | null } | string {
-  const root = '/usr/lib/postgresql'
-  const version = existsSync(root) ? readdirSync(root).sort((a, b) => Number(b) - Number(a))[0] : undefined
-  if (version === undefined) return `no PostgreSQL server under ${root}`
-  const bin = join(root, version, 'bin')
-  if (!existsSync(join(bin, 'initdb'))) return `no initdb in ${bin}`
-  if (process.getuid?.() !== 0) return { bin, user: null }
-  try {
-    const id = (kind: string): number =>
-      Number(execFileSync('id', [kind, 'postgres'], { encoding: 'utf8', stdio: 'pipe' }))
-    return { bin, user: { uid: id('-u'), gid: id('-g') } }
-  } catch {
-    return 'PostgreSQL refuses to run as root, and there is no user postgres'
-  }
-}
-
 /** A PostgreSQL server of the test's own on a free port; the test is skipped where that cannot be. */
 async function startPostgres(context: TestContext): Promise<string> {
-  const found = findPostgres()
-  if (typeof found === 'string') return context.skip(found)
-  const { bin, user } = found
-  const folder = join(home, 'postgres')
-  await mkdir(folder, { mode: 0o700 })
+  const { programs, reason } = findPostgres()
+  if (programs === null) return context.skip(reason)
   // The folder above belongs to the test's user alone.
-  execFileSync('chmod', ['755', home])
-  if (user !== null) await chown(folder, user.uid, user.gid)
-  const as = { cwd: folder, env: { PATH: process.env['PATH'], LC_ALL: 'C' }, ...(user ?? {}) }
-  const init = ['-D', join(folder, 'data'), '-U', 'trainql', '-A', 'trust', '-E', 'UTF8', '--no-sync']
-  execFileSync(join(bin, 'initdb'), init, { ...as, stdio: 'pipe' })
-  const port = 20_000 + (process.pid % 20_000)
-  postgres = spawn(
-    join(bin, 'postgres'),
-    ['-D', join(folder, 'data'), '-k', folder, '-h', '127.0.0.1', '-p', String(port), '-c', 'fsync=off'],
-    { ...as, stdio: 'ignore' },
-  )
-  const url = `postgresql://trainql@127.0.0.1:${port}/postgres`
-  await expect
-    .poll(
-      async () => {
-        const client = new pg.Client({ connectionString: url })
-        try {
-          await client.connect()
-          await client.end()
-          return true
-        } catch {
-          return false
-        }
-      },
-      { timeout: 30_000 },
-    )
-    .toBe(true)
-  return url
+  chmodSync(home, 0o755)
+  postgres = await startOwnPostgres(programs, join(home, 'postgres'), ['fsync=off'])
+  return postgres.url
 }
 
 test('migrations on PostgreSQL: applied once, refused where the history is not ours, whole or not at all', async (context) => {
