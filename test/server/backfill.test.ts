@@ -1,16 +1,35 @@
-// Real runs in a real queue: a small run passes a blocked big one only where the big one is not delayed by it.
+// Real runs in a real queue: a small run passes a blocked big one only where the big one is not delayed by it, and gives back
+// what it was lent.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
-import { collectEvents, createRun, makeFolder, query, removeFolder, startTestServer, waitForEvent } from './server.ts'
+import { courseOfTypes, expectAsUndisturbed, storyOf } from './run-story.ts'
+import {
+  collectEvents,
+  createRun,
+  type CreatedRun,
+  makeFolder,
+  query,
+  removeFolder,
+  startTestServer,
+  waitForEvent,
+} from './server.ts'
+import { freeze, thaw, trainerPid } from './trainer-pid.ts'
+
+const short = { epochs: 2 }
 
 let home: string
 let server: RunningServer
 let url: string
+/** From which it is known how long others take. */
+let first: CreatedRun
 
 beforeAll(async () => {
   home = await makeFolder()
-  server = await startTestServer(home)
+  // One that stands still is told to yield all the same.
+  server = await startTestServer(home, { silentSeconds: 600 })
   url = server.url
+  first = await createRun(url, short)
+  await collectEvents(url, first.id)
 })
 afterAll(async () => {
   await server.close()
@@ -40,9 +59,6 @@ const cancel = (id: string): Promise<unknown> =>
   query(url, 'mutation ($id: ID!) { cancelRun(id: $id) { __typename } }', { id })
 
 test('behind a big run that waits, the small one goes first, and the one that would take too long does not', async () => {
-  const first = await createRun(url)
-  await collectEvents(url, first.id)
-
   const long = await createRun(url, { epochs: 5_000, devices: { names: ['cpu:0'] } })
   const big = await createRun(url, { devices: { count: 2 } })
   expect(big.state).toBe('QUEUED')
@@ -68,4 +84,32 @@ test('behind a big run that waits, the small one goes first, and the one that wo
   expect(ofBig).toMatchObject({ devices: ['cpu:0', 'cpu:1'], backfilledUntil: null })
   expect(Date.parse(ofEndless?.at ?? '')).toBeGreaterThan(Date.parse(ofBig?.at ?? ''))
   await cancel(endless.id)
+})
+
+test('one that takes longer than it was expected to yields, goes on later, and ends as if nothing had been', async () => {
+  const holder = await createRun(url, { epochs: 8, devices: { names: ['cpu:0'] } })
+  const big = await createRun(url, { devices: { count: 2 } })
+  const lent = await createRun(url, short)
+  await waitForEvent(url, lent.id, 'StepEvent')
+  const pid = trainerPid(lent)
+  await freeze(pid)
+  await cancel(holder.id)
+  await waitForEvent(url, lent.id, 'PauseRequestedEvent')
+  thaw(pid)
+
+  await collectEvents(url, lent.id)
+  const [ofBig, ofLent] = [await storyOf(url, big.id), await storyOf(url, lent.id)]
+  expect(ofBig).toMatchObject({ state: 'SUCCEEDED', tries: 1 })
+  const [until] = await leases(lent.id)
+  expect(until).toMatchObject({ devices: ['cpu:1'], backfilledUntil: expect.any(String) as string })
+  const told = ofLent.events.find(({ type }) => type === 'PauseRequested')
+  expect(told?.reason).toBe('YIELD')
+  expect(Date.parse(told?.at ?? '')).toBeGreaterThanOrEqual(Date.parse(until?.backfilledUntil ?? ''))
+  expect(courseOfTypes(ofLent).filter((type) => !/^(Step|Epoch|Checkpoint)$/.test(type))).toEqual([
+    ...['Queued', 'Leased', 'Started', 'PauseRequested', 'Stopped', 'Released', 'Yielded'],
+    ...['Leased', 'Started', 'Finished', 'Released', 'RunEnded'],
+  ])
+  // It did nothing wrong.
+  expect(ofLent.tries).toBe(1)
+  expectAsUndisturbed(ofLent, await storyOf(url, first.id))
 })
