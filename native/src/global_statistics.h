@@ -28,6 +28,8 @@ class GlobalStatistics {
   // (Chan, Golub & LeVeque 1979, for n_a = n_b): terms that are never negative, so nothing can cancel, in double.
   void joinMoments(const LayerParameters& batchNorm, int device);
   void joinSums(const LayerParameters& batchNorm, int device);
+  // For good, since a device has failed: the others' joins end by `Forsaken`.
+  void breakUp() { barrier_.breakUp(); }
 
   std::size_t memoryBytes() const;
 

@@ -64,10 +64,16 @@ void GradientStream::waitFor(int device, std::atomic<int> Layers::*layers, int c
     const unsigned ticket = moved_.ticket();
     progress_.rest(device, ReplicaProgress::atStream);
     if (fewest(layers) >= count) break;
+    if (broken_.load(std::memory_order_acquire)) throw Forsaken{};
     moved_.waitPast(ticket);
   }
   progress_.work(device);
   laps.end(&PartSeconds::waiting);
+}
+
+void GradientStream::breakUp() {
+  broken_.store(true, std::memory_order_release);
+  moved_.open();
 }
 
 void GradientStream::tellMoved() {

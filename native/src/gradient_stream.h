@@ -32,6 +32,9 @@ class GradientStream {
   // After the last: returns when the device has consumed its part of every gradient.
   void drain(int device);
 
+  // For good, since a device has failed: the waits of the others end by `Forsaken`.
+  void breakUp();
+
  private:
   // How many layers a device has got through, each counted on a cache line of its own.
   struct alignas(64) Layers {
@@ -49,6 +52,7 @@ class GradientStream {
   const std::unique_ptr<Layers[]> layers_;
   Consume consume_;
   PartSeconds* seconds_ = nullptr;
+  std::atomic<bool> broken_{false};
   Gate moved_;
 };
 

@@ -79,9 +79,9 @@ void Replica::start(std::function<void(Replica&)> work) {
   begin_.open();
 }
 
-void Replica::finish() {
+std::exception_ptr Replica::finish() {
   end_.waitPast(finished_);
-  if (failure_) std::rethrow_exception(failure_);
+  return failure_;
 }
 
 std::size_t Replica::memoryBytes() const {

@@ -52,9 +52,9 @@ class Replica {
   Replica(const Replica&) = delete;
   Replica& operator=(const Replica&) = delete;
 
-  // Starts work on the replica's own thread; finish() waits for it and rethrows what it threw.
+  // Starts work on the replica's own thread; finish() waits for it and returns what it threw, or null.
   void start(std::function<void(Replica&)> work);
-  void finish();
+  std::exception_ptr finish();
 
   // The following run on the replica's thread.
 

@@ -59,10 +59,43 @@ Trainer::Trainer(const TrainerSpec& spec)
 Trainer::~Trainer() = default;
 
 void Trainer::onEveryReplica(const std::function<void(Replica&, int)>& work) {
+  if (failure_ != nullptr) throw ReplicaFailure(*failure_);
+  calls_++;
   for (int d = 0; d < devices(); d++) {
-    replicas_[d]->start([&work, d](Replica& replica) { work(replica, d); });
+    replicas_[d]->start([this, &work, d](Replica& replica) {
+      try {
+        requestedFailure_.throwIfAt(d, calls_);
+        work(replica, d);
+      } catch (...) {
+        breakUp();
+        throw;
+      }
+    });
   }
-  for (const auto& replica : replicas_) replica->finish();
+  // All of them, whatever one threw: they use what is the caller's.
+  std::vector<std::exception_ptr> thrown;
+  for (const auto& replica : replicas_) thrown.push_back(replica->finish());
+  for (int d = 0; d < devices(); d++) keepFailure(d, thrown[d]);
+  if (failure_ != nullptr) throw ReplicaFailure(*failure_);
+}
+
+void Trainer::keepFailure(int device, std::exception_ptr thrown) {
+  if (thrown == nullptr || failure_ != nullptr) return;
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const Forsaken&) {
+    // Because of another one, which says why.
+  } catch (const std::exception& error) {
+    failure_ = std::make_unique<ReplicaFailure>(device, error.what());
+  } catch (...) {
+    failure_ = std::make_unique<ReplicaFailure>(device, "an exception of an unknown kind");
+  }
+}
+
+void Trainer::breakUp() {
+  barrier_.breakUp();
+  if (global_ != nullptr) global_->breakUp();
+  if (stream_ != nullptr) stream_->breakUp();
 }
 
 double Trainer::step(const ImageBatch& batch, double learningRate) {

@@ -9,6 +9,7 @@
 #include "laps.h"
 #include "plan/plan.h"
 #include "replica.h"
+#include "replica_failure.h"
 
 namespace trainql {
 
@@ -56,6 +57,7 @@ class Trainer {
   ~Trainer();
 
   // All calls block, and must not overlap. Images (N, C, H, W) normalised; labels 0 … classes - 1.
+  // @throws ReplicaFailure where one of the replicas fails; the trainer is of no use after that, and each call throws it
 
   // One update on exactly globalBatch images; the mean loss before it.
   double step(const ImageBatch&, double learningRate);
@@ -81,6 +83,9 @@ class Trainer {
  private:
   int devices() const { return static_cast<int>(spec_.deviceCores.size()); }
   void onEveryReplica(const std::function<void(Replica&, int device)>&);
+  // Lets those go that wait for a replica which has failed.
+  void breakUp();
+  void keepFailure(int device, std::exception_ptr thrown);
   template <class F>
   void onChunks(int images, F&&);
   // Whether the gradients of weights are used up while the backward pass goes on: not where all must be there first, for
@@ -137,6 +142,9 @@ class Trainer {
   std::vector<std::vector<const float*>> weightLeaves_;  // by layer
   std::vector<const float*> vectorLeaves_, wholeLeaves_;
   Barrier barrier_;
+  const RequestedFailure requestedFailure_;
+  int calls_ = 0;  // to every replica
+  std::unique_ptr<ReplicaFailure> failure_;
   std::vector<std::unique_ptr<Replica>> replicas_;
 };
 

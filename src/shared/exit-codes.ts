@@ -17,6 +17,8 @@ export const exitCodes = {
   outOfMemory: 7,
   /** A newer attempt has begun, or the server has given this one up: nothing more was written. */
   fenced: 8,
+  /** The engine, or one of its replicas, failed while it computed. */
+  engineFailed: 9,
   /** A bug: the log has the stack. */
   internal: 70,
   /** Left on SIGTERM after its checkpoint (128 + 15, as shells count). */
@@ -37,6 +39,8 @@ export function exitCodeOf(code: ErrorCode): ExitCode {
     case 'ENGINE_UNAVAILABLE':
     case 'DEVICE_UNAVAILABLE':
       return exitCodes.engineUnavailable
+    case 'ENGINE_FAILED':
+      return exitCodes.engineFailed
     case 'NON_FINITE_LOSS':
       return exitCodes.nonFinite
     case 'DISK_FULL':

@@ -3,7 +3,7 @@
 import { existsSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { inspect } from 'node:util'
-import { TrainqlError, isTrainqlError } from '../shared/errors.ts'
+import { type ErrorCode, TrainqlError, isTrainqlError } from '../shared/errors.ts'
 import { exitCodeOf, exitCodes, type ExitCode } from '../shared/exit-codes.ts'
 import { eventsFile, exitFile, type ExitRecord } from '../shared/run-directory.ts'
 import { endProcess } from './addon.ts'
@@ -22,6 +22,9 @@ const usage = 'Usage: main <runDirectory> <attempt>, with spec.json and attempt.
 
 /** Some thousands of steps in the log of a run that goes on while the disk is full. */
 const lendBytes = 768 * 1024
+
+/** Whoever looks into them wants the stack. */
+const unforeseen: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['INTERNAL', 'ENGINE_FAILED'])
 
 process.exitCode = await main(process.argv.slice(2))
 // Engines may leave threads behind; everything that matters is on the disk.
@@ -200,7 +203,7 @@ function codeOf(error: unknown): ExitCode {
 }
 
 function explain(error: unknown): void {
-  const expected = isTrainqlError(error) && error.code !== 'INTERNAL'
+  const expected = isTrainqlError(error) && !unforeseen.has(error.code)
   process.stderr.write(`${expected ? `${error.code}: ${error.message} ${error.fix}` : inspect(error)}\n`)
 }
 

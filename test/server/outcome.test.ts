@@ -157,6 +157,7 @@ test.each<[cause: FailureCause, passes: boolean]>([
     (code): [FailureCause, boolean] => [told(code), false],
   ),
   [told('CHECKPOINT_INVALID'), false],
+  [told('ENGINE_FAILED'), false],
   [told('INTERNAL'), false],
   [{ kind: 'STOPPED' }, true],
   [{ kind: 'NOT_STARTED' }, true],

@@ -24,23 +24,42 @@ class Gate {
   std::condition_variable changed_;
 };
 
+// Thrown out of a wait for threads of which one has failed and will not come.
+struct Forsaken {};
+
 // All of `size` threads leave together.
 class Barrier {
  public:
   explicit Barrier(int size) : size_(size) {}
   // The last to arrive calls `last` before it lets the others go.
+  // @throws Forsaken
   template <class F>
   void wait(F&& last) {
     const unsigned ticket = gate_.ticket();
-    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) return gate_.waitPast(ticket);
+    leaveIfBroken();
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < size_) {
+      gate_.waitPast(ticket);
+      leaveIfBroken();
+      return;
+    }
     arrived_.store(0, std::memory_order_relaxed);
     last();
     gate_.open();
   }
+  // For good: whoever waits leaves, and so does whoever comes later.
+  void breakUp() {
+    broken_.store(true, std::memory_order_release);
+    gate_.open();
+  }
 
  private:
+  void leaveIfBroken() const {
+    if (broken_.load(std::memory_order_acquire)) throw Forsaken{};
+  }
+
   const int size_;
   std::atomic<int> arrived_{0};
+  std::atomic<bool> broken_{false};
   Gate gate_;
 };
 

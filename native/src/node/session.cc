@@ -34,16 +34,28 @@ class Work final : public Napi::AsyncWorker {
     }
   }
 
-  void Execute() override { compute_(); }
+  void Execute() override {
+    try {
+      compute_();
+    } catch (const ReplicaFailure& failure) {
+      failedReplica_ = failure.replica;
+      throw;
+    }
+  }
   void OnOK() override {
     const Napi::HandleScope scope(Env());
     deferred_.Resolve(result_(Env()));
   }
-  void OnError(const Napi::Error& error) override { deferred_.Reject(error.Value()); }
+  void OnError(const Napi::Error& error) override {
+    const Napi::HandleScope scope(Env());
+    if (failedReplica_ >= 0) error.Set("replica", Napi::Number::New(Env(), failedReplica_));
+    deferred_.Reject(error.Value());
+  }
 
   Napi::Promise::Deferred deferred_;
   Compute compute_;
   Result result_;
+  int failedReplica_ = -1;  // none
   std::vector<Napi::ObjectReference> kept_;
 };
 

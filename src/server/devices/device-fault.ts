@@ -7,7 +7,11 @@ export const faultsToQuarantine = 3
 
 /** What the processor does to a program that computes what it cannot, or touches memory that is not there. */
 const faultSignals: ReadonlySet<string> = new Set(['SIGSEGV', 'SIGBUS', 'SIGILL', 'SIGFPE'])
-const faultCodes: ReadonlySet<string> = new Set<ErrorCode>(['ENGINE_UNAVAILABLE', 'DEVICE_UNAVAILABLE'])
+const faultCodes: ReadonlySet<string> = new Set<ErrorCode>([
+  'ENGINE_FAILED',
+  'ENGINE_UNAVAILABLE',
+  'DEVICE_UNAVAILABLE',
+])
 
 export interface AttemptTraces {
   lastEvent: TrainerEvent | null

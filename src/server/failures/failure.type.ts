@@ -92,6 +92,7 @@ function failureTypeOf(code: ErrorCode): Exclude<FailureTypeName, 'LoadRefusedFa
     case 'OUT_OF_MEMORY':
     case 'NETWORK':
       return 'ConflictFailure'
+    case 'ENGINE_FAILED':
     case 'NON_FINITE_LOSS':
     case 'TRAINER_DIED':
     case 'TRAINER_UNREACHABLE':

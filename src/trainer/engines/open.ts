@@ -2,6 +2,7 @@
 import { TrainqlError } from '../../shared/errors.ts'
 import type { AssignedDevice, DeviceKind, EngineChoice, Precision } from '../../shared/run-spec.ts'
 import type { Engine } from '../engine.ts'
+import { withTypedFailures } from './typed-failures.ts'
 
 /** What an engine could do on this machine, without opening it. */
 export interface EngineInfo {
@@ -16,6 +17,7 @@ export interface EngineInfo {
 }
 
 /**
+ * What its sessions throw is typed: see `withTypedFailures`.
  * @param precision what its sessions compute in, for its detail
  * @throws TrainqlError `ENGINE_UNAVAILABLE` where no installed engine serves the devices, naming what to install.
  */
@@ -64,7 +66,7 @@ async function probeNative(): Promise<EngineInfo> {
 
 async function openNative(precision: Precision): Promise<Engine> {
   const { openNativeEngine } = await import('./native.ts')
-  return openNativeEngine(precision)
+  return withTypedFailures(await openNativeEngine(precision))
 }
 
 async function openTfjs(onGpu: boolean): Promise<Engine> {
@@ -76,7 +78,7 @@ async function openTfjs(onGpu: boolean): Promise<Engine> {
       fix: 'Install @tensorflow/tfjs-node-gpu (Node 20 or 22, CUDA 11), or ask for CPU devices.',
     })
   }
-  return openTfjsEngine()
+  return withTypedFailures(await openTfjsEngine())
 }
 
 function unavailable(name: string, why: string): TrainqlError {
