@@ -2,7 +2,7 @@
 // what it was lent.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
-import { courseOfTypes, expectAsUndisturbed, storyOf } from './run-story.ts'
+import { courseOfTypes, expectAsUndisturbed, accountOf } from './run-account.ts'
 import {
   collectEvents,
   createRun,
@@ -98,7 +98,7 @@ test('one that takes longer than it was expected to yields, goes on later, and e
   thaw(pid)
 
   await collectEvents(url, lent.id)
-  const [ofBig, ofLent] = [await storyOf(url, big.id), await storyOf(url, lent.id)]
+  const [ofBig, ofLent] = [await accountOf(url, big.id), await accountOf(url, lent.id)]
   expect(ofBig).toMatchObject({ state: 'SUCCEEDED', tries: 1 })
   const [until] = await leases(lent.id)
   expect(until).toMatchObject({ devices: ['cpu:1'], backfilledUntil: expect.any(String) as string })
@@ -111,5 +111,5 @@ test('one that takes longer than it was expected to yields, goes on later, and e
   ])
   // It did nothing wrong.
   expect(ofLent.tries).toBe(1)
-  expectAsUndisturbed(ofLent, await storyOf(url, first.id))
+  expectAsUndisturbed(ofLent, await accountOf(url, first.id))
 })

@@ -1,7 +1,7 @@
 // A replica of a real trainer that fails: the others do not wait for it, the run says which it was, and its device answers for it.
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
-import { storyOf } from './run-story.ts'
+import { accountOf } from './run-account.ts'
 import { collectEvents, createRun, makeFolder, query, removeFolder, startTestServer } from './server.ts'
 
 let home: string
@@ -34,11 +34,11 @@ test.each([
       step: 2,
     },
   })
-  const story = await storyOf(server.url, run.id)
-  expect(story.events.map(({ type }) => type)).toEqual([
+  const account = await accountOf(server.url, run.id)
+  expect(account.events.map(({ type }) => type)).toEqual([
     ...['Queued', 'Leased', 'Started', 'Step', 'Step', 'Failed', 'Released', 'RunEnded'],
   ])
-  expect(story.events.find(({ type }) => type === 'Released')?.fault).toBe('ENGINE_FAILED')
+  expect(account.events.find(({ type }) => type === 'Released')?.fault).toBe('ENGINE_FAILED')
 })
 
 test('the third one in a row had the devices taken out of service', async () => {

@@ -13,16 +13,8 @@ import {
 } from '../../src/shared/run-directory.ts'
 import { deviceOf } from './device-views.ts'
 import { act, courseOf } from './run-actions.ts'
-import { courseOfTypes, expectAsUndisturbed, type RunStory, seqsOf, storyOf, upTo } from './run-story.ts'
-import {
-  collectEvents,
-  createRun,
-  type CreatedRun,
-  makeFolder,
-  removeFolder,
-  startTestServer,
-  waitForEvent,
-} from './server.ts'
+import { courseOfTypes, endOf, expectAsUndisturbed, seqsOf, upTo } from './run-account.ts'
+import { createRun, type CreatedRun, makeFolder, removeFolder, startTestServer, waitForEvent } from './server.ts'
 import { freeze, isAlive, thaw, trainerPid } from './trainer-pid.ts'
 
 /** Long enough for it to be seen to go on. */
@@ -43,11 +35,6 @@ afterAll(async () => {
   await removeFolder(home)
 })
 
-async function endOf({ id }: CreatedRun): Promise<RunStory> {
-  await collectEvents(server.url, id)
-  return storyOf(server.url, id)
-}
-
 test('silent, a run keeps its devices and is not given up; heard of again, it goes on as if nothing had been', async () => {
   const reference = await createRun(server.url, { ...long, devices: { names: ['cpu:1'] } })
   const run = await createRun(server.url, { ...long, devices: { names: ['cpu:0'] } })
@@ -66,10 +53,10 @@ test('silent, a run keeps its devices and is not given up; heard of again, it go
   thaw(pid)
   await waitForEvent(server.url, run.id, 'ReachableEvent')
   expect((await courseOf(server.url, run.id)).state).toBe('RUNNING')
-  const story = await endOf(run)
-  expect(courseOfTypes(story).slice(-2)).toEqual(['Released', 'RunEnded'])
-  expect(story.events.filter(({ type }) => type === 'Leased')).toHaveLength(1)
-  expectAsUndisturbed(story, await endOf(reference))
+  const account = await endOf(server.url, run)
+  expect(courseOfTypes(account).slice(-2)).toEqual(['Released', 'RunEnded'])
+  expect(account.events.filter(({ type }) => type === 'Leased')).toHaveLength(1)
+  expectAsUndisturbed(account, await endOf(server.url, reference))
 })
 
 const unfinished = ({ directory }: CreatedRun): string[] =>
@@ -113,16 +100,16 @@ test('given up for a next attempt and back in the middle of it, a trainer writes
   const { code, at: leftAt } = parseExitRecord(readJson(exitFile(run.directory, 1)))
   expect(code).toBe(8)
 
-  const story = await endOf(run)
-  expectAsUndisturbed(story, await endOf(reference))
+  const account = await endOf(server.url, run)
+  expectAsUndisturbed(account, await endOf(server.url, reference))
   const { seq: fence } = readJson(fenceFile(run.directory, 1)) as { seq: number }
-  const ofFirst = story.events.filter(({ attempt }) => attempt === 1)
-  expect(seqsOf(story, 1)).toEqual(upTo(fence))
+  const ofFirst = account.events.filter(({ attempt }) => attempt === 1)
+  expect(seqsOf(account, 1)).toEqual(upTo(fence))
   expect(ofFirst.filter(({ type }) => !/^(Started|Step|Checkpoint|CheckpointsRemoved)$/.test(type))).toEqual([])
   // What counts is all there is: it has not written a line since.
   expect(readFileSync(eventsFile(run.directory, 1), 'utf8').trimEnd().split('\n')).toHaveLength(fence)
   // The newer attempt trained on when it had left.
-  expect(story.events.findLast(({ type }) => type === 'Step')?.at.localeCompare(leftAt)).toBe(1)
-  expect(story.checkpoints.map(({ attempt }) => attempt)).toEqual([2, 2])
-  expect(readdirSync(checkpointsFolder(run.directory)).sort()).toEqual(story.checkpoints.map(({ name }) => name))
+  expect(account.events.findLast(({ type }) => type === 'Step')?.at.localeCompare(leftAt)).toBe(1)
+  expect(account.checkpoints.map(({ attempt }) => attempt)).toEqual([2, 2])
+  expect(readdirSync(checkpointsFolder(run.directory)).sort()).toEqual(account.checkpoints.map(({ name }) => name))
 })

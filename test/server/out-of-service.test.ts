@@ -6,17 +6,8 @@ import type { RunningServer } from '../../src/server/start.ts'
 import { lockFile } from '../../src/shared/run-directory.ts'
 import { change, deviceOf } from './device-views.ts'
 import { act } from './run-actions.ts'
-import { courseOfTypes, expectAsUndisturbed, type RunStory, storyOf } from './run-story.ts'
-import {
-  collectEvents,
-  createRun,
-  type CreatedRun,
-  makeFolder,
-  query,
-  removeFolder,
-  startTestServer,
-  waitForEvent,
-} from './server.ts'
+import { courseOfTypes, endOf, expectAsUndisturbed, type RunAccount } from './run-account.ts'
+import { createRun, type CreatedRun, makeFolder, query, removeFolder, startTestServer, waitForEvent } from './server.ts'
 import { trainerPid } from './trainer-pid.ts'
 
 /** Long enough for something to come in between. */
@@ -25,7 +16,7 @@ const onFirst = { devices: { names: ['cpu:0'] } }
 
 let home: string
 let server: RunningServer
-let undisturbed: RunStory
+let undisturbed: RunAccount
 
 const start = (): Promise<RunningServer> => startTestServer(home, { trainersOnExit: 'LEAVE' })
 
@@ -42,11 +33,6 @@ afterAll(async () => {
   await server.close()
   await removeFolder(home)
 })
-
-async function endOf({ id }: CreatedRun): Promise<RunStory> {
-  await collectEvents(server.url, id)
-  return storyOf(server.url, id)
-}
 
 async function waitingFor({ id }: CreatedRun): Promise<unknown> {
   const text = 'query ($id: ID!) { run(id: $id) { state waitingFor } }'
@@ -71,7 +57,7 @@ test('drained, a device lets its run end and takes no other one, until it is ena
   const { availability, availabilityReason, availabilitySince } = drained.device ?? {}
   const stays = { availability, availabilityReason, availabilitySince }
   expect(await deviceOf(server.url, 'cpu:0')).toMatchObject(stays)
-  undisturbed = await endOf(run)
+  undisturbed = await endOf(server.url, run)
   expect(undisturbed.events.filter(({ type }) => /Pause|Leased/.test(type)).map(({ type }) => type)).toEqual(['Leased'])
   expect(undisturbed.state).toBe('SUCCEEDED')
   expect(await deviceOf(server.url, 'cpu:0')).toMatchObject({ ...stays, state: 'FREE' })
@@ -79,7 +65,7 @@ test('drained, a device lets its run end and takes no other one, until it is ena
 
   const enabled = await change(server.url, 'enableDevice', 'cpu:0')
   expect(enabled.device).toMatchObject({ availability: 'ACTIVE', availabilityReason: null, run: { id: next.id } })
-  expect((await endOf(next)).state).toBe('SUCCEEDED')
+  expect((await endOf(server.url, next)).state).toBe('SUCCEEDED')
 })
 
 test('disabled, a device has its run go on elsewhere as if nothing had been, and stays so', async () => {
@@ -87,12 +73,12 @@ test('disabled, a device has its run go on elsewhere as if nothing had been, and
   await waitForEvent(server.url, run.id, 'StepEvent', 2)
   const disabled = await change(server.url, 'disableDevice', 'cpu:0', 'smoke')
   expect(disabled.device).toMatchObject({ availability: 'DISABLED', availabilityReason: 'smoke' })
-  const story = await endOf(run)
-  expect(story.events.flatMap(({ devices, reason }) => devices ?? reason ?? [])).toEqual([
+  const account = await endOf(server.url, run)
+  expect(account.events.flatMap(({ devices, reason }) => devices ?? reason ?? [])).toEqual([
     ...['cpu:0', 'YIELD', 'cpu:1'],
   ])
-  expect(story.tries).toBe(1)
-  expectAsUndisturbed(story, undisturbed)
+  expect(account.tries).toBe(1)
+  expectAsUndisturbed(account, undisturbed)
 
   await restart()
   expect(await deviceOf(server.url, 'cpu:0')).toEqual({ ...disabled.device, state: 'FREE', run: null })
@@ -103,19 +89,19 @@ test('disabled, a device has its run go on elsewhere as if nothing had been, and
 })
 
 /** Its trainer dies as one whose engine touches memory that is not there. */
-async function crash(run: CreatedRun): Promise<RunStory> {
+async function crash(run: CreatedRun): Promise<RunAccount> {
   await vi.waitFor(() => expect(existsSync(lockFile(run.directory, 1))).toBe(true), { timeout: 30_000, interval: 5 })
   process.kill(trainerPid(run), 'SIGSEGV')
-  return endOf(run)
+  return endOf(server.url, run)
 }
 
 test('on which three trainers in a row died of a fault, a device is in quarantine, and stays so until it is enabled', async () => {
   const onSecond = { devices: { names: ['cpu:1'] } }
   for (let death = 1; death <= 3; death += 1) {
     expect(await deviceOf(server.url, 'cpu:1')).toMatchObject({ availability: 'ACTIVE' })
-    const story = await crash(await createRun(server.url, onSecond))
-    expect(courseOfTypes(story)).toEqual(['Queued', 'Leased', 'Released', 'RunEnded'])
-    expect(story).toMatchObject({ state: 'FAILED', events: [{}, {}, { type: 'Released', fault: 'SIGSEGV' }, {}] })
+    const account = await crash(await createRun(server.url, onSecond))
+    expect(courseOfTypes(account)).toEqual(['Queued', 'Leased', 'Released', 'RunEnded'])
+    expect(account).toMatchObject({ state: 'FAILED', events: [{}, {}, { type: 'Released', fault: 'SIGSEGV' }, {}] })
   }
   const quarantined = await deviceOf(server.url, 'cpu:1')
   expect(quarantined).toMatchObject({
@@ -143,6 +129,6 @@ test('on which three trainers in a row died of a fault, a device is in quarantin
   // What was before is forgiven, by a restart too.
   await restart()
   expect(await deviceOf(server.url, 'cpu:1')).toMatchObject({ availability: 'ACTIVE' })
-  expect((await endOf(waiting)).state).toBe('SUCCEEDED')
+  expect((await endOf(server.url, waiting)).state).toBe('SUCCEEDED')
   expect(await deviceOf(server.url, 'cpu:1')).toMatchObject({ availability: 'ACTIVE', state: 'FREE' })
 })

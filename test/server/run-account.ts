@@ -1,9 +1,9 @@
 // A run of the real trainer as the API tells it once it has ended, so that two of them can be compared: whatever became of
 // the one on its way, it is to end as the other did, to the bit.
 import { expect } from 'vitest'
-import { query } from './server.ts'
+import { collectEvents, query } from './server.ts'
 
-export interface StoryEvent {
+export interface AccountEvent {
   type: string
   cursor: string
   attempt: number
@@ -16,15 +16,15 @@ export interface StoryEvent {
   fault?: string | null
 }
 
-export interface RunStory {
+export interface RunAccount {
   state: string
   tries: number
-  events: StoryEvent[]
+  events: AccountEvent[]
   /** Oldest first. */
   checkpoints: { name: string; attempt: number; step: number; sha256: string }[]
 }
 
-const storyText = `query ($id: ID!) { run(id: $id) {
+const accountText = `query ($id: ID!) { run(id: $id) {
   state tries
   events(first: 1000) { nodes {
     type: __typename cursor attempt seq at
@@ -40,13 +40,13 @@ interface Told {
   run: {
     state: string
     tries: number
-    events: { nodes: (Omit<StoryEvent, 'seq'> & { seq: string })[] }
-    checkpoints: { nodes: RunStory['checkpoints'] }
+    events: { nodes: (Omit<AccountEvent, 'seq'> & { seq: string })[] }
+    checkpoints: { nodes: RunAccount['checkpoints'] }
   }
 }
 
-export async function storyOf(url: string, id: string): Promise<RunStory> {
-  const { run } = await query<Told>(url, storyText, { id })
+export async function accountOf(url: string, id: string): Promise<RunAccount> {
+  const { run } = await query<Told>(url, accountText, { id })
   const events = run.events.nodes.map((event) => ({
     ...event,
     type: event.type.replace(/Event$/, ''),
@@ -55,13 +55,19 @@ export async function storyOf(url: string, id: string): Promise<RunStory> {
   return { ...run, events, checkpoints: run.checkpoints.nodes }
 }
 
+/** Once the run has ended. */
+export async function endOf(url: string, { id }: { id: string }): Promise<RunAccount> {
+  await collectEvents(url, id)
+  return accountOf(url, id)
+}
+
 /** Types of all events in their order; those that come in a row once. */
-export function courseOfTypes({ events }: RunStory): string[] {
+export function courseOfTypes({ events }: RunAccount): string[] {
   return events.map(({ type }) => type).filter((type, index, all) => type !== all[index - 1])
 }
 
 /** Numbers of the events of an attempt; 0: of the server. */
-export function seqsOf({ events }: RunStory, attempt: number): number[] {
+export function seqsOf({ events }: RunAccount, attempt: number): number[] {
   return events.filter((event) => event.attempt === attempt).map(({ seq }) => seq)
 }
 
@@ -71,24 +77,24 @@ export function upTo(count: number): number[] {
 }
 
 /** It has succeeded, no event of it is missing or there twice, and each loss and the last weights are the other's. */
-export function expectAsUndisturbed(story: RunStory, undisturbed: RunStory): void {
-  expect([story.state, undisturbed.state]).toEqual(['SUCCEEDED', 'SUCCEEDED'])
-  for (const attempt of new Set(story.events.map((event) => event.attempt))) {
-    const seqs = seqsOf(story, attempt)
+export function expectAsUndisturbed(account: RunAccount, undisturbed: RunAccount): void {
+  expect([account.state, undisturbed.state]).toEqual(['SUCCEEDED', 'SUCCEEDED'])
+  for (const attempt of new Set(account.events.map((event) => event.attempt))) {
+    const seqs = seqsOf(account, attempt)
     expect(seqs).toEqual(upTo(seqs.length))
   }
-  expect(new Set(story.events.map(({ cursor }) => cursor)).size).toBe(story.events.length)
-  expect(lossesOf(story)).toEqual(lossesOf(undisturbed))
-  expect(story.checkpoints.at(-1)).toMatchObject(weightsOf(undisturbed))
+  expect(new Set(account.events.map(({ cursor }) => cursor)).size).toBe(account.events.length)
+  expect(lossesOf(account)).toEqual(lossesOf(undisturbed))
+  expect(account.checkpoints.at(-1)).toMatchObject(weightsOf(undisturbed))
 }
 
 /** What was trained twice, by attempts of one course, is told once where both came to the same. */
-function lossesOf({ events }: RunStory): string[] {
+function lossesOf({ events }: RunAccount): string[] {
   const losses = events.filter(({ type }) => type === 'Step').map(({ step, loss }) => `step ${step}: ${loss}`)
   return [...new Set(losses)].sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
 }
 
-function weightsOf({ checkpoints }: RunStory): { step: number; sha256: string } {
+function weightsOf({ checkpoints }: RunAccount): { step: number; sha256: string } {
   const { step = 0, sha256 = '' } = checkpoints.at(-1) ?? {}
   return { step, sha256 }
 }
