@@ -46,7 +46,7 @@ export function storeSteps(prisma: Database['prisma'], changes: readonly RunChan
       UPDATE "Run" AS run
       SET "epoch" = new."epoch", "step" = new."step", "loss" = new."loss",
         "imagesPerSecond" = new."imagesPerSecond", "lastCursor" = new."lastCursor"
-      FROM jsonb_to_recordset(${JSON.stringify(runs)}::jsonb) AS new(
+      FROM json_to_recordset(${JSON.stringify(runs)}::json) AS new(
         "runId" text, "epoch" integer, "step" integer, "loss" double precision,
         "imagesPerSecond" double precision, "lastCursor" integer, "before" integer)
       WHERE run."id" = new."runId" AND run."lastCursor" = new."before"
@@ -54,7 +54,7 @@ export function storeSteps(prisma: Database['prisma'], changes: readonly RunChan
     ), positions AS (
       INSERT INTO "EventLog" ("runId", "attempt", "seq", "part", "offset")
       SELECT "runId", "attempt", "seq", "part", "offset"
-      FROM jsonb_to_recordset(${JSON.stringify(positions)}::jsonb) AS new(
+      FROM json_to_recordset(${JSON.stringify(positions)}::json) AS new(
         "runId" text, "attempt" integer, "seq" integer, "part" integer, "offset" bigint)
       ON CONFLICT ("runId", "attempt")
       DO UPDATE SET "seq" = excluded."seq", "part" = excluded."part", "offset" = excluded."offset"
@@ -71,14 +71,18 @@ export function storeStepRows(prisma: Database['prisma'], change: RunChange): Pr
   return prisma.$executeRaw`WITH ${stepRows([change])} SELECT`
 }
 
-/** The tables `steps` and `blocks` of a WITH clause, which write. */
+function stepRow(runId: string, { cursor, event }: StoredStep) {
+  const { attempt, seq, epoch, step, at, loss, nonFinite, learningRate, imagesPerSecond } = event
+  return { runId, cursor, attempt, seq, epoch, step, at, loss, nonFinite, learningRate, imagesPerSecond }
+}
+
+/**
+ * The tables `steps` and `blocks` of a WITH clause, which write. Rows go as `json`, whose numbers are read once, where those
+ * of `jsonb` are read, converted, and printed to be read again.
+ */
 function stepRows(changes: readonly RunChange[]): Prisma.Sql {
   const steps = changes.flatMap(({ runId, batch }) =>
-    batch.events.filter(isStep).map(({ cursor, event }) => ({
-      ...{ runId, cursor, attempt: event.attempt, seq: event.seq, epoch: event.epoch, step: event.step, at: event.at },
-      ...{ loss: event.loss, nonFinite: event.nonFinite },
-      ...{ learningRate: event.learningRate, imagesPerSecond: event.imagesPerSecond },
-    })),
+    batch.events.filter(isStep).map((stored) => stepRow(runId, stored)),
   )
   const whole = changes.flatMap(({ runId, batch: { run, events } }) => {
     const blocks = wholeBlocks(run.lastCursor - events.length, run.lastCursor)
@@ -87,7 +91,7 @@ function stepRows(changes: readonly RunChange[]): Prisma.Sql {
   const insertSteps = Prisma.sql`steps AS (
       INSERT INTO "StepMetrics" (${stepMetricsColumns})
       SELECT ${stepMetricsColumns}
-      FROM jsonb_to_recordset(${JSON.stringify(steps)}::jsonb) AS new(
+      FROM json_to_recordset(${JSON.stringify(steps)}::json) AS new(
         "runId" text, "cursor" integer, "attempt" integer, "seq" integer, "epoch" integer, "step" integer,
         "at" timestamptz, "loss" double precision, "nonFinite" boolean, "learningRate" double precision,
         "imagesPerSecond" double precision)
@@ -103,7 +107,7 @@ function stepRows(changes: readonly RunChange[]): Prisma.Sql {
         (min(ARRAY[step."loss", step."cursor"]) FILTER (WHERE step."loss" IS NOT NULL))[2]::integer,
         -(max(ARRAY[step."loss", -step."cursor"]) FILTER (WHERE step."loss" IS NOT NULL))[2]::integer,
         max(step."cursor"), min(step."cursor") FILTER (WHERE step."nonFinite")
-      FROM jsonb_to_recordset(${JSON.stringify(whole)}::jsonb) AS whole("runId" text, "from" integer, "upTo" integer)
+      FROM json_to_recordset(${JSON.stringify(whole)}::json) AS whole("runId" text, "from" integer, "upTo" integer)
       JOIN (
         SELECT ${stepMetricsColumns} FROM steps UNION ALL SELECT ${stepMetricsColumns} FROM "StepMetrics"
       ) AS step ON step."runId" = whole."runId" AND step."cursor" BETWEEN whole."from" AND whole."upTo"

@@ -22,6 +22,9 @@ export interface EventLines {
 
 const newline = 0x0a
 
+/** More than what a log has grown by from one look to the next, but where its reader is behind. */
+const usualBytes = 16 * 1024
+
 /**
  * The whole lines behind `offset`, within about `limitBytes` (at least one line where there is one). A last line
  * without its newline is still being written, or was torn when its writer died; it is left for later. A file that is
@@ -51,11 +54,12 @@ async function readBytes(file: string, { from, lead, limitBytes }: Piece): Promi
   const handle = await open(file, 'r').catch(nullWhereAbsent)
   if (handle === null) return Buffer.alloc(0)
   try {
-    for (let size = lead + limitBytes; ; size *= 2) {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(size), 0, size, from)
+    const most = lead + limitBytes
+    for (let size = Math.min(most, usualBytes); ; size = size < most ? most : 2 * size) {
+      const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(size), 0, size, from)
       const bytes = buffer.subarray(0, bytesRead)
-      // A line longer than the buffer: read again with twice the room.
-      if (bytesRead < size || bytes.includes(newline, lead)) return bytes
+      // There is more, or a line longer than the buffer: read again with more room.
+      if (bytesRead < size || (size >= most && bytes.includes(newline, lead))) return bytes
     }
   } finally {
     await handle.close()
