@@ -1,12 +1,12 @@
 // Leaves nothing running behind the demo: its runs canceled, its server stopped, its trainers gone.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Client, Run, RunState } from '../../sdk/index.ts'
+import type { Client, Run } from '../../sdk/index.ts'
 import { processState } from '../../shared/process-identity.ts'
 import { parseLockRecord } from '../../shared/run-directory.ts'
+import { liveRunStates } from '../../shared/run-state.ts'
 import type { ServerProcess } from '../server-process.ts'
 
-const unfinished: RunState[] = ['QUEUED', 'STARTING', 'RUNNING', 'CANCELING']
 /** Twice the grace that the demo's server gives its trainers. */
 const cancelTimeoutMs = 20_000
 
@@ -14,7 +14,7 @@ const cancelTimeoutMs = 20_000
 export async function cancelUnfinished(client: Client, signal: AbortSignal): Promise<Run[]> {
   const canceled: Run[] = []
   for (;;) {
-    const { nodes } = await client.runs({ states: unfinished, first: 50 }, { signal })
+    const { nodes } = await client.runs({ states: [...liveRunStates], first: 50 }, { signal })
     if (nodes.length === 0) return canceled
     await Promise.all(
       nodes.map(async ({ id, state }) => {
