@@ -1,6 +1,6 @@
 // Whether the database is there: told away by whoever meets it so, and looked for from then on until it is back.
 import type { Log } from '../log.ts'
-import { DatabaseUnavailable, pause } from './outage.ts'
+import { DatabaseUnavailable, growingPauses } from './outage.ts'
 
 export interface Availability {
   /** Somebody has met the database away. */
@@ -16,9 +16,6 @@ export interface AvailabilityOptions {
   log: Log
 }
 
-const firstWaitMs = 50
-const longestWaitMs = 1_000
-
 export function createAvailability({ probe, log }: AvailabilityOptions): Availability {
   const listeners: (() => void)[] = []
   const closing = new AbortController()
@@ -26,8 +23,9 @@ export function createAvailability({ probe, log }: AvailabilityOptions): Availab
 
   async function look(): Promise<void> {
     const since = performance.now()
-    for (let waitMs = firstWaitMs; !closing.signal.aborted; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
-      await pause(waitMs, closing.signal)
+    const rest = growingPauses(closing.signal)
+    while (!closing.signal.aborted) {
+      await rest()
       try {
         await probe()
       } catch {

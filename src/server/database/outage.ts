@@ -21,19 +21,29 @@ export class DatabaseUnavailable extends Error {
 const firstWaitMs = 50
 const longestWaitMs = 1_000
 
+/** Waits from call to call twice as long, up to a second; returns at once on abort. */
+export function growingPauses(signal?: AbortSignal): () => Promise<void> {
+  let waitMs = firstWaitMs
+  return async () => {
+    await pause(waitMs, signal)
+    waitMs = Math.min(2 * waitMs, longestWaitMs)
+  }
+}
+
 /**
  * Does something until the database is there for it, at growing intervals; so it must be fit to be done again. Any other
  * error is thrown on.
  * @throws the signal's reason, where it is aborted meanwhile
  */
 export async function outlast<T>(action: () => Promise<T>, signal?: AbortSignal): Promise<T> {
-  for (let waitMs = firstWaitMs; ; waitMs = Math.min(2 * waitMs, longestWaitMs)) {
+  const rest = growingPauses(signal)
+  for (;;) {
     try {
       return await action()
     } catch (error) {
       if (!(error instanceof DatabaseUnavailable)) throw error
     }
-    await pause(waitMs, signal)
+    await rest()
     signal?.throwIfAborted()
   }
 }
