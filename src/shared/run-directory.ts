@@ -47,6 +47,9 @@ export function stepsDoneAt(checkpoint: string | null): number {
   return checkpoint === null ? 0 : (findCheckpointNameParts(checkpoint)?.step ?? 0)
 }
 
+/** Of the name of a folder that is about to go. */
+export const trashPrefix = '.trash-'
+
 export const pinSuffix = '.pinned'
 
 /** The file that keeps a checkpoint from every clearing up, beside its folder, which never changes. */

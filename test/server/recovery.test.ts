@@ -2,7 +2,7 @@
 // should, devices are free, no process is left. Each run is written by hand; its trainer is a process that sleeps.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { openDatabase } from '../../src/server/database/database.ts'
@@ -11,11 +11,12 @@ import { createRunFeed } from '../../src/server/runs/run-feed.ts'
 import { createRunStore } from '../../src/server/runs/run.store.ts'
 import { openRunLog } from '../../src/server/scheduling/run-log.ts'
 import { identityOf, type ProcessIdentity } from '../../src/shared/process-identity.ts'
+import { checkpointsFolder, pinFile } from '../../src/shared/run-directory.ts'
 import { makeFolder, query, recordingLog, removeFolder, scriptedTrainer, startTestServer } from './server.ts'
 import { type Case, cases, type Fate, running, unreachable } from './recovery-cases.ts'
 import { deeds, writeRun, type WrittenRun } from './written-run.ts'
 
-const { queued, leased, started, finished, released } = deeds
+const { queued, leased, started, checkpoint, finished, released } = deeds
 
 const wordOf: Record<Fate, string> = {
   readopted: 're-adopted',
@@ -205,6 +206,40 @@ test('what nobody owns: a trainer of an attempt before, one without a run that c
     expect(readdirSync(join(home, 'runs'))).toEqual([run.id, unreadable.id])
     expect(existsSync(join(unreadable.directory, 'lock.1'))).toBe(true)
     expect(await holders(server.url)).toEqual({ 'cpu:1': null })
+  } finally {
+    await server.close()
+  }
+})
+
+test('what killed trainers had set aside of their checkpoints is told and freed, once their runs have ended; what is pinned is back', async () => {
+  const dead = await endedProcess()
+  const [ended, dying, retried] = [writeRun(home), writeRun(home), writeRun(home, { retry: { maxAttempts: 2 } })]
+  for (const [index, run] of [ended, dying, retried].entries()) {
+    run.write(...running(`cpu:${index}`), checkpoint(1, 1), checkpoint(1, 2), checkpoint(1, 3))
+    run.lock(dead)
+    const folder = checkpointsFolder(run.directory)
+    for (const name of ['.trash-1-00000001', '.trash-1-00000002', '1-00000003']) {
+      mkdirSync(join(folder, name), { recursive: true })
+      writeFileSync(join(folder, name, 'model.safetensors'), 'weights')
+    }
+    writeFileSync(pinFile(run.directory, '1-00000001'), '')
+  }
+  ended.write(released('cpu:0'), deeds.runFailed)
+
+  const server = await startTestServer(home, options())
+  try {
+    const foldersOf = ({ directory }: WrittenRun): string[] =>
+      readdirSync(checkpointsFolder(directory)).filter((name) => !name.endsWith('.pinned'))
+    for (const run of [ended, dying]) expect(foldersOf(run)).toEqual(['1-00000001', '1-00000003'])
+    expect(foldersOf(retried)).toContain('.trash-1-00000002')
+    const typesOf = ({ directory }: WrittenRun): string[] =>
+      readFileSync(join(directory, 'events.server.jsonl'), 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as { type: string }).type)
+    expect(typesOf(ended).slice(-3)).toEqual(['released', 'runFailed', 'checkpointDeleted'])
+    expect(typesOf(dying).slice(-3)).toEqual(['released', 'checkpointDeleted', 'runFailed'])
+    expect(typesOf(retried)).not.toContain('checkpointDeleted')
   } finally {
     await server.close()
   }

@@ -6,11 +6,13 @@ import { isHolding } from '../../shared/run-state.ts'
 import type { CheckpointService } from '../checkpoints/checkpoint.service.ts'
 import { faultOf } from '../devices/device-fault.ts'
 import type { QuarantineService } from '../devices/quarantine.service.ts'
+import type { Log } from '../log.ts'
 import type { RunEventStore } from '../runs/run-event.store.ts'
 import { putUpFence } from './fence.ts'
 import { countTornBytesOf } from './log-reader.ts'
-import { judgeOutcome, type TrainerEnd } from './outcome.ts'
+import { isLast, judgeOutcome, type TrainerEnd } from './outcome.ts'
 import { findResumePoint } from './resume-point.ts'
+import { freeSetAside } from './set-aside.ts'
 import { trainerOutputFile } from './run-files.ts'
 import type { OwnLog } from './run-log.ts'
 import type { AttemptEnd } from './supervision.ts'
@@ -19,6 +21,7 @@ export interface AttemptEndDeps {
   events: RunEventStore
   checkpoints: CheckpointService
   quarantine: QuarantineService
+  log: Log
   now: () => Date
 }
 
@@ -35,7 +38,9 @@ export async function endAttempt(deps: AttemptEndDeps, log: OwnLog, end: Attempt
   await release(log, fault)
   // Before the next run is given them.
   if (fault !== null) await deps.quarantine.look(log.run.deviceNames)
-  await log.append(judgeOutcome(traces))
+  const outcome = judgeOutcome(traces)
+  if (isLast(outcome)) await freeSetAside(deps, log)
+  await log.append(outcome)
 }
 
 /**

@@ -30,6 +30,11 @@ export interface TrainerEnd {
 type OutcomeType = 'succeeded' | 'runFailed' | 'canceled' | 'paused' | 'yielded' | 'retryScheduled'
 export type Outcome = Unidentified<Extract<ServerEvent, { type: OutcomeType }>>
 
+/** Whether the run has ended with it. */
+export function isLast({ type }: Outcome): boolean {
+  return type === 'succeeded' || type === 'runFailed' || type === 'canceled'
+}
+
 interface Failure {
   cause: FailureCause
   code: string

@@ -20,6 +20,7 @@ import { reapTrainers } from './reaping.ts'
 import { listRunDirectories, readSpec, serverEventsFile } from './run-files.ts'
 import type { OwnLog, RunLog } from './run-log.ts'
 import type { Scheduler } from './scheduler.ts'
+import { freeSetAside, listSetAside } from './set-aside.ts'
 import type { Launcher } from './trainer-process.ts'
 
 export interface RecoveryDeps extends AttemptEndDeps {
@@ -56,7 +57,13 @@ const looksAtOnce = 64
 /** Called once, before the first request. Runs in order of age, so that leases fall to those that took them first. */
 export async function recoverRuns(deps: RecoveryDeps): Promise<Recovery> {
   const recovery: Recovery = {
-    ...{ readopted: [], launched: [], ended: [], requeued: [], queued: [], damaged: [], reaped: [] },
+    readopted: [],
+    launched: [],
+    ended: [],
+    requeued: [],
+    queued: [],
+    damaged: [],
+    reaped: [],
   }
   // Nobody is given what a trainer that is yet to be reaped has.
   await deps.scheduler.queue.between(() => recoverInto(recovery, deps))
@@ -77,7 +84,24 @@ async function recoverInto(recovery: Recovery, deps: RecoveryDeps): Promise<void
   }
   // The server may have died between a trainer and what its death said of the device.
   await deps.quarantine.look(null)
+  await freeOfEnded(deps)
   tell(log, recovery)
+}
+
+/** Checkpoints that trainers had set aside when they were killed, of runs that no attempt may come for. */
+async function freeOfEnded(deps: RecoveryDeps): Promise<void> {
+  const { store, scheduler, runsDirectory, log } = deps
+  for (const runId of new Set((await store.listWordless()).map((attempt) => attempt.runId))) {
+    try {
+      if ((await listSetAside(join(runsDirectory, runId))).length === 0) continue
+      await scheduler.runLogs.exclusively(runId, async (own) => {
+        if (isTerminal(own.run.state)) await freeSetAside(deps, own)
+      })
+    } catch (error) {
+      if (error instanceof DatabaseUnavailable) throw error
+      log.error(`What is set aside of the checkpoints of run ${runId} could not be freed.`, error)
+    }
+  }
 }
 
 /**

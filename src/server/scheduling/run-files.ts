@@ -15,6 +15,7 @@ import {
   type LockRecord,
   parseLockRecord,
   specFile,
+  trashPrefix,
 } from '../../shared/run-directory.ts'
 import { nullWhereAbsent, replaceDurably, syncPath, writeDurably } from '../durable-files.ts'
 import { invalidFile } from './invalid-directory.ts'
@@ -23,8 +24,6 @@ export const serverEventsFile = (directory: string): string => join(directory, '
 export const trainerOutputFile = (directory: string): string => join(directory, 'log.txt')
 
 const unfinishedPrefix = '.unfinished-'
-/** Of what is about to go. */
-const trashPrefix = '.trash-'
 
 export interface RunBeginning {
   spec: RunSpec

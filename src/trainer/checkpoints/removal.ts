@@ -2,14 +2,12 @@
 import { readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isTrainqlError } from '../../shared/errors.ts'
-import { findCheckpointNameParts, pinSuffix } from '../../shared/run-directory.ts'
+import { findCheckpointNameParts, pinSuffix, trashPrefix } from '../../shared/run-directory.ts'
 import type { Attempt, CheckpointPolicy } from '../../shared/run-spec.ts'
 import { syncFolder } from '../disk.ts'
 import { countsFor } from './counted.ts'
 import { readManifest } from './load.ts'
 import { retained, type CheckpointFacts } from './retention.ts'
-
-const trashPrefix = '.trash-'
 
 export interface Housekeeper {
   /** Renames what the policy does not keep, and returns the names. */
