@@ -7,7 +7,7 @@ import { emptyProjection, projectEvents, type RunProjection } from '../../src/se
 import { isOfSteps } from '../../src/server/runs/run-steps.store.ts'
 import { createRunStore, type RunStore } from '../../src/server/runs/run.store.ts'
 import type { RunEvent } from '../../src/shared/events.ts'
-import { parseRunSpec } from '../../src/shared/run-spec.ts'
+import { storySpec } from './fixtures/run-story.ts'
 import { makeFolder, removeFolder } from './server.ts'
 
 let home: string
@@ -27,17 +27,7 @@ afterAll(async () => {
 const at = '2026-01-01T00:00:00.123Z'
 
 async function insertRun(runId: string): Promise<RunProjection> {
-  const spec = parseRunSpec({
-    runId,
-    model: { architecture: 'RESNET18' },
-    dataset: 'shapes',
-    epochs: 1,
-    globalBatch: 64,
-    devices: { kind: 'COUNT', count: 1, deviceKind: 'CPU' },
-    optimizer: { kind: 'SGD' },
-    learningRate: 0.1,
-  })
-  await store.insert(spec, new Date(at))
+  await store.insert(storySpec(runId), new Date(at))
   return { ...emptyProjection, stateSince: new Date(at), waitingSince: new Date(at) }
 }
 
@@ -122,4 +112,51 @@ test('a batch that does not follow the newest event writes nothing, and the rest
   expect(String((results[1] as PromiseRejectedResult).reason)).toContain('a run has other events by now')
   expect(await rowsOf('r-stale')).toMatchObject({ run: { lastCursor: 0, step: 0 }, steps: [], logs: [] })
   expect(await rowsOf('r-after')).toMatchObject({ run: { lastCursor: 1, step: 1 }, steps: [{ cursor: 1 }] })
+})
+
+test('devices that an attempt gives back are the next one’s in the same batch', async () => {
+  const before = await insertRun('r-leases')
+  const leased = (seq: number, toAttempt: number): RunEvent => ({
+    ...{ run: 'r-leases', attempt: 0, seq, at, behind: { attempt: 0, seq: 0 }, type: 'leased', toAttempt },
+    ...{ devices: ['cpu:r'], backfilledUntil: null },
+  })
+  const own = { run: 'r-leases', attempt: 0, at, behind: { attempt: 0, seq: 0 } }
+  const first = projectEvents(before, [{ ...own, seq: 1, type: 'queued', plan: null }, leased(2, 1)])
+  await store.apply('r-leases', first, [])
+  const second = projectEvents(first.run, [
+    { ...own, seq: 3, type: 'released', toAttempt: 1, devices: ['cpu:r'], fault: null },
+    { ...own, seq: 4, type: 'yielded', checkpoint: null },
+    leased(5, 2),
+  ])
+  await store.apply('r-leases', second, [])
+  const leases = await database.prisma.lease.findMany({ where: { runId: 'r-leases' } })
+  expect(leases).toEqual([{ deviceName: 'cpu:r', runId: 'r-leases', attempt: 2, leasedAt: new Date(at) }])
+})
+
+test('what an epoch measured is stored to the last digit', async () => {
+  const before = await insertRun('r-epochs')
+  const figures = {
+    ...{ trainLoss: Number.MAX_VALUE, validationLoss: 0.1 + 0.2, accuracy: 1 / 3, top5Accuracy: null, nonFinite: true },
+    ...{ imagesPerSecond: 123456.78901234567, learningRate: 5e-324, userSeconds: 1e23, systemSeconds: 2 / 3 },
+    ...{ wallSeconds: 0.1 * 3, classImages: [8, 0, 8], classCorrect: [5, 0, 7], confusion: [0, 2, 2] },
+  }
+  const event: RunEvent = { run: 'r-epochs', attempt: 1, seq: 1, at, type: 'epoch', epoch: 1, step: 9, ...figures }
+  const bare: RunEvent = { ...event, seq: 2, epoch: 2, classImages: [], classCorrect: [], confusion: [] }
+  const { batch, positions } = change(before, [event, bare])
+  await store.apply('r-epochs', batch, positions)
+  const rows = await database.prisma.epochMetrics.findMany({ where: { runId: 'r-epochs' }, orderBy: { epoch: 'asc' } })
+  const row = { runId: 'r-epochs', attempt: 1, step: 9, superseded: false, ...figures }
+  expect(rows).toEqual([
+    { ...row, epoch: 1 },
+    { ...row, epoch: 2, classImages: [], classCorrect: [], confusion: [] },
+  ])
+})
+
+test('a spec is parsed once, and anew for another run of the same id', async () => {
+  await insertRun('r-spec')
+  const first = await store.find('r-spec')
+  expect((await store.find('r-spec'))?.spec).toBe(first?.spec)
+  await store.delete('r-spec')
+  await store.insert({ ...storySpec('r-spec'), epochs: 7 }, new Date(at))
+  expect((await store.find('r-spec'))?.spec).toEqual({ ...first?.spec, epochs: 7 })
 })

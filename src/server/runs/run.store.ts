@@ -1,19 +1,18 @@
 // Runs in the database: reading them, and writing what their events change.
-import { loadReportSchema } from '../../shared/load-report.ts'
-import { deviceRequestSchema, parseRunSpec, type RunSpec } from '../../shared/run-spec.ts'
-import { runPlanSchema } from '../../shared/run-plan.ts'
+import type { RunSpec } from '../../shared/run-spec.ts'
 import { liveRunStates, type RunState } from '../../shared/run-state.ts'
 import type { PageRequest } from '../page.ts'
 import { checkpointColumns } from '../checkpoints/checkpoint.store.ts'
 import type { Database } from '../database/database.ts'
-import { parseNullable } from '../database/json-column.ts'
-import { Prisma, type Run as RunRow } from '../prisma-client/client.ts'
+import { Prisma } from '../prisma-client/client.ts'
 import { createGroupCommit } from './group-commit.ts'
 import type { RunFilter } from './run-filter.ts'
 import { whereOf } from './run-filter.store.ts'
+import { storeEpochs } from './run-epochs.store.ts'
+import { createRunRows } from './run-rows.store.ts'
 import { isOfSteps, isStep, storeStepRows, storeSteps } from './run-steps.store.ts'
 import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
-import { replicaStallSchema, type RunRecord } from './run.record.ts'
+import type { RunRecord } from './run.record.ts'
 
 /** How far an event file has been taken over. */
 export interface LogPosition {
@@ -65,6 +64,7 @@ export interface RunStore {
 }
 
 export function createRunStore({ prisma }: Database): RunStore {
+  const runRows = createRunRows()
   const commit = createGroupCommit<RunChange>(async (changes) => {
     const steps = changes.filter(({ batch }) => isOfSteps(batch))
     const others = changes.filter(({ batch }) => !isOfSteps(batch))
@@ -76,10 +76,10 @@ export function createRunStore({ prisma }: Database): RunStore {
   return {
     async find(id) {
       const row = await prisma.run.findUnique({ where: { id } })
-      return row === null ? null : recordOf(row)
+      return row === null ? null : runRows.recordOf(row)
     },
     async findMany(ids) {
-      return (await prisma.run.findMany({ where: { id: { in: [...ids] } } })).map(recordOf)
+      return (await prisma.run.findMany({ where: { id: { in: [...ids] } } })).map(runRows.recordOf)
     },
     async page({ limit, from, after, before }, filter) {
       const front = from === 'front'
@@ -91,12 +91,12 @@ export function createRunStore({ prisma }: Database): RunStore {
         orderBy: { id: front ? 'desc' : 'asc' },
         take: limit + 1,
       })
-      return (front ? rows : rows.reverse()).map(recordOf)
+      return (front ? rows : rows.reverse()).map(runRows.recordOf)
     },
     count: (filter) => prisma.run.count({ where: whereOf(filter) }),
     async listInStates(states) {
       return (await prisma.run.findMany({ where: { state: { in: [...states] } }, orderBy: { id: 'asc' } })).map(
-        recordOf,
+        runRows.recordOf,
       )
     },
     async listIds() {
@@ -132,6 +132,7 @@ export function createRunStore({ prisma }: Database): RunStore {
       })
     },
     async delete(id) {
+      runRows.forget(id)
       await prisma.run.deleteMany({ where: { id } })
     },
     async listLogPositions(runId) {
@@ -229,7 +230,7 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
   const steps = storeStepRows(prisma, change)
   if (steps !== null) writes.push(steps)
   if (epochMetrics.length > 0) {
-    writes.push(prisma.epochMetrics.createMany({ data: epochMetrics.map(metricsColumns) }))
+    writes.push(storeEpochs(prisma, epochMetrics))
   }
   if (checkpoints.length > 0) writes.push(prisma.checkpoint.createMany({ data: checkpoints.map(checkpointColumns) }))
   writes.push(...batch.checkpointChanges.map((change) => checkpointChange(prisma, runId, change)))
@@ -238,30 +239,12 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
     const where = { runId, attempt: { lt: number }, step: { gt: startStep } }
     writes.push(prisma.epochMetrics.updateMany({ where, data: { superseded: true } }))
   }
-  if (leases.length > 0) writes.push(prisma.lease.createMany({ data: leases }))
+  // What one attempt gives back the next one of the same batch may have.
   for (const { number } of attemptsReleased) {
     writes.push(prisma.lease.deleteMany({ where: { runId, attempt: number } }))
   }
+  if (leases.length > 0) writes.push(prisma.lease.createMany({ data: leases }))
   return writes
-}
-
-function metricsColumns(record: ProjectedBatch['epochMetrics'][number]): Prisma.EpochMetricsCreateManyInput {
-  const { runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite } = record
-  const { imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds } = record
-  const { classImages, classCorrect, confusion } = record
-  const losses = { trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite, classImages, classCorrect, confusion }
-  return {
-    runId,
-    attempt,
-    epoch,
-    step,
-    ...losses,
-    imagesPerSecond,
-    learningRate,
-    userSeconds,
-    systemSeconds,
-    wallSeconds,
-  }
 }
 
 function checkpointChange(
@@ -271,29 +254,4 @@ function checkpointChange(
 ): Prisma.PrismaPromise<unknown> {
   const data = change.kind === 'PINNED' ? { pinned: change.pinned } : { deletedAt: change.at, pinned: false }
   return prisma.checkpoint.updateMany({ where: { runId, name: change.name }, data })
-}
-
-function recordOf(row: RunRow): RunRecord {
-  const { failureCode, failureMessage, failureFix, failureStep, failureNonFinite, ...columns } = row
-  const spec = parseRunSpec(row.spec)
-  return {
-    ...columns,
-    loadReport: parseNullable(loadReportSchema, row.loadReport, 'load report'),
-    stall: parseNullable(replicaStallSchema, row.stall, 'replica stall'),
-    plan: parseNullable(runPlanSchema, row.plan, 'run plan'),
-    resumeDevices: parseNullable(deviceRequestSchema, row.resumeDevices, 'device request'),
-    architecture: spec.model.architecture,
-    engineChoice: spec.engine,
-    spec,
-    failure:
-      failureCode === null || failureMessage === null || failureFix === null
-        ? null
-        : {
-            code: failureCode,
-            message: failureMessage,
-            fix: failureFix,
-            step: failureStep,
-            nonFinite: failureNonFinite,
-          },
-  }
 }

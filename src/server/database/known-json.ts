@@ -1,0 +1,27 @@
+// JSON columns that never change once they are written, as they were last parsed: lists are read far more often than rows
+// are new, and the queue looks at every waiting run after each event that may let one start.
+
+/** Enough for a long queue. */
+const mostKept = 8_192
+
+export interface KnownJson<T> {
+  /** The row's value, shared by all who read it. */
+  of(id: string, value: unknown): T
+  forget(id: string): void
+}
+
+/** Remembers, by the row's id, what has been used last. */
+export function createKnownJson<T>(parse: (value: unknown) => T): KnownJson<T> {
+  const known = new Map<string, T>()
+  return {
+    of(id, value) {
+      const parsed = known.get(id) ?? parse(value)
+      known.delete(id)
+      known.set(id, parsed)
+      const [oldest] = known.keys()
+      if (known.size > mostKept && oldest !== undefined) known.delete(oldest)
+      return parsed
+    },
+    forget: (id) => void known.delete(id),
+  }
+}

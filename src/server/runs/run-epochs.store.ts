@@ -1,0 +1,40 @@
+// Writes what epochs measured, to the last digit: as JSON a number stays whole, where Prisma rounds it to 16 digits.
+import type { Database } from '../database/database.ts'
+import { Prisma } from '../prisma-client/client.ts'
+import type { ProjectedBatch } from './run.projection.ts'
+
+export function storeEpochs(
+  prisma: Database['prisma'],
+  epochs: ProjectedBatch['epochMetrics'],
+): Prisma.PrismaPromise<unknown> {
+  return prisma.$executeRaw`
+    INSERT INTO "EpochMetrics" (${epochColumns})
+    SELECT ${epochColumns}
+    FROM json_to_recordset(${JSON.stringify(epochs.map(rowOf))}::json) AS new(
+      "runId" text, "attempt" integer, "epoch" integer, "step" integer, "trainLoss" double precision,
+      "validationLoss" double precision, "accuracy" double precision, "top5Accuracy" double precision,
+      "nonFinite" boolean, "imagesPerSecond" double precision, "learningRate" double precision,
+      "userSeconds" double precision, "systemSeconds" double precision, "wallSeconds" double precision,
+      "classImages" integer[], "classCorrect" integer[], "confusion" integer[])`
+}
+
+function rowOf(record: ProjectedBatch['epochMetrics'][number]) {
+  const { runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite } = record
+  const { imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds } = record
+  const { classImages, classCorrect, confusion } = record
+  return {
+    ...{ runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite },
+    ...{ imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds },
+    ...{ classImages, classCorrect, confusion },
+  }
+}
+
+const epochColumns = Prisma.raw(
+  [
+    ...['runId', 'attempt', 'epoch', 'step', 'trainLoss', 'validationLoss', 'accuracy', 'top5Accuracy', 'nonFinite'],
+    ...['imagesPerSecond', 'learningRate', 'userSeconds', 'systemSeconds', 'wallSeconds'],
+    ...['classImages', 'classCorrect', 'confusion'],
+  ]
+    .map((column) => `"${column}"`)
+    .join(', '),
+)
