@@ -1,5 +1,6 @@
 // What the command line accepts, as data.
 import { checkpointCommands } from './checkpoint/options.ts'
+import { dbCommands } from './db/options.ts'
 import { help, type CommandGroup, type CommandSpec, type OptionSpec } from './command-spec.ts'
 import { metricsCommands } from './metrics/options.ts'
 
@@ -76,6 +77,11 @@ export const commands: readonly (CommandSpec | CommandGroup)[] = [
     name: 'metrics',
     summary: 'Write what runs have measured to files.',
     commands: metricsCommands,
+  },
+  {
+    name: 'db',
+    summary: 'Make the database anew from the run directories, or compare the two.',
+    commands: dbCommands,
   },
 ]
 

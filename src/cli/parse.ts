@@ -2,6 +2,7 @@
 import { parseCheckpoint, type CheckpointPlan } from './checkpoint/parse.ts'
 import type { CommandGroup, CommandSpec } from './command-spec.ts'
 import { parseMetrics, type MetricsPlan } from './metrics/parse.ts'
+import { type DbPlan, parseDb } from './db/parse.ts'
 import { commands, globalOptions } from './options.ts'
 import { optional, readResNet, readValues, suggest, UsageError, type ResNetName, type Values } from './values.ts'
 
@@ -39,7 +40,13 @@ export interface DemoPlan {
 }
 
 export type Plan =
-  { command: 'help'; topic?: string } | { command: 'version' } | StartPlan | DemoPlan | CheckpointPlan | MetricsPlan
+  | { command: 'help'; topic?: string }
+  | { command: 'version' }
+  | StartPlan
+  | DemoPlan
+  | CheckpointPlan
+  | MetricsPlan
+  | DbPlan
 
 /**
  * @param argv what follows the program's name
@@ -64,6 +71,7 @@ function planOf(command: CommandSpec, argv: readonly string[]): Plan {
   if (values.flag('help') === true) return { command: 'help', topic: command.name }
   if (command.name === 'start') return startPlan(values)
   if (command.name === 'metrics export') return parseMetrics(values)
+  if (command.name === 'db rebuild') return parseDb(values)
   return command.name === 'demo' ? demoPlan(values) : parseCheckpoint(command.name, values)
 }
 

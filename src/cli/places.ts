@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 export const packageRoot = fileURLToPath(new URL('../../', import.meta.url))
 
 export const serverEntry = new URL('../server/main.ts', import.meta.url)
+export const rebuildEntry = new URL('../server/rebuild/main.ts', import.meta.url)
 
 export function packageVersion(): string {
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {

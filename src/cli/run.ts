@@ -1,5 +1,6 @@
 // Carries out a plan and turns whatever goes wrong into words on standard error and an exit code.
 import { checkpoint } from './commands/checkpoint.ts'
+import { db } from './commands/db.ts'
 import { demo } from './commands/demo.ts'
 import { metrics } from './commands/metrics.ts'
 import { start } from './commands/start.ts'
@@ -44,6 +45,8 @@ async function execute(plan: Plan, streams: Streams): Promise<number> {
       return checkpoint(plan, streams)
     case 'metrics':
       return metrics(plan, streams)
+    case 'db':
+      return db(plan, streams)
     default:
       return plan satisfies never
   }

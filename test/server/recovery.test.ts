@@ -16,7 +16,7 @@ import { makeFolder, query, recordingLog, removeFolder, scriptedTrainer, startTe
 import { type Case, cases, type Fate, running, unreachable } from './recovery-cases.ts'
 import { deeds, writeRun, type WrittenRun } from './written-run.ts'
 
-const { queued, leased, started, checkpoint, finished, released } = deeds
+const { queued, leased, started, checkpoint, finished, released, runFailed } = deeds
 
 const wordOf: Record<Fate, string> = {
   readopted: 're-adopted',
@@ -240,6 +240,35 @@ test('what killed trainers had set aside of their checkpoints is told and freed,
     expect(typesOf(ended).slice(-3)).toEqual(['released', 'runFailed', 'checkpointDeleted'])
     expect(typesOf(dying).slice(-3)).toEqual(['released', 'checkpointDeleted', 'runFailed'])
     expect(typesOf(retried)).not.toContain('checkpointDeleted')
+  } finally {
+    await server.close()
+  }
+})
+
+test('a device that an ended run had before a run that still has it: both are taken up into a new database', async () => {
+  const holding = writeRun(home, { name: 'holding' })
+  holding.write(queued, leased('cpu:1'), started, released('cpu:1'), runFailed)
+  holding.write({ type: 'resumeRequested', checkpoint: null, devices: null })
+  const ended = writeRun(home, { name: 'ended' })
+  ended.write(queued, leased('cpu:0'), started)
+  // More than is read at a time.
+  const device = 'x'.repeat(100_000)
+  for (const step of [1, 2, 3]) {
+    ended.write({ type: 'replicaStalled', toAttempt: 1, replica: 0, device, step, stalledSeconds: 60 })
+  }
+  ended.write(finished, released('cpu:0'), { type: 'succeeded' })
+  holding.write(leased('cpu:0', 2), started)
+  holding.lock(identity(startSleeper()))
+
+  const log = recordingLog()
+  const server = await startTestServer(home, { ...options(), log })
+  try {
+    expect([...(await nodes(server.url)).values()]).toEqual([
+      { name: 'ended', state: 'SUCCEEDED', failure: null },
+      { name: 'holding', state: 'RUNNING', failure: null },
+    ])
+    expect(await holders(server.url)).toEqual({ 'cpu:0': 'holding' })
+    expect(log.lines.filter((line) => line.includes('could not be taken up'))).toEqual([])
   } finally {
     await server.close()
   }

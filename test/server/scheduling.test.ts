@@ -33,6 +33,6 @@ test('a run that is being canceled stays so when its trainer only now says that 
     event({ type: 'started', seq: 1, engine: 'native', engineDetail: 'x', parameters: 7, stepsPerEpoch: 2 }),
   ])
   expect(run).toMatchObject({ state: 'CANCELING', attempt: 1, engine: 'native', parameters: 7n, lastCursor: 4 })
-  expect(attemptsLeased).toEqual([{ number: 1, deviceNames: ['cpu:0'], leasedAt: new Date(at) }])
+  expect(attemptsLeased).toEqual([{ number: 1, deviceNames: ['cpu:0'], leasedAt: new Date(at), isHeld: true }])
   expect(attemptsStarted).toEqual([{ number: 1, at: new Date(at), startStep: 0 }])
 })

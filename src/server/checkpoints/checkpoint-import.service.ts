@@ -11,9 +11,10 @@ import type { Log } from '../log.ts'
 import type { UploadService } from '../transfers/upload.service.ts'
 import { resolveInRoots } from './checkpoint-source.ts'
 import type { CheckpointWorker } from './checkpoint-worker.ts'
-import type { CheckpointRecord, ImportedCheckpointRecord } from './checkpoint.record.ts'
+import type { CheckpointRecord } from './checkpoint.record.ts'
 import type { CheckpointService } from './checkpoint.service.ts'
 import type { CheckpointStore } from './checkpoint.store.ts'
+import { takeStock } from './import-stock.ts'
 import type { ImportedFiles } from './imported-files.ts'
 
 type Optional<T> = T | null | undefined
@@ -153,27 +154,8 @@ export function createCheckpointImportService(deps: CheckpointImportDeps): Check
       fetching.set(name, fetched)
       return fetched
     },
-    async takeStock() {
-      const { records, unreadable } = await files.list()
-      for (const { id, error } of unreadable) {
-        log.error(`The imported checkpoint ${id} cannot be read; it is left as it is.`, error)
-      }
-      const known = new Map((await store.listImported()).map((record) => [record.key, record]))
-      for (const record of records) {
-        if (!sameState(record, known.get(record.key))) await store.put(record)
-        known.delete(record.key)
-      }
-      // Their files were removed by hand.
-      for (const record of known.values()) {
-        if (record.deletedAt === null) await store.put({ ...record, deletedAt: now() })
-      }
-    },
+    takeStock: () => takeStock({ store, files, log, now }),
   }
-}
-
-/** Everything else about an import never changes. */
-function sameState(record: ImportedCheckpointRecord, known: CheckpointRecord | undefined): boolean {
-  return known?.pinned === record.pinned && known.deletedAt?.getTime() === record.deletedAt?.getTime()
 }
 
 function oneOf(request: object, names: readonly string[]): void {

@@ -1,13 +1,11 @@
 // Opens the database: the embedded one in a worker thread by default, a PostgreSQL server where a URL is given.
 import { PrismaPg } from '@prisma/adapter-pg'
-import pg from 'pg'
+import type pg from 'pg'
 import type { Log } from '../log.ts'
 import { PrismaClient } from '../prisma-client/client.ts'
 import { createAvailability } from './availability.ts'
 import { startMaintenance } from './maintenance.ts'
-import { migrate, readMigrations } from './migrate.ts'
-import { startPglite } from './pglite.ts'
-import { connectMs, guardServerDatabase } from './server-guard.ts'
+import { openEmbeddedSession, openServerSession } from './session.ts'
 import { type Watch, watchAdapter } from './watched-adapter.ts'
 
 /** The database as the stores see it. */
@@ -39,25 +37,9 @@ export async function openDatabase({ folder, url, log }: DatabaseOptions): Promi
 }
 
 async function openEmbedded(folder: string, log: Log): Promise<OpenDatabase> {
-  const pglite = await startPglite(folder, log)
-  // One session: one connection, and never dropped for being idle.
-  const pool = new pg.Pool({
-    user: 'postgres',
-    database: 'postgres',
-    max: 1,
-    idleTimeoutMillis: 0,
-    stream: () => pglite.connect(),
-  })
+  const { pool, close } = await openEmbeddedSession(folder, log)
   const availability = createAvailability({ probe: () => pool.query('SELECT 1'), log })
   pool.on('error', (error) => availability.lost(error))
-  try {
-    await migratePool(pool)
-  } catch (error) {
-    await availability.stop()
-    await pool.end()
-    await pglite.close()
-    throw error
-  }
   const prisma = createPrisma(pool, { refusal: () => null, lost: (cause) => availability.lost(cause) })
   const maintenance = startMaintenance(pool, log)
   return {
@@ -67,15 +49,16 @@ async function openEmbedded(folder: string, log: Log): Promise<OpenDatabase> {
       await availability.stop()
       await maintenance.stop()
       await prisma.$disconnect()
-      await pool.end()
-      await pglite.close()
+      await close()
     },
   }
 }
 
 async function openServer(url: string, log: Log): Promise<OpenDatabase> {
-  const guard = await guardServerDatabase({ url, onLost: (error) => availability.lost(error), log })
-  const pool = new pg.Pool({ connectionString: url, max: 10, keepAlive: true, connectionTimeoutMillis: connectMs })
+  const unguarded = new Error('its lock is to be taken again')
+  let lost: (cause: unknown) => void = () => undefined
+  const onLost = (error: Error): void => lost(error)
+  const { guard, pool, close } = await openServerSession({ url, log, connections: { max: 10 }, onLost })
   const availability = createAvailability({
     async probe() {
       await guard.ensure()
@@ -83,28 +66,18 @@ async function openServer(url: string, log: Log): Promise<OpenDatabase> {
     },
     log,
   })
-  pool.on('error', (error) => availability.lost(error))
-  try {
-    await migratePool(pool)
-  } catch (error) {
-    await availability.stop()
-    await pool.end()
-    await guard.close()
-    throw error
-  }
-  const unguarded = new Error('its lock is to be taken again')
-  const prisma = createPrisma(pool, {
-    refusal: () => (guard.isHeld() ? null : unguarded),
-    lost: (cause) => availability.lost(cause),
-  })
+  lost = (cause) => availability.lost(cause)
+  // It may have been lost while nobody listened.
+  if (!guard.isHeld()) lost(unguarded)
+  pool.on('error', onLost)
+  const prisma = createPrisma(pool, { refusal: () => (guard.isHeld() ? null : unguarded), lost })
   return {
     prisma,
     onBack: (listener) => availability.onBack(listener),
     async close() {
       await availability.stop()
       await prisma.$disconnect()
-      await pool.end()
-      await guard.close()
+      await close()
     },
   }
 }
@@ -115,13 +88,4 @@ function createPrisma(pool: pg.Pool, watch: Watch): PrismaClient {
     // With one connection, a transaction waits for those before it; that is no failure.
     transactionOptions: { maxWait: 60_000, timeout: 60_000 },
   })
-}
-
-async function migratePool(pool: pg.Pool): Promise<void> {
-  const client = await pool.connect()
-  try {
-    await migrate(client, await readMigrations())
-  } finally {
-    client.release()
-  }
 }

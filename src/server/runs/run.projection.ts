@@ -103,6 +103,8 @@ export interface AttemptChange {
   number: number
   deviceNames: string[]
   leasedAt: Date
+  /** It has its devices behind the batch, as far as is known: they were not given back. */
+  isHeld: boolean
 }
 
 /** What became of a checkpoint that a row tells of, or one of the same batch. */
@@ -193,7 +195,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
       run.tries += 1
       run.notBefore = null
       run.backfilledUntil = event.backfilledUntil === null ? null : new Date(event.backfilledUntil)
-      batch.attemptsLeased.push({ number: event.toAttempt, deviceNames: event.devices, leasedAt: at })
+      batch.attemptsLeased.push({ number: event.toAttempt, deviceNames: event.devices, leasedAt: at, isHeld: true })
       return
     case 'started':
       move(run, 'RUNNING')
@@ -287,6 +289,7 @@ function applyEvent(batch: ProjectedBatch, event: RunEvent): void {
     case 'released':
       run.stall = null
       run.backfilledUntil = null
+      batch.attemptsLeased = withoutLeases(batch.attemptsLeased, new Set([event.toAttempt]))
       batch.attemptsReleased.push({ number: event.toAttempt, at, fault: event.fault })
       return
     case 'succeeded':
@@ -332,6 +335,11 @@ function checkpointOf(event: Extract<RunEvent, { type: 'checkpoint' }>, run: Run
     createdAt: new Date(at),
     deletedAt: null,
   }
+}
+
+/** Attempts that are over hold nothing. */
+export function withoutLeases(attempts: readonly AttemptChange[], over: ReadonlySet<number>): AttemptChange[] {
+  return attempts.map((attempt) => (over.has(attempt.number) ? { ...attempt, isHeld: false } : attempt))
 }
 
 /** A move that the state does not allow changes nothing: `started` of a run that is being canceled, for one. */

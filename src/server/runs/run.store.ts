@@ -6,6 +6,7 @@ import { checkpointColumns } from '../checkpoints/checkpoint.store.ts'
 import type { Database } from '../database/database.ts'
 import { Prisma } from '../prisma-client/client.ts'
 import { createGroupCommit } from './group-commit.ts'
+import { leaseTakenOr } from './lease-taken.store.ts'
 import type { RunFilter } from './run-filter.ts'
 import { whereOf } from './run-filter.store.ts'
 import { storeEpochs } from './run-epochs.store.ts'
@@ -59,6 +60,7 @@ export interface RunStore {
    * Writes a batch of events with all they change and the log positions behind them, whole or not at all; in one
    * transaction with those of other runs that come at the time.
    * Rejects where the run's newest event is not the one before the batch.
+   * @throws TrainqlError `CONFLICT` where another run holds a device that this one is given
    */
   apply(runId: string, batch: ProjectedBatch, positions: readonly LogPosition[]): Promise<void>
 }
@@ -166,7 +168,10 @@ export function createRunStore({ prisma }: Database): RunStore {
       const rows = await prisma.attempt.findMany({ where: { runId, releasedAt: { not: null } } })
       return rows.map(({ number }) => number)
     },
-    apply: (runId, batch, positions) => commit({ runId, batch, positions }),
+    apply: (runId, batch, positions) =>
+      commit({ runId, batch, positions }).catch((error: unknown) => {
+        throw leaseTakenOr(error, runId, batch)
+      }),
   }
 }
 
@@ -175,7 +180,6 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
   const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
   const { failure, resumeDevices, loadReport, stall, plan, loss, imagesPerSecond, ...columns } = run
   const others = events.filter((stored) => !isStep(stored))
-  const held = attemptsLeased.filter(({ number }) => !attemptsReleased.some((released) => released.number === number))
   const writes: Prisma.PrismaPromise<unknown>[] = [
     prisma.run.update({
       where: { id: runId, lastCursor: run.lastCursor - events.length },
@@ -216,7 +220,9 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
         update: { seq, part, offset: BigInt(offset) },
       }),
     ),
-    ...attemptsLeased.map((attempt) => prisma.attempt.create({ data: { runId, ...attempt } })),
+    ...attemptsLeased.map(({ number, deviceNames, leasedAt }) =>
+      prisma.attempt.create({ data: { runId, number, deviceNames, leasedAt } }),
+    ),
     ...attemptsStarted.map(({ number, at, startStep }) =>
       prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { startedAt: at, startStep } }),
     ),
@@ -224,8 +230,8 @@ function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaP
       prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { releasedAt: at, fault } }),
     ),
   ]
-  const leases = held.flatMap(({ number, deviceNames, leasedAt }) =>
-    deviceNames.map((deviceName) => ({ deviceName, runId, attempt: number, leasedAt })),
+  const leases = attemptsLeased.flatMap(({ number, deviceNames, leasedAt, isHeld }) =>
+    isHeld ? deviceNames.map((deviceName) => ({ deviceName, runId, attempt: number, leasedAt })) : [],
   )
   const steps = storeStepRows(prisma, change)
   if (steps !== null) writes.push(steps)

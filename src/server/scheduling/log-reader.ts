@@ -88,6 +88,18 @@ export async function readServerEvents(
   return readPart(source, lines, from)
 }
 
+/** Attempts that the server's own file has released behind one of its events, as far as it can be read. */
+export async function readReleasesBehind(folder: RunFolder, { event, end }: PlacedEvent): Promise<Set<number>> {
+  const released = new Set<number>()
+  for (let from: LogCursor = { seq: event.seq, part: 1, offset: end }; ;) {
+    const { events } = await readServerEvents(folder, from)
+    const last = events.at(-1)
+    if (last === undefined) return released
+    for (const { event: own } of events) if (own.type === 'released') released.add(own.toAttempt)
+    from = { seq: last.event.seq, part: 1, offset: last.end }
+  }
+}
+
 /** What the parts of an attempt's log hold of lines that are not whole. */
 export async function countTornBytesOf(directory: string, attempt: number): Promise<number> {
   let bytes = 0

@@ -4,24 +4,24 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { existsSync } from 'node:fs'
 import type { TrainqlError } from '../../shared/errors.ts'
-import { exitFile, specFile } from '../../shared/run-directory.ts'
+import { exitFile } from '../../shared/run-directory.ts'
 import { holdingRunStates, isHolding, isTerminal, liveRunStates, type RunState } from '../../shared/run-state.ts'
 import { DatabaseUnavailable } from '../database/outage.ts'
 import { nullWhereAbsent } from '../durable-files.ts'
 import { createLimit } from '../limit.ts'
 import type { Log } from '../log.ts'
-import { findSortableIdTime } from '../../shared/sortable-id.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type AttemptEndDeps, endAttempt, release } from './attempt-end.ts'
 import { failedBy } from './damaged-log.ts'
 import { resumeDrained } from './drain.ts'
 import { findInvalid, isInvalidDirectory } from './invalid-directory.ts'
 import { reapTrainers } from './reaping.ts'
-import { listRunDirectories, readSpec, serverEventsFile } from './run-files.ts'
+import { listRunDirectories, serverEventsFile } from './run-files.ts'
 import type { OwnLog, RunLog } from './run-log.ts'
 import type { Scheduler } from './scheduler.ts'
 import { freeSetAside, listSetAside } from './set-aside.ts'
 import type { Launcher } from './trainer-process.ts'
+import { insertUnknownRun } from './unknown-run.ts'
 
 export interface RecoveryDeps extends AttemptEndDeps {
   store: RunStore
@@ -173,11 +173,10 @@ async function readUnknownDirectories({ store, runsDirectory, log }: RecoveryDep
   const unreadable: string[] = []
   for (const name of await listRunDirectories(runsDirectory)) {
     if (known.has(name)) continue
-    const directory = join(runsDirectory, name)
     try {
-      await store.insert(await readSpec(directory), findSortableIdTime(name) ?? (await stat(specFile(directory))).mtime)
+      await insertUnknownRun(store, { runId: name, directory: join(runsDirectory, name) })
     } catch (error) {
-      log.error(`${directory} is no run directory that can be read; it is left as it is.`, error)
+      log.error(`${join(runsDirectory, name)} is no run directory that can be read; it is left as it is.`, error)
       unreadable.push(name)
     }
   }

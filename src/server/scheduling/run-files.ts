@@ -87,11 +87,23 @@ const linkless = new Set(['EXDEV', 'EPERM', 'ENOTSUP', 'EMLINK'])
 /** Names of the run directories, and removes what crashes left: those that were unfinished, and those about to go. */
 export async function listRunDirectories(runsDirectory: string): Promise<string[]> {
   await mkdir(runsDirectory, { recursive: true })
-  const entries = await readdir(runsDirectory, { withFileTypes: true })
-  const folders = entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+  const folders = await listFolders(runsDirectory)
   const leftovers = folders.filter((name) => name.startsWith(unfinishedPrefix) || name.startsWith(trashPrefix))
   await Promise.all(leftovers.map((name) => rm(join(runsDirectory, name), { recursive: true, force: true })))
-  return folders.filter((name) => !name.startsWith('.')).sort()
+  return folders.filter(isRunsName)
+}
+
+/** The same names, in their order, without touching anything; null where there is no such folder. */
+export async function findRunDirectories(runsDirectory: string): Promise<string[] | null> {
+  if (!existsSync(runsDirectory)) return null
+  return (await listFolders(runsDirectory)).filter(isRunsName)
+}
+
+const isRunsName = (name: string): boolean => !name.startsWith('.')
+
+async function listFolders(runsDirectory: string): Promise<string[]> {
+  const entries = await readdir(runsDirectory, { withFileTypes: true })
+  return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort()
 }
 
 /** @throws TrainqlError `RUN_DIRECTORY_INVALID` where it holds no spec of its run. */

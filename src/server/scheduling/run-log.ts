@@ -11,11 +11,18 @@ import {
 import { isTerminal } from '../../shared/run-state.ts'
 import type { RetryPolicy } from '../../shared/run-spec.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
-import { type ProjectedBatch, projectEvents, type RunProjection } from '../runs/run.projection.ts'
+import { type ProjectedBatch, projectEvents, type RunProjection, withoutLeases } from '../runs/run.projection.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import { type DamageListener, type LogDamage, verdictOn } from './damaged-log.ts'
 import { putUpFences } from './fence.ts'
-import { type LogCursor, type PlacedEvent, type RunFolder, readServerEvents, readTrainerEvents } from './log-reader.ts'
+import {
+  type LogCursor,
+  type PlacedEvent,
+  readReleasesBehind,
+  type RunFolder,
+  readServerEvents,
+  readTrainerEvents,
+} from './log-reader.ts'
 import { amendServerEvents, appendServerEvent, nameForDamaged } from './run-files.ts'
 
 export interface RunLog {
@@ -65,13 +72,16 @@ export interface RunLogDeps {
   feed: RunFeed
   now: () => Date
   onDamage?: DamageListener
+  /** Every file stays as it is: a damaged one of the server's own is no end of the run, and is thrown. */
+  readsOnly?: boolean
 }
 
 const serverAttempt = 0
 const start: LogCursor = { seq: 0, part: 1, offset: 0 }
 
 /** Opens the log of a run that has a row, at the position its rows were last taken over to. */
-export async function openRunLog({ store, feed, now, onDamage }: RunLogDeps, folder: RunFolder): Promise<RunLog> {
+export async function openRunLog(deps: RunLogDeps, folder: RunFolder): Promise<RunLog> {
+  const { store, feed, now, onDamage, readsOnly = false } = deps
   const { runId, directory } = folder
   let stored = await readStored(store, runId)
   const { retry } = stored
@@ -106,14 +116,15 @@ export async function openRunLog({ store, feed, now, onDamage }: RunLogDeps, fol
     feed.publish(runId, { events, ended: isTerminal(stored.run.state) })
   }
 
-  /** Consecutive events of one attempt. */
-  async function storeBatch(batch: readonly PlacedEvent[]): Promise<void> {
+  /** Consecutive events of one attempt; what it leases for attempts that are `over` is not held again. */
+  async function storeBatch(batch: readonly PlacedEvent[], over: ReadonlySet<number> = new Set()): Promise<void> {
     const last = batch.at(-1)
     if (last === undefined) return
-    const projected = projectEvents(
+    const projection = projectEvents(
       stored.run,
       batch.map(({ event }) => event),
     )
+    const projected = { ...projection, attemptsLeased: withoutLeases(projection.attemptsLeased, over) }
     const { attempt, seq } = last.event
     const cursor = { seq, part: last.part, offset: last.end }
     unanswered = projected
@@ -155,12 +166,14 @@ export async function openRunLog({ store, feed, now, onDamage }: RunLogDeps, fol
         // Where the trainer's file lacks events that were stored before (a disk that lost writes, or damaged them), the
         // server's own go on without them rather than wait for ever.
         await storeTrainers(own.event.behind)
-        await storeBatch([own])
+        // Its devices may be another run's by now.
+        const over = own.event.type === 'leased' ? await readReleasesBehind(folder, own) : undefined
+        await storeBatch([own], over)
       }
       ownUnstored = events.length > 0 || invalid !== null
       if (invalid === null) continue
       // A disk that damages what is written anew.
-      if (found !== null) throw invalid
+      if (found !== null || readsOnly) throw invalid
       found = damage = await endAt(invalid)
     }
     if (found !== null) onDamage?.ended(runId, found)

@@ -1,0 +1,77 @@
+// Connections to the database, brought up to date: the embedded one's single connection, or those to a PostgreSQL server
+// that no other TrainQL server uses.
+import pg from 'pg'
+import type { Log } from '../log.ts'
+import { migrate, readMigrations } from './migrate.ts'
+import { startPglite } from './pglite.ts'
+import { connectMs, guardServerDatabase, type ServerGuard } from './server-guard.ts'
+
+export interface Session {
+  pool: pg.Pool
+  close: () => Promise<void>
+}
+
+export interface GuardedSession extends Session {
+  guard: ServerGuard
+}
+
+/** Of one connection, which is never dropped for being idle: what is of a session alone stays. */
+export const singleConnection = { max: 1, idleTimeoutMillis: 0 }
+
+/** The caller holds the folder's lock. */
+export async function openEmbeddedSession(folder: string, log: Log): Promise<Session> {
+  const pglite = await startPglite(folder, log)
+  const pool = new pg.Pool({
+    user: 'postgres',
+    database: 'postgres',
+    ...singleConnection,
+    stream: () => pglite.connect(),
+  })
+  return bringUpToDate(pool, async () => {
+    await pool.end()
+    await pglite.close()
+  })
+}
+
+export interface ServerSessionOptions {
+  url: string
+  log: Log
+  /** Of the pool. */
+  connections: pg.PoolConfig
+  /** The session that guards the database broke. */
+  onLost: (error: Error) => void
+}
+
+/** @throws TrainqlError `DATABASE_LOCKED`, `NETWORK`, `CONFLICT` */
+export async function openServerSession(options: ServerSessionOptions): Promise<GuardedSession> {
+  const { url, log, connections, onLost } = options
+  const guard = await guardServerDatabase({ url, onLost, log })
+  const pool = new pg.Pool({
+    connectionString: url,
+    keepAlive: true,
+    connectionTimeoutMillis: connectMs,
+    ...connections,
+  })
+  const session = await bringUpToDate(pool, async () => {
+    await pool.end()
+    await guard.close()
+  })
+  return { ...session, guard }
+}
+
+async function bringUpToDate(pool: pg.Pool, close: () => Promise<void>): Promise<Session> {
+  // Without a listener a connection that breaks while it is idle would end the process.
+  pool.on('error', () => undefined)
+  try {
+    const client = await pool.connect()
+    try {
+      await migrate(client, await readMigrations())
+    } finally {
+      client.release()
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { pool, close }
+}
