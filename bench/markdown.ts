@@ -59,6 +59,8 @@ const keysInNotes = new Map([
   ['fp32Accuracy', 'fp32'],
   ['bf16Accuracy', 'bf16'],
   ['ofThem', 'of them'],
+  ['duringRuns', 'during runs'],
+  ['whileStarting', 'while it started'],
   ['skipped', 'not possible here:'],
 ])
 

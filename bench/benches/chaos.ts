@@ -105,7 +105,7 @@ function rowsOf({ answer, evidence }: Launched, wanted: { faults: number; kinds:
     reached('serverKills', {
       value: serverKills,
       bar: Math.min(50, planned),
-      detail: { whileStarting: answer.killsInStart },
+      detail: { duringRuns: answer.killsDuringRuns, whileStarting: answer.killsInStart },
     }),
     reached('eventsEqualLog', { value: killsEqualToLog, bar: serverKills, detail: {} }),
     ...invariants.map((name) => intact(name, answer.broken[name], evidence)),

@@ -40,6 +40,7 @@ export const answerSchema = z.object({
   faults: z.number(),
   serverKills: z.number(),
   killsInStart: z.number(),
+  killsDuringRuns: z.number(),
   killsEqualToLog: z.number(),
   runs: z.number(),
   attempts: z.number(),

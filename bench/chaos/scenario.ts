@@ -39,6 +39,8 @@ export interface Outcome extends Verdict {
   serverKills: number
   /** Of them, those that came while it was to start. */
   killsInStart: number
+  /** Of them, those that came while runs were under way. */
+  killsDuringRuns: number
   runs: number
   attempts: number
   /** Files of the attempts' logs, each of which goes on in another once it has some kilobytes. */
@@ -188,6 +190,7 @@ function summarise(
     faults: injected.length,
     serverKills: serverKills.length,
     killsInStart: serverKills.filter(({ starting }) => starting).length,
+    killsDuringRuns: injected.filter((fault) => fault.kind === 'server-kills' && fault.runs.length > 0).length,
     runs: runs.length,
     attempts: sum(runs.map(({ seen }) => Math.max(0, ...seen.map(({ attempt }) => attempt)))),
     logParts: sum(runs.map(({ directory }) => countParts(directory))),

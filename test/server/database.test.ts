@@ -120,6 +120,8 @@ test('the embedded database keeps its rows over a restart, and says what fails a
   ).rejects.toMatchObject({ code: 'P2002' })
   expect(await first.prisma.device.findMany()).toEqual([row])
   await first.close()
+  // As a process leaves it that is killed while it makes PostgreSQL's own lock.
+  await writeFile(join(folder, 'postmaster.pid'), '')
   const again = await openDatabase({ folder, url: null, log: silentLog })
   expect(await again.prisma.device.findMany()).toEqual([row])
   const settings = await again.prisma.$queryRawUnsafe<{ name: string; setting: string }[]>(

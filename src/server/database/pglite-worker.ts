@@ -37,8 +37,17 @@ function send(message: FromPglite): void {
 /** Written into the folder once the database in it is whole; a folder without it was left by a crash. */
 const marker = join(folder, 'trainql-initialised')
 
+/**
+ * PostgreSQL's own lock. It refuses to start where it finds one without a process id in it, as a server leaves that is killed
+ * just when it makes it. Nobody but us uses the folder: whoever opens it holds the data directory's lock.
+ */
+const processFile = join(folder, 'postmaster.pid')
+
 async function openDatabase(): Promise<PGlite> {
-  if (existsSync(marker)) return PGlite.create({ dataDir: folder, startParams })
+  if (existsSync(marker)) {
+    await rm(processFile, { force: true })
+    return PGlite.create({ dataDir: folder, startParams })
+  }
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
   const dump = await readFile(template).catch(() => null)
