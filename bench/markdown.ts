@@ -59,6 +59,7 @@ const keysInNotes = new Map([
   ['fp32Accuracy', 'fp32'],
   ['bf16Accuracy', 'bf16'],
   ['ofThem', 'of them'],
+  ['told', 'events'],
   ['duringRuns', 'during runs'],
   ['whileStarting', 'while it started'],
   ['skipped', 'not possible here:'],

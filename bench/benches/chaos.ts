@@ -70,7 +70,7 @@ async function* run({ rows, note, settings }: BenchOptions): AsyncGenerator<Row>
       pace: 1,
       kinds,
       recipes: [...recipes],
-      runs: { atOnce: 3, atMost: 40 },
+      runs: { atOnce: 3, atMost: 48 },
       // What comes behind the storm takes less on any machine that keeps up with it.
       stormMs: Math.max(withinMs / 2, withinMs - 150_000),
       settleMs: Math.min(withinMs / 4, 75_000),
@@ -98,7 +98,8 @@ function rowsOf({ answer, evidence }: Launched, wanted: { faults: number; kinds:
   const { runs, attempts, logParts, pauses, events, seconds } = answer
   const ofThem = answer.kinds.map(({ kind, injected }) => `${injected} ${kind}`).join(', ')
   const skipped = Object.entries(answer.skipped).map(([kind, why]) => `${kind}: ${why}`)
-  const course = { runs, attempts, logParts, pauses, events, seconds }
+  const told = Object.entries(answer.told).flatMap(([type, count]) => (count === 0 ? [] : [`${count} ${type}`]))
+  const course = { runs, attempts, logParts, pauses, events, seconds, told: told.join(', ') }
   const detail = { ofThem, skipped: skipped.length === 0 ? null : skipped.join('; '), ...course }
   return [
     reached('faults', { value: faults, bar: Math.min(200, wanted.faults), detail, parts: [...answer.kinds] }),

@@ -47,6 +47,7 @@ export const answerSchema = z.object({
   logParts: z.number(),
   pauses: z.number(),
   events: z.number(),
+  told: z.record(z.string(), z.number()),
   seconds: z.number(),
   complaints: z.record(z.string(), z.number()),
   broken: z.object({

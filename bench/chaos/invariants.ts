@@ -52,6 +52,8 @@ export interface Verdict {
   broken: Broken
   /** Events of all runs together. */
   events: number
+  /** Of them, those of each type by which the server tells what befell a run. */
+  told: Record<string, number>
   /** Server kills at which every subscriber had seen exactly the beginning of what the log says. */
   killsEqualToLog: number
 }
@@ -80,8 +82,15 @@ export async function judge({ home, runs, record, references }: Aftermath): Prom
   const killsEqualToLog = record.serverKills.filter(({ seen }) =>
     [...seen].every(([id, length]) => length <= (agreedUpTo.get(id) ?? 0)),
   ).length
-  return { broken, events: [...orders.values()].reduce((sum, { length }) => sum + length, 0), killsEqualToLog }
+  const all = [...orders.values()].flat()
+  const told = Object.fromEntries(telling.map((type) => [type, all.filter((event) => event.type === type).length]))
+  return { broken, events: all.length, told, killsEqualToLog }
 }
+
+const telling = [
+  ...(['unreachable', 'reachable', 'replicaStalled', 'replicaMoved', 'logTorn'] as const),
+  ...(['retryScheduled', 'runFailed', 'paused', 'resumeRequested'] as const),
+] satisfies RunEvent['type'][]
 
 const keyOf = ({ attempt, seq, at }: { attempt: number; seq: number; at: string }): string =>
   `${attempt}/${seq} of ${new Date(at).toISOString()}`

@@ -59,7 +59,7 @@ export interface SmallDisk {
   free(): void
 }
 
-const wholeMebibytes = 6144
+const wholeMebibytes = 7168
 /** Less is what a file system keeps for itself. */
 const leftBytes = 64 * 1024
 
