@@ -14,6 +14,7 @@ test('those used last are kept, each parsed once; one that is forgotten is parse
   expect(known.of('first', 'first')).toBe(first)
   // One more than there is room for: the one not used for longest goes.
   known.of('one more', 'other')
+  expect([known.find('second'), known.find('first')]).toEqual([undefined, first])
   parsed.length = 0
   expect(known.of('first', 'first')).toBe(first)
   expect(parsed).toEqual([])

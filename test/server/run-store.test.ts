@@ -160,3 +160,22 @@ test('a spec is parsed once, and anew for another run of the same id', async () 
   await store.insert({ ...storySpec('r-spec'), epochs: 7 }, new Date(at))
   expect((await store.find('r-spec'))?.spec).toEqual({ ...first?.spec, epochs: 7 })
 })
+
+test('what the queue plans by is as the run is, also once its first event has brought its plan', async () => {
+  const before = await insertRun('r-planned')
+  const planned = async () => (await store.listInStates(['QUEUED'])).find(({ id }) => id === 'r-planned')
+  expect((await planned())?.plan).toBeNull()
+  const plan = {
+    ...{ parameters: 42, image: null, flopsPerImage: null, memoryBytes: null, stepsPerEpoch: 7, validationImages: 3 },
+    ...{ imagesPerSecond: null, durationSeconds: null, basis: null, basedOn: 'nothing', deviceNames: [] },
+    waitSeconds: 0.5,
+  }
+  const own = { run: 'r-planned', attempt: 0, at, behind: { attempt: 0, seq: 0 } }
+  await store.apply('r-planned', projectEvents(before, [{ ...own, seq: 1, type: 'queued', plan }]), [])
+  for (const found of [await planned(), await planned()]) {
+    expect(found).toMatchObject({ plan, spec: storySpec('r-planned'), priority: 0, waitingSince: new Date(at) })
+    expect(await store.find('r-planned')).toMatchObject({ ...found })
+  }
+  await store.delete('r-planned')
+  expect(await planned()).toBeUndefined()
+})

@@ -2,7 +2,7 @@
 import { stepsDoneAt } from '../../shared/run-directory.ts'
 import type { DeviceRequest } from '../../shared/run-spec.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
-import type { RunRecord } from '../runs/run.record.ts'
+import type { PlannedRun } from '../runs/run.record.ts'
 import type { Estimates } from '../scheduling/estimates.ts'
 import type { MeasuredRun, Place } from './measured-run.ts'
 import { type Course, expectPace, type Pace, remainingSeconds } from './pace.ts'
@@ -50,7 +50,7 @@ export function createRunEstimates({ pastRuns, now }: { pastRuns: PastRuns; now:
   }
 
   /** As it has been so far; before that can be told, as runs like it were. */
-  function ownCourse(run: RunRecord, workload: Workload): Course | null {
+  function ownCourse(run: PlannedRun, workload: Workload): Course | null {
     const likely = findPace(workload, findPlace(run.deviceNames, devices))
     const own = byRun.get(run.id)
     if (own?.attempt === run.attempt) {
@@ -106,13 +106,13 @@ export function createRunEstimates({ pastRuns, now }: { pastRuns: PastRuns; now:
 }
 
 /** What the next attempt of a run has to do. */
-function toDo(run: RunRecord, { epochs, stepsPerEpoch, globalBatch }: Workload) {
+function toDo(run: PlannedRun, { epochs, stepsPerEpoch, globalBatch }: Workload) {
   const steps = Math.max(0, epochs * stepsPerEpoch - stepsDoneAt(run.resumeFrom))
   return { steps, epochs: Math.ceil(steps / Math.max(1, stepsPerEpoch)), globalBatch }
 }
 
 /** Images a second since training began; the first step alone would say too little of it. */
-function meanRate({ id, globalBatch, imagesPerSecond }: RunRecord, pastRuns: PastRuns): number | null {
+function meanRate({ id, globalBatch, imagesPerSecond }: PlannedRun, pastRuns: PastRuns): number | null {
   const progress = pastRuns.progress(id)
   if (progress === null || progress.steps === 0 || progress.at <= progress.from) return imagesPerSecond
   return (progress.steps * globalBatch) / ((progress.at - progress.from) / 1000)

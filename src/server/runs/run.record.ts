@@ -81,6 +81,13 @@ export interface RunRecord {
   finishedAt: Date | null
 }
 
+/** What the queue plans by, of every run that waits or holds devices, at each look. */
+export type PlannedRun = Pick<RunRecord, 'id' | 'state' | 'createdAt' | 'spec' | 'plan' | PlannedProgress>
+type PlannedProgress =
+  | ('attempt' | 'startedAttempt' | 'tries' | 'notBefore' | 'resumeFrom' | 'resumeDevices' | 'deviceNames')
+  | ('globalBatch' | 'stepsPerEpoch' | 'step' | 'imagesPerSecond')
+  | ('priority' | 'stateSince' | 'waitingSince' | 'backfilledUntil')
+
 /** One trainer's turn at a run. */
 export interface RunAttemptRecord {
   runId: string

@@ -13,7 +13,7 @@ import { storeEpochs } from './run-epochs.store.ts'
 import { createRunRows } from './run-rows.store.ts'
 import { isOfSteps, isStep, storeStepRows, storeSteps } from './run-steps.store.ts'
 import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
-import type { RunRecord } from './run.record.ts'
+import type { PlannedRun, RunRecord } from './run.record.ts'
 
 /** How far an event file has been taken over. */
 export interface LogPosition {
@@ -40,7 +40,7 @@ export interface RunStore {
   page(page: PageRequest<string>, filter: RunFilter): Promise<RunRecord[]>
   count(filter: RunFilter): Promise<number>
   /** In order of creation. */
-  listInStates(states: readonly RunState[]): Promise<RunRecord[]>
+  listInStates(states: readonly RunState[]): Promise<PlannedRun[]>
   listIds(): Promise<string[]>
   /** Live runs that begin, or whose latest attempt goes on, with this checkpoint. */
   listLiveFrom(checkpoint: { key: string; runId: string | null; name: string }): Promise<string[]>
@@ -65,8 +65,9 @@ export interface RunStore {
   apply(runId: string, batch: ProjectedBatch, positions: readonly LogPosition[]): Promise<void>
 }
 
-export function createRunStore({ prisma }: Database): RunStore {
-  const runRows = createRunRows()
+export function createRunStore(database: Database): RunStore {
+  const { prisma } = database
+  const runRows = createRunRows(database)
   const commit = createGroupCommit<RunChange>(async (changes) => {
     const steps = changes.filter(({ batch }) => isOfSteps(batch))
     const others = changes.filter(({ batch }) => !isOfSteps(batch))
@@ -96,11 +97,7 @@ export function createRunStore({ prisma }: Database): RunStore {
       return (front ? rows : rows.reverse()).map(runRows.recordOf)
     },
     count: (filter) => prisma.run.count({ where: whereOf(filter) }),
-    async listInStates(states) {
-      return (await prisma.run.findMany({ where: { state: { in: [...states] } }, orderBy: { id: 'asc' } })).map(
-        runRows.recordOf,
-      )
-    },
+    listInStates: (states) => runRows.listPlanned({ state: { in: [...states] } }),
     async listIds() {
       return (await prisma.run.findMany({ select: { id: true } })).map(({ id }) => id)
     },

@@ -9,7 +9,7 @@ import { DatabaseUnavailable, retryAfterMs } from '../database/outage.ts'
 import type { DeviceRecord } from '../devices/device.record.ts'
 import type { DeviceService } from '../devices/device.service.ts'
 import type { Log } from '../log.ts'
-import type { RunRecord } from '../runs/run.record.ts'
+import type { PlannedRun } from '../runs/run.record.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import type { Attempts } from './attempts.ts'
 import type { Estimates } from './estimates.ts'
@@ -225,7 +225,7 @@ function waitAfter(failure: unknown): number[] {
   return [failure instanceof DatabaseUnavailable ? retryAfterMs : retryStartMs]
 }
 
-function placeOf({ id, priority, waitingSince, createdAt }: RunRecord): QueuePlace {
+function placeOf({ id, priority, waitingSince, createdAt }: PlannedRun): QueuePlace {
   return { runId: id, priority, waitingSince: waitingSince ?? createdAt }
 }
 
@@ -233,7 +233,7 @@ function notBefore(waitMs: number | undefined, now: Date): Date | null {
   return waitMs === undefined ? null : new Date(now.getTime() + waitMs)
 }
 
-function queuedRun(run: RunRecord, estimates: Estimates, notBefore: Date | null): QueuedRun {
+function queuedRun(run: PlannedRun, estimates: Estimates, notBefore: Date | null): QueuedRun {
   return {
     ...placeOf(run),
     request: run.resumeDevices ?? run.spec.devices,
@@ -242,7 +242,7 @@ function queuedRun(run: RunRecord, estimates: Estimates, notBefore: Date | null)
   }
 }
 
-function holdingRun(run: RunRecord, estimates: Estimates): HoldingRun {
+function holdingRun(run: PlannedRun, estimates: Estimates): HoldingRun {
   const { state, backfilledUntil } = run
   const course =
     state === 'UNREACHABLE' ? 'SILENT' : state === 'STARTING' || state === 'RUNNING' ? 'RUNNING' : 'LEAVING'
