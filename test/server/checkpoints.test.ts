@@ -366,3 +366,15 @@ test('a trainer that was killed is resumed on other devices, and the weights end
   })
   expect(resumed.sha256).toBe(uninterrupted.sha256)
 })
+
+test('what a crash left of a checkpoint that was deleted is removed at the next start, and nothing else', async () => {
+  await mkdir(first().path)
+  await writeFile(join(first().path, 'left'), '')
+  const others = readdirSync(join(second().path, '..')).filter((name) => name !== first().name)
+  await client.close()
+  await server.close()
+  server = await start()
+  client = createClient({ url: server.url })
+  expect(existsSync(first().path)).toBe(false)
+  expect(readdirSync(join(second().path, '..'))).toEqual(others)
+})

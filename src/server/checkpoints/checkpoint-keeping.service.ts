@@ -24,7 +24,7 @@ export interface CheckpointKeepingService {
   delete(key: string): Promise<CheckpointRecord>
   /** Hashes its files anew. @throws TrainqlError `NOT_FOUND` */
   verify(key: string): Promise<{ record: CheckpointRecord; verification: CheckpointVerification }>
-  /** Removes what a crash left of checkpoints that are deleted. Once, at the start. */
+  /** Removes what a crash left of checkpoints that users deleted. Once, at the start. */
   removeLeftovers(): Promise<void>
 }
 
@@ -123,7 +123,8 @@ export function createCheckpointKeepingService(deps: CheckpointKeepingDeps): Che
       return { record, verification }
     },
     async removeLeftovers() {
-      for (const { key } of await store.listDeleted()) await removeFolder(folderOf(key))
+      // What a run's policy removes, its trainer has set aside before it says so.
+      for (const key of await store.listDeletedByUsers()) await removeFolder(folderOf(key))
     },
   }
 }

@@ -33,8 +33,8 @@ export interface CheckpointStore {
   listNames(runId: string): Promise<string[]>
   /** Imported ones, those that are deleted too. */
   listImported(): Promise<CheckpointRecord[]>
-  /** Of runs: what is gone, or about to go. */
-  listDeleted(): Promise<CheckpointRecord[]>
+  /** Keys of runs' checkpoints that a user deleted: their folders are gone, or about to go. */
+  listDeletedByUsers(): Promise<string[]>
   /** Writes a row whole, in place of the one of this key. */
   put(record: CheckpointRecord): Promise<void>
   remove(key: string): Promise<void>
@@ -86,8 +86,14 @@ export function createCheckpointStore({ prisma }: Database): CheckpointStore {
     async listImported() {
       return (await prisma.checkpoint.findMany({ where: { origin: 'IMPORTED' } })).map(recordOf)
     },
-    async listDeleted() {
-      return (await prisma.checkpoint.findMany({ where: { origin: 'RUN', deletedAt: { not: null } } })).map(recordOf)
+    async listDeletedByUsers() {
+      const rows = await prisma.$queryRaw<{ key: string }[]>`
+        SELECT DISTINCT "key" FROM "Event" AS event
+        JOIN "Checkpoint" AS checkpoint
+          ON checkpoint."runId" = event."runId" AND checkpoint."name" = event."payload"->>'name'
+        WHERE event."type" = 'checkpointDeleted' AND "deletedAt" IS NOT NULL
+        ORDER BY "key"`
+      return rows.map(({ key }) => key)
     },
     async put(record) {
       const columns = checkpointColumns(record)

@@ -27,9 +27,10 @@ export function createStepMetricsStore({ prisma }: Database): StepMetricsStore {
 }
 
 /**
- * A *unit* is what is read of consecutive steps: a block, or one step. Units are counted off into buckets of `width` steps,
- * and each bucket names the steps that it keeps; only those are read whole. Blocks that are cut by what is asked for are
- * read step by step, and all are where buckets are narrower than blocks: there are few enough steps then.
+ * A *part* is a block, or one step: blocks that are cut by what is asked for are read step by step, which is few. Parts are
+ * counted off, so that each knows its place among the steps, into buckets of `width` steps. Where buckets are narrower than
+ * blocks, the steps of whole blocks are read too: there are few enough then, and their places follow from those of their
+ * blocks. Each bucket names the steps that it keeps; only those are read whole.
  */
 export function seriesQuery(runIds: readonly string[], request: StepSeriesRequest): Prisma.Sql {
   const { maxPoints } = request
@@ -48,51 +49,48 @@ export function seriesQuery(runIds: readonly string[], request: StepSeriesReques
       FROM "StepBlock" AS block LEFT JOIN line USING ("runId", "attempt")
       WHERE "runId" = ANY(${[...runIds]}) ${ofAttempt('block', request)}
         AND "lastStep" >= ${firstStep(request)} AND "firstStep" <= ${lastStep(request)}
-    ), edge AS MATERIALIZED (
-      ${unitsOfSteps(
-        Prisma.sql`SELECT ${spanOfBlock} FROM block WHERE NOT "isWhole"
-          UNION ALL SELECT "runId", NULL, "blocksEnd", ${largestInteger}::integer FROM asked`,
-        request,
-      )}
+    ), part AS MATERIALIZED (
+      SELECT part.*, sum("steps") OVER (PARTITION BY "runId" ORDER BY "lastCursor") - "steps" AS "before"
+      FROM (
+        SELECT "runId", "block", "attempt", "firstStep", "steps", ${unitColumns} FROM block WHERE "isWhole"
+        UNION ALL
+        ${stepsOfCutBlocks(request)}
+      ) AS part
     ), shape AS MATERIALIZED (
       SELECT "runId", "steps", CASE WHEN "steps" <= ${maxPoints}::integer THEN 1
         ELSE ("steps" - 1) / (${maxPoints}::integer / "keptOfBucket") + 1 END AS "width"
       FROM (
         SELECT "runId", sum("steps")::integer AS "steps",
           CASE WHEN bool_or("nonFiniteCursor" IS NOT NULL) THEN 4 ELSE 3 END AS "keptOfBucket"
-        FROM (
-          SELECT "runId", "steps", "nonFiniteCursor" FROM block WHERE "isWhole"
-          UNION ALL SELECT "runId", "steps", "nonFiniteCursor" FROM edge
-        ) AS part
-        GROUP BY "runId"
+        FROM part GROUP BY "runId"
       ) AS total
-    ), unit AS (
-      SELECT "runId", "steps", ${unitColumns} FROM edge
+    ), placed AS MATERIALIZED (
+      SELECT "runId", "before"::integer / "width" AS "bucket", ${unitColumns}
+      FROM part JOIN shape USING ("runId")
+      WHERE "block" IS NULL OR "width" >= ${blockEvents}::integer
       UNION ALL
-      SELECT "runId", block."steps", ${unitColumns} FROM block JOIN shape USING ("runId")
-      WHERE "isWhole" AND "width" >= ${blockEvents}::integer
-      UNION ALL
-      ${unitsOfSteps(
-        Prisma.sql`SELECT ${spanOfBlock} FROM block JOIN shape USING ("runId")
-          WHERE "isWhole" AND "width" < ${blockEvents}::integer`,
-        request,
-      )}
-    ), kept AS (
-      SELECT "runId",
-        (min(ARRAY["minLoss", "minCursor"]) FILTER (WHERE "minCursor" IS NOT NULL))[2]::integer AS "minCursor",
-        -(max(ARRAY["maxLoss", -"maxCursor"]) FILTER (WHERE "maxCursor" IS NOT NULL))[2]::integer AS "maxCursor",
-        max("lastCursor") AS "lastCursor",
+      SELECT part."runId", ("before"::integer + LEAST(step."step" - "firstStep", part."steps" - 1)) / "width", ${unitOfStep}
+      FROM part JOIN shape USING ("runId")
+      CROSS JOIN LATERAL (
+        SELECT * FROM "StepMetrics"
+        WHERE "runId" = part."runId" AND "cursor" > part."block" * ${blockEvents}::integer
+          AND "cursor" <= (part."block" + 1) * ${blockEvents}::integer ${fence}
+      ) AS step
+      WHERE "block" IS NOT NULL AND "width" < ${blockEvents}::integer AND step."attempt" = part."attempt"
+    ), bucket AS MATERIALIZED (
+      SELECT "runId", "bucket", min("minLoss") AS "lowest", max("maxLoss") AS "highest", max("lastCursor") AS "lastCursor",
         min("nonFiniteCursor") AS "nonFiniteCursor"
-      FROM (
-        SELECT unit.*, (sum(unit."steps") OVER (PARTITION BY "runId" ORDER BY "lastCursor") - unit."steps") / "width" AS "bucket"
-        FROM unit JOIN shape USING ("runId")
-      ) AS placed
-      GROUP BY "runId", "bucket"
+      FROM placed GROUP BY "runId", "bucket"
     ), chosen AS (
-      SELECT DISTINCT "runId", pick."place"
-      FROM kept CROSS JOIN LATERAL
-        (VALUES ("minCursor"), ("maxCursor"), ("lastCursor"), ("nonFiniteCursor")) AS pick("place")
-      WHERE "place" IS NOT NULL
+      SELECT "runId", "lastCursor" AS "place" FROM bucket
+      UNION
+      SELECT "runId", "nonFiniteCursor" FROM bucket WHERE "nonFiniteCursor" IS NOT NULL
+      UNION
+      SELECT "runId", min("minCursor") FROM placed JOIN bucket USING ("runId", "bucket")
+      WHERE "minLoss" = "lowest" GROUP BY "runId", "bucket"
+      UNION
+      SELECT "runId", min("maxCursor") FROM placed JOIN bucket USING ("runId", "bucket")
+      WHERE "maxLoss" = "highest" GROUP BY "runId", "bucket"
     )
     SELECT step."runId", "cursor", step."attempt", "epoch", "step", "loss", "nonFinite", "learningRate", "imagesPerSecond",
       "at", shape."steps", COALESCE(step."step" > line."keptTo", false) AS "superseded"
@@ -119,7 +117,12 @@ const unitColumns = Prisma.raw(
     .join(', '),
 )
 
-const spanOfBlock = Prisma.sql`"runId", "attempt", "block" * ${blockEvents}::integer, ("block" + 1) * ${blockEvents}::integer`
+/** The same columns of one step. */
+const unitOfStep = Prisma.raw(
+  `step."loss" AS "minLoss", CASE WHEN step."loss" IS NOT NULL THEN step."cursor" END AS "minCursor",
+    step."loss" AS "maxLoss", CASE WHEN step."loss" IS NOT NULL THEN step."cursor" END AS "maxCursor",
+    step."cursor" AS "lastCursor", CASE WHEN step."nonFinite" THEN step."cursor" END AS "nonFiniteCursor"`,
+)
 
 function firstStep({ fromStep }: StepSeriesRequest): Prisma.Sql {
   return Prisma.sql`${fromStep ?? 0}::integer`
@@ -135,17 +138,19 @@ function ofAttempt(table: 'block' | 'step', { attempt }: StepSeriesRequest): Pri
   return attempt === null ? Prisma.empty : Prisma.sql`AND ${Prisma.raw(table)}."attempt" = ${attempt}`
 }
 
-/** `spans`: runs, attempts (null: any) and the cursors behind and up to which steps are read. */
-function unitsOfSteps(spans: Prisma.Sql, request: StepSeriesRequest): Prisma.Sql {
+/** Steps of blocks that are not wanted whole, and those behind the last block. */
+function stepsOfCutBlocks(request: StepSeriesRequest): Prisma.Sql {
   return Prisma.sql`
-      SELECT step."runId", 1 AS "steps", "loss" AS "minLoss", CASE WHEN "loss" IS NOT NULL THEN "cursor" END AS "minCursor",
-        "loss" AS "maxLoss", CASE WHEN "loss" IS NOT NULL THEN "cursor" END AS "maxCursor",
-        "cursor" AS "lastCursor", CASE WHEN "nonFinite" THEN "cursor" END AS "nonFiniteCursor"
-      FROM (${spans}) AS span("runId", "attempt", "behind", "upTo")
-      CROSS JOIN LATERAL (
-        SELECT * FROM "StepMetrics" WHERE "runId" = span."runId" AND "cursor" > "behind" AND "cursor" <= "upTo" ${fence}
-      ) AS step
-      LEFT JOIN line ON line."runId" = step."runId" AND line."attempt" = step."attempt"
-      WHERE (span."attempt" IS NULL OR step."attempt" = span."attempt") ${ofAttempt('step', request)}
-        AND "step" >= ${firstStep(request)} AND "step" <= ${lastStep(request)}`
+        SELECT step."runId", NULL, step."attempt", step."step", 1, ${unitOfStep}
+        FROM (
+          SELECT "runId", "attempt", "block" * ${blockEvents}::integer, ("block" + 1) * ${blockEvents}::integer
+          FROM block WHERE NOT "isWhole"
+          UNION ALL SELECT "runId", NULL, "blocksEnd", ${largestInteger}::integer FROM asked
+        ) AS span("runId", "attempt", "behind", "upTo")
+        CROSS JOIN LATERAL (
+          SELECT * FROM "StepMetrics" WHERE "runId" = span."runId" AND "cursor" > "behind" AND "cursor" <= "upTo" ${fence}
+        ) AS step
+        LEFT JOIN line ON line."runId" = step."runId" AND line."attempt" = step."attempt"
+        WHERE (span."attempt" IS NULL OR step."attempt" = span."attempt") ${ofAttempt('step', request)}
+          AND "step" >= ${firstStep(request)} AND "step" <= ${lastStep(request)}`
 }

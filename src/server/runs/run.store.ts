@@ -143,13 +143,13 @@ export function createRunStore(database: Database): RunStore {
       return rows.map(({ runId, offset }) => ({ runId, offset: Number(offset) }))
     },
     listWordless: () => prisma.$queryRaw`
-      SELECT attempt."runId", attempt."number" AS "attempt"
-      FROM "Attempt" AS attempt
-      LEFT JOIN "EventLog" AS log ON log."runId" = attempt."runId" AND log."attempt" = attempt."number"
-      LEFT JOIN "Event" AS last
-        ON last."runId" = log."runId" AND last."attempt" = log."attempt" AND last."seq" = log."seq"
-      WHERE attempt."releasedAt" IS NOT NULL
-        AND (last."type" IS NULL OR last."type" NOT IN ('finished', 'failed', 'stopped'))
+      SELECT "runId", "number" AS "attempt"
+      FROM "Attempt" AS over
+      WHERE "releasedAt" IS NOT NULL AND NOT EXISTS (
+        SELECT FROM "Event" AS word
+        WHERE word."type" IN ('finished', 'failed', 'stopped')
+          AND word."runId" = over."runId" AND word."attempt" = over."number"
+      )
       ORDER BY 1, 2`,
     async deleteStaleLeases() {
       const rows = await prisma.$queryRaw<{ deviceName: string }[]>`
