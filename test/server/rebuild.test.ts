@@ -5,7 +5,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileS
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { findPostgres, startOwnPostgres } from '../../bench/queries/postgres.ts'
 import { lockHome } from '../../src/server/database/home-lock.ts'
 import { keptTables, trainingTables } from '../../src/server/database/training-tables.ts'
@@ -214,6 +214,33 @@ test('a database that was deleted is made anew, row for row', async () => {
   const equal = { kind: 'CHECKED', differing: [], first: [], behind: [], gone: [] }
   expect(await rebuildHere(place, { check: true })).toMatchObject(equal)
 })
+
+test('so is what a real trainer wrote, in a log of several parts, of whose checkpoints it kept one', async () => {
+  vi.stubEnv('TRAINQL_LOG_PART_BYTES', '4096')
+  const folder = await makeFolder()
+  try {
+    const server = await startTestServer(folder)
+    try {
+      const run = await createRun(server.url, { epochs: 3, checkpoints: { keepLast: 1 } })
+      expect((await collectEvents(server.url, run.id)).at(-1)).toMatchObject({ state: 'SUCCEEDED' })
+    } finally {
+      await server.close()
+    }
+    const there = { home: folder, databaseUrl: null }
+    const stored = await readRows(there)
+    expect(stored['EventLog']).toContainEqual(
+      expect.objectContaining({ attempt: 1, part: expect.toSatisfy(isLater) as number }),
+    )
+    expect(stored['Checkpoint']).toContainEqual(expect.objectContaining({ deletedAt: expect.any(String) as string }))
+    await rm(join(folder, 'db'), { recursive: true })
+    await rebuildHere(there)
+    expect(await readRows(there)).toEqual(stored)
+  } finally {
+    await removeFolder(folder)
+  }
+})
+
+const isLater = (part: number): boolean => part > 1
 
 test('a PostgreSQL server gets the same rows', async (context) => {
   const { programs, reason } = findPostgres()
