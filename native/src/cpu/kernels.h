@@ -74,7 +74,8 @@ struct TapPixels {
 // Memory that a kernel fetches into L2 while it computes, because what comes after it reads that.
 struct Ahead {
   const void* at;
-  std::ptrdiff_t bytes;  // may be 0
+  std::ptrdiff_t bytes;    // may be 0
+  std::ptrdiff_t row = 0;  // 0: it lies in one piece; else so many bytes of each row, and from one row to the next
 };
 
 // gradient[slot(t)] (depth, channels) (+)= sum over one block's pixels and all images of in^T (depth, 1) x dOut (1, channels).
@@ -91,7 +92,7 @@ struct WeightGradient {
   float* gradient;
   std::ptrdiff_t slotStride, panelStride;
   bool add;  // add to what gradient holds
-  Ahead nextInput, nextOutputGradient;  // of the next block
+  Ahead nextInput, nextOutputGradient;  // of the next block, or of the next product
 };
 
 // Where two rows of a line begin that are laid side by side; below 0: zeros.
@@ -253,6 +254,22 @@ struct WinogradTiles {
   int firstRow, rows;
 };
 
+// The 36 planes are 6 lines of 6. Transformed weights are made for two lines at a time, which share their arithmetic, and
+// lie in this order.
+constexpr int winogradPairs = 3;
+constexpr int winogradLines[winogradPairs][2] = {{0, 5}, {1, 2}, {3, 4}};
+constexpr int winogradPairPlanes = 12;
+// Which of the 36 comes at a place of that order.
+constexpr int winogradPlane(int place) {
+  return winogradLines[place / winogradPairPlanes][place / 6 % 2] * 6 + place % 6;
+}
+
+struct WinogradWeights {
+  float* transformed;    // of pair `pairBegin`
+  std::ptrdiff_t plane;  // from one of them to the next
+  int pairBegin, pairEnd;
+};
+
 struct Kernels {
   const char* name;
   int vector;    // floats in a register
@@ -300,9 +317,9 @@ struct Kernels {
   void (*winogradOutput)(const WinogradTiles&, const float* transformed, void* map, bool accumulate,
                          const Finish&, int begin, int end);
   void (*winogradOutputGradient)(const WinogradTiles&, const void* map, float* transformed, int begin, int end);
-  // Weights of 9 taps to 36 planes over floats begin … end of a tap; the gradient goes the other way.
-  void (*winogradWeights)(const float* const* taps, float* transformed, std::ptrdiff_t plane, std::size_t begin,
-                          std::size_t end);
+  // Weights of 9 taps to the planes of some pairs of lines (`winogradLines`), over floats begin … end of a tap; the gradient
+  // goes the other way, from all 36 in their own order.
+  void (*winogradWeights)(const float* const* taps, const WinogradWeights&, std::size_t begin, std::size_t end);
   void (*winogradWeightGradient)(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,
                                  std::size_t begin, std::size_t end);
 

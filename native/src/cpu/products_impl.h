@@ -79,14 +79,21 @@ struct Fetch {
   }
 };
 
-// What one of `parts` equal parts of a computation fetches, in `steps` steps. With nothing to fetch it stays at `near`,
-// which is in cache: fetching from address 0 walks the page table each time.
+// What one of `parts` equal parts of a computation fetches, in `steps` steps: of what lies in rows, one line of each. With
+// nothing to fetch it stays at `near`, which is in cache: fetching from address 0 walks the page table each time.
 static inline Fetch fetchOf(const Ahead& first, const Ahead& second, const void* near, int part, int parts, int steps) {
   if (first.bytes + second.bytes == 0) return {static_cast<const char*>(near), 0};
-  const std::ptrdiff_t each = (first.bytes + second.bytes) / parts, from = each * part;
-  const char* const at = from < first.bytes ? static_cast<const char*>(first.at) + from
-                                            : static_cast<const char*>(second.at) + (from - first.bytes);
-  return {at, each / std::max(1, steps)};
+  if (first.row + second.row == 0) {
+    const std::ptrdiff_t each = (first.bytes + second.bytes) / parts, from = each * part;
+    const char* const at = from < first.bytes ? static_cast<const char*>(first.at) + from
+                                              : static_cast<const char*>(second.at) + (from - first.bytes);
+    return {at, each / std::max(1, steps)};
+  }
+  constexpr int line = 64;
+  const int firstLines = ceilDiv(static_cast<int>(first.bytes), line), lines = firstLines + ceilDiv(static_cast<int>(second.bytes), line);
+  const int at = part % lines;
+  return at < firstLines ? Fetch{static_cast<const char*>(first.at) + at * line, first.row}
+                         : Fetch{static_cast<const char*>(second.at) + (at - firstLines) * line, second.row};
 }
 
 template <class Step, class Out>
@@ -170,15 +177,18 @@ static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile
   }
 
   if constexpr (Finished) return storeFinished<Out, M>(a, tile.out, acc, n);
-  Vec bias0{}, bias1{};
   if (a.bias != nullptr) {
-    bias0 = load(a.bias + n * panel);
-    bias1 = load(a.bias + n * panel + V);
+    const Vec bias0 = load(a.bias + n * panel), bias1 = load(a.bias + n * panel + V);
+#pragma GCC unroll 16
+    for (int m = 0; m < M; m++) {
+      acc[m][0] += bias0;
+      acc[m][1] += bias1;
+    }
   }
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) {
     Out* out = tile.out[m] + n * panel;
-    Vec y0 = acc[m][0] + bias0, y1 = acc[m][1] + bias1;
+    Vec y0 = acc[m][0], y1 = acc[m][1];
     if (a.accumulate) {
       y0 += load(out);
       y1 += load(out + V);
@@ -196,8 +206,10 @@ static int rowTiles(const RowProduct& a) {
   return tiles;
 }
 
-// Bytes of input rows that are worked through panel by panel before the next ones: they stay in L2.
-constexpr std::ptrdiff_t rowBlockBytes = 256 * 1024;
+// Bytes of input rows that are worked through panel by panel before the next ones: they stay in L2. Weights that do not are
+// read once for each block, which is larger for them.
+constexpr std::ptrdiff_t rowBlockBytes = 256 * 1024, rowBlockBytesOfMany = 640 * 1024;
+constexpr std::ptrdiff_t manyWeightBytes = 1536 * 1024;
 
 template <class Step, class Out, bool Finished>
 static void tileProduct(const RowProduct& a, const RowGroup& g, int index, int tiles, int n, Fetch fetch) {
@@ -240,12 +252,15 @@ static Ahead inputOf(const RowProduct& a, const RowGroup& g, int tiles, int begi
 template <class Step, class Out, bool Finished>
 static void rowProductOf(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
   const std::ptrdiff_t tileBytes = tileRows * inputRow<Step>(a.inRow) * static_cast<std::ptrdiff_t>(sizeof(typename Step::Value));
-  const int block = static_cast<int>(std::max<std::ptrdiff_t>(1, rowBlockBytes / tileBytes));
+  const std::ptrdiff_t tapWeights = (panelEnd - panelBegin) * static_cast<std::ptrdiff_t>(a.depth) * panel;
   int first = 0;
   for (int gi = 0; gi < a.groupCount; gi++) {
     const RowGroup& g = a.groups[gi];
     const int tiles = groupTiles(g, a.batch);
     const int from = std::max(tileBegin - first, 0), to = std::min(tileEnd - first, tiles);
+    const bool many = g.tapCount * tapWeights * static_cast<std::ptrdiff_t>(sizeof(typename Step::Weight)) >= manyWeightBytes;
+    const int most = static_cast<int>(std::max<std::ptrdiff_t>(1, (many ? rowBlockBytesOfMany : rowBlockBytes) / tileBytes));
+    const int blocks = std::max(1, ceilDiv(to - from, most)), block = ceilDiv(std::max(1, to - from), blocks);
     for (int begin = from; begin < to; begin += block) {
       const int end = std::min(to, begin + block);
       // Each tile of a block fetches its part of the next one, which else the first panel would wait for.
@@ -339,8 +354,8 @@ static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd
                              a.add || s > 0};
         for (int i = tileBegin; i < tileEnd; i++) {
           const int part = (((n - panelBegin) * a.tapCount + t) * spans + s) * (tileEnd - tileBegin) + i - tileBegin;
-          const Fetch fetch = fetchOf(a.nextInput, a.nextOutputGradient, a.outputGradient, part, parts * spans * (tileEnd - tileBegin),
-                                      (span.end - span.begin) * a.batch);
+          const Fetch fetch = fetchOf(a.nextOutputGradient, a.nextInput, a.outputGradient, part,
+                                      parts * spans * (tileEnd - tileBegin), (span.end - span.begin) * a.batch);
           const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
           float* out = panelGradient + static_cast<std::ptrdiff_t>(begin) * panel;
           withRows<tileRows>(count, [&](auto m) {

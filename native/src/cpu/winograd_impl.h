@@ -47,16 +47,26 @@ static inline void fromOutput(const Vec* y, Vec* m) {
   m[5] = y[3];
 }
 
+// Two of the six of G g, (3) -> (2): those of `winogradLines[pair]`.
+template <int pair>
+static inline void toWeightPair(const Vec* g, Vec* u) {
+  if constexpr (pair == 0) {
+    u[0] = n0 * g[0];
+    u[1] = g[2];
+  } else {
+    constexpr float n = pair == 1 ? na : nb, point = pair == 1 ? a : b;
+    const Vec even = n * (g[0] + point * point * g[2]), odd = (n * point) * g[1];
+    u[0] = even + odd;
+    u[1] = even - odd;
+  }
+}
+
 // G g, (3) -> (6)
 static inline void toWeight(const Vec* g, Vec* u) {
-  u[0] = n0 * g[0];
-  const Vec ea = na * (g[0] + a2 * g[2]), oa = (na * a) * g[1];
-  u[1] = ea + oa;
-  u[2] = ea - oa;
-  const Vec eb = nb * (g[0] + b2 * g[2]), ob = (nb * b) * g[1];
-  u[3] = eb + ob;
-  u[4] = eb - ob;
-  u[5] = g[2];
+  toWeightPair<0>(g, u);
+  u[5] = u[1];
+  toWeightPair<1>(g, u + 1);
+  toWeightPair<2>(g, u + 3);
 }
 
 // G^T u, (6) -> (3): the adjoint of toWeight
@@ -104,14 +114,21 @@ static inline Place placeOf(const WinogradTiles& t, int tileRow) {
   return {tile / t.across * 4, tile % t.across * 4, tileRow % t.batch};
 }
 
+// Where a pixel of a place's tile lies; outside the map it may be anywhere.
+static inline std::ptrdiff_t elementAt(const WinogradTiles& t, const Place& at, int i, int j) {
+  return (static_cast<std::ptrdiff_t>((at.y + i) * t.width + at.x + j) * t.batch + at.image) * t.row;
+}
+
 }  // namespace winograd
 
-// Reads each tile's (Size, Size) pixels from `shift` pixels before it; outside the map they are zero.
+// Reads each tile's (Size, Size) pixels from `shift` pixels before it; outside the map they are zero. Fetches those of the
+// next tile row meanwhile: pixels lie too far apart for the processor to see where this goes.
 template <int Size, int shift, void (*transform)(const Vec*, Vec*)>
 static inline void tilesIn(const WinogradTiles& t, const Element* map, float* transformed, int begin, int end) {
   const std::ptrdiff_t plane = t.plane;
   for (int r = begin; r < end; r++) {
-    const winograd::Place at = winograd::placeOf(t, t.firstRow + r);
+    const winograd::Place at = winograd::placeOf(t, t.firstRow + r), next = winograd::placeOf(t, t.firstRow + r + 1);
+    const Element* const ahead = map + winograd::elementAt(t, next, -shift, -shift);
     const Element* pixel[Size][Size];
     for (int i = 0; i < Size; i++) {
       for (int j = 0; j < Size; j++) {
@@ -123,7 +140,10 @@ static inline void tilesIn(const WinogradTiles& t, const Element* map, float* tr
     }
     for (int c = 0; c < t.channels; c += V) {
       float* const out = transformed + r * t.transformedRow + c;
-      winograd::both<Size, 6, transform>([&](int i, int j) { return load(pixel[i][j] + c); },
+      winograd::both<Size, 6, transform>([&](int i, int j) {
+                                           __builtin_prefetch(ahead + (i * t.width + j) * t.batch * t.row + c, 0, 3);
+                                           return load(pixel[i][j] + c);
+                                         },
                                          [&](int i, int j, Vec v) { store(out + (i * 6 + j) * plane, v); });
     }
   }
@@ -173,12 +193,34 @@ static void winogradOutput(const WinogradTiles& t, const float* transformed, voi
   });
 }
 
-static void winogradWeights(const float* const* taps, float* transformed, std::ptrdiff_t plane, std::size_t begin,
-                            std::size_t end) {
+template <int pair>
+static void winogradWeightPair(const float* const* taps, const WinogradWeights& a, std::size_t begin, std::size_t end) {
+  if (pair < a.pairBegin || pair >= a.pairEnd) return;
+  float* const transformed = a.transformed + (pair - a.pairBegin) * winogradPairPlanes * a.plane;
   for (std::size_t k = begin; k < end; k += V) {
-    winograd::both<3, 6, winograd::toWeight>([&](int i, int j) { return load(taps[i * 3 + j] + k); },
-                                             [&](int i, int j, Vec v) { store(transformed + (i * 6 + j) * plane + k, v); });
+    Vec lines[2][3];
+#pragma GCC unroll 3
+    for (int c = 0; c < 3; c++) {
+      const Vec column[3] = {load(taps[c] + k), load(taps[3 + c] + k), load(taps[6 + c] + k)};
+      Vec two[2];
+      winograd::toWeightPair<pair>(column, two);
+      lines[0][c] = two[0];
+      lines[1][c] = two[1];
+    }
+#pragma GCC unroll 2
+    for (int line = 0; line < 2; line++) {
+      Vec u[6];
+      winograd::toWeight(lines[line], u);
+#pragma GCC unroll 6
+      for (int j = 0; j < 6; j++) store(transformed + (line * 6 + j) * a.plane + k, u[j]);
+    }
   }
+}
+
+static void winogradWeights(const float* const* taps, const WinogradWeights& a, std::size_t begin, std::size_t end) {
+  winogradWeightPair<0>(taps, a, begin, end);
+  winogradWeightPair<1>(taps, a, begin, end);
+  winogradWeightPair<2>(taps, a, begin, end);
 }
 
 static void winogradWeightGradient(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,
@@ -188,6 +230,7 @@ static void winogradWeightGradient(const float* transformed, std::ptrdiff_t plan
         [&](int i, int j) { return load(transformed + (i * 6 + j) * plane + k); },
         [&](int i, int j, Vec v) {
           float* const out = taps[i * 3 + j] + k;
+          __builtin_prefetch(out + 8 * V, 1, 3);
           store(out, add ? load(out) + v : v);
         });
   }

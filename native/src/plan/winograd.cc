@@ -14,10 +14,12 @@ namespace {
 constexpr std::ptrdiff_t chunkFloats = 384 * 1024;
 constexpr int leastChunkRows = 56;
 
-// Floats of transformed weights made at once. Where they are only a part of a layer's, each chunk of tile rows makes them
-// anew, and takes more rows for it.
-constexpr std::ptrdiff_t partFloats = 1024 * 1024;
-constexpr int leastRowsOfPart = 192;
+// Floats of transformed weights that are made once for all chunks of tile rows. Those of larger layers are made in parts
+// that stay in L2 until they are multiplied, planes of two lines of some panels; each chunk of rows makes them anew. Filters
+// that must be transposed first are made in all planes at once, since transposing takes longer than the transform.
+constexpr std::ptrdiff_t wholeFloats = 1024 * 1024;
+constexpr std::ptrdiff_t partFloats = 192 * 1024;
+constexpr int leastRowsOfPart = 128;
 // Output channels of the widest panel.
 constexpr int mostPanel = 32;
 
@@ -26,9 +28,11 @@ constexpr int mostPanel = 32;
 std::ptrdiff_t spreadPlane(std::ptrdiff_t floats) { return (floats + 1023) / 1024 * 1024 + 16; }
 
 // A weight gradient's sums are 36 planes of the filter. Where those outgrow L2 by far, all rows are transformed at once and
-// the sums are made and finished slice by slice: so many tiles of depth of one panel, which stay in L2.
+// the sums are made and finished slice by slice: some tiles of depth of one panel, which stay in L2. So do the transformed
+// inputs of these tiles, over all panels.
 constexpr std::ptrdiff_t mostWholeSums = 1024 * 1024;
-constexpr int sliceTiles = 8;
+constexpr std::ptrdiff_t sliceInputFloats = 256 * 1024;
+constexpr int mostSliceTiles = 8;
 
 class Winograd final : public ConvolutionAlgorithm {
  public:
@@ -44,12 +48,14 @@ class Winograd final : public ConvolutionAlgorithm {
         rows_(across_ * ((out_.height + 3) / 4) * plan.batch()) {
     const std::ptrdiff_t perRow = 36 * (transformedRow(in_) + transformedRow(out_));
     plan.needWeights(std::max(forward_.floats(), turned_.floats()));
-    const int wanted = std::max(forward_.whole() && turned_.whole() ? leastChunkRows : leastRowsOfPart, static_cast<int>(chunkFloats / perRow));
+    const int wanted = std::max(forward_.whole && turned_.whole ? leastChunkRows : leastRowsOfPart, static_cast<int>(chunkFloats / perRow));
     const int chunks = (rows_ + wanted - 1) / wanted;
     chunkRows_ = (rows_ + chunks - 1) / chunks;
     const std::size_t sums = 36 * weight_.slotStride();
     sliced_ = static_cast<std::ptrdiff_t>(sums) > mostWholeSums;
-    sliceFloats_ = static_cast<std::ptrdiff_t>(sliceTiles) * plan.kernels().tileRows * plan.kernels().panel;
+    const std::ptrdiff_t tileRows = plan.kernels().tileRows;
+    sliceTiles_ = static_cast<int>(std::clamp<std::ptrdiff_t>(sliceInputFloats / (36 * rows_ * tileRows), 1, mostSliceTiles));
+    sliceFloats_ = sliceTiles_ * tileRows * plan.kernels().panel;
     plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, chunkRows_) + plane(out_, chunkRows_))));
     const int gradientRows = sliced_ ? rows_ : chunkRows_;
     plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, gradientRows) + plane(out_, gradientRows))) +
@@ -59,11 +65,11 @@ class Winograd final : public ConvolutionAlgorithm {
   double products() const override { return 36.0 * rows_ * layer_.inChannels * layer_.outChannels; }
 
   void prepareForward(const Workspace& w) const override {
-    if (forward_.whole()) transformWeights(w, forward_, 0);
+    if (forward_.whole) transformWeights(w, forward_, {0, 0, winogradPairs});
   }
 
   void prepareDataGradient(const Workspace& w) const override {
-    if (turned_.whole()) transformWeights(w, turned_, 0);
+    if (turned_.whole) transformWeights(w, turned_, {0, 0, winogradPairs});
   }
 
   void forward(const Workspace& w, const ForwardOutput& output) const override {
@@ -75,57 +81,69 @@ class Winograd final : public ConvolutionAlgorithm {
   }
 
  private:
-  // How the transformed weights of one direction lie: [36][panel][depth][panel width], all of them or, where they would
-  // outgrow the caches, so many panels at once.
+  // How the transformed weights of one direction lie: [plane][panel][depth][panel width], all of them or, where they would
+  // outgrow the caches, the planes of two lines of so many panels at once.
   struct Filter {
     Filter(bool isTurned, int allPanels, int itsDepth, int panel)
         : turned(isTurned), panels(allPanels), depth(itsDepth), panelFloats(static_cast<std::ptrdiff_t>(depth) * panel) {
-      const auto fit = static_cast<int>(std::max<std::ptrdiff_t>(1, partFloats / (36 * panelFloats)));
-      const int parts = (panels + fit - 1) / fit;
+      whole = 36 * panels * panelFloats <= wholeFloats;
+      partPairs = whole || turned ? winogradPairs : 1;
+      const auto fit = static_cast<int>(std::max<std::ptrdiff_t>(1, partFloats / (partPlanes() * panelFloats)));
+      const int parts = whole ? 1 : (panels + fit - 1) / fit;
       partPanels = (panels + parts - 1) / parts;
       plane = spreadPlane(partPanels * panelFloats);
     }
-    bool whole() const { return partPanels == panels; }
-    std::size_t floats() const { return static_cast<std::size_t>(36 * plane); }
+    int partPlanes() const { return partPairs * winogradPairPlanes; }
+    std::size_t floats() const { return static_cast<std::size_t>(partPlanes() * plane); }
 
     bool turned;  // by 180 degrees and transposed, as a data gradient sees the filter
     int panels, depth;
     std::ptrdiff_t panelFloats;
-    int partPanels;
+    bool whole;
+    int partPairs, partPanels;
     std::ptrdiff_t plane;
   };
 
-  // Panels `first` … of a filter, one part of it.
-  void transformWeights(const Workspace& w, const Filter& f, int first) const {
-    const int panel = weight_.panel, count = std::min(f.partPanels, f.panels - first);
+  // Panels of a filter from `panel` on, and its pairs of lines.
+  struct FilterPart {
+    int panel, pairBegin, pairEnd;
+  };
+
+  void transformWeights(const Workspace& w, const Filter& f, const FilterPart& part) const {
+    const int panel = weight_.panel, count = std::min(f.partPanels, f.panels - part.panel);
     if (!f.turned) {
       const float* taps[9];
-      for (int t = 0; t < 9; t++) taps[t] = slot(w, t) + first * f.panelFloats;
+      for (int t = 0; t < 9; t++) taps[t] = slot(w, t) + part.panel * f.panelFloats;
+      const WinogradWeights to{w.weights, f.plane, part.pairBegin, part.pairEnd};
       return w.team.split(count * f.depth, [&](int b, int e) {
-        w.kernels.winogradWeights(taps, w.weights, f.plane, static_cast<std::size_t>(b) * panel,
-                                  static_cast<std::size_t>(e) * panel);
+        w.kernels.winogradWeights(taps, to, static_cast<std::size_t>(b) * panel, static_cast<std::size_t>(e) * panel);
       });
     }
     const int outPanels = (f.depth + panel - 1) / panel;
     w.team.split(count * outPanels, [&](int b, int e) {
-      for (int i = b; i < e; i++) transformTurned(w, f, first, i / outPanels, i % outPanels);
+      for (int i = b; i < e; i++) transformTurned(w, f, part, i / outPanels, i % outPanels);
     });
   }
 
-  // One panel of in and one of out channels, of a filter that is turned; `inPanel` counts from `first`.
-  void transformTurned(const Workspace& w, const Filter& f, int first, int inPanel, int outPanel) const {
+  // One panel of in and one of out channels, of a filter that is turned; `inPanel` counts from the part's first.
+  void transformTurned(const Workspace& w, const Filter& f, const FilterPart& part, int inPanel, int outPanel) const {
     const int panel = weight_.panel;
-    const int ins = std::min(panel, layer_.inChannels - (first + inPanel) * panel);
+    const int ins = std::min(panel, layer_.inChannels - (part.panel + inPanel) * panel);
     const int outs = std::min(panel, f.depth - outPanel * panel);
     alignas(64) float blocks[9][mostPanel * mostPanel];
     const float* taps[9];
+    const std::ptrdiff_t blockFloats = static_cast<std::ptrdiff_t>(panel) * panel;
+    const std::ptrdiff_t at = outPanel * weight_.panelStride() + (part.panel + inPanel) * blockFloats;
     for (int t = 0; t < 9; t++) {
-      const std::ptrdiff_t at = outPanel * weight_.panelStride() + (first + inPanel) * panel * panel;
-      w.kernels.transposeBlock(slot(w, 8 - t) + at, blocks[t], ins, outs);
+      const float* const block = slot(w, 8 - t) + at;
+      // The next block is pages away: the processor does not see it coming.
+      for (std::ptrdiff_t line = 0; line < blockFloats; line += 16) __builtin_prefetch(block + weight_.panelStride() + line, 0, 2);
+      w.kernels.transposeBlock(block, blocks[t], ins, outs);
       taps[t] = blocks[t];
     }
-    w.kernels.winogradWeights(taps, w.weights + inPanel * f.panelFloats + outPanel * panel * panel, f.plane, 0,
-                              static_cast<std::size_t>(outs) * panel);
+    const WinogradWeights to{w.weights + inPanel * f.panelFloats + outPanel * panel * panel, f.plane, part.pairBegin,
+                             part.pairEnd};
+    w.kernels.winogradWeights(taps, to, 0, static_cast<std::size_t>(outs) * panel);
   }
 
   const float* slot(const Workspace& w, int tap) const {
@@ -172,18 +190,22 @@ class Winograd final : public ConvolutionAlgorithm {
       a.inRow = from.transformedRow;
       a.outRow = to.transformedRow;
       a.panelStride = pass.filter.panelFloats;
-      for (int panel = 0; panel < pass.filter.panels; panel += pass.filter.partPanels) {
-        if (!pass.filter.whole()) transformWeights(w, pass.filter, panel);
-        const int panels = std::min(pass.filter.partPanels, pass.filter.panels - panel);
-        w.team.split(36, [&](int b, int e) {
-          RowProduct one = a;
-          for (int i = b; i < e; i++) {
-            one.input = transformed + i * from.plane;
-            one.output = products + i * to.plane + panel * k.panel;
-            one.weights = w.weights + i * pass.filter.plane;
-            k.floatProduct(one, 0, panels, 0, k.rowTiles(one));
-          }
-        });
+      const Filter& f = pass.filter;
+      for (int pair = 0; pair < winogradPairs; pair += f.partPairs) {
+        for (int panel = 0; panel < f.panels; panel += f.partPanels) {
+          if (!f.whole) transformWeights(w, f, {panel, pair, pair + f.partPairs});
+          const int panels = std::min(f.partPanels, f.panels - panel);
+          w.team.split(f.partPlanes(), [&](int b, int e) {
+            RowProduct one = a;
+            for (int i = b; i < e; i++) {
+              const int plane = winogradPlane(pair * winogradPairPlanes + i);
+              one.input = transformed + plane * from.plane;
+              one.output = products + plane * to.plane + panel * k.panel;
+              one.weights = w.weights + i * f.plane;
+              k.floatProduct(one, 0, panels, 0, k.rowTiles(one));
+            }
+          });
+        }
       }
       w.team.split(to.rows, [&](int b, int e) {
         k.winogradOutput(to, products, pass.output, pass.accumulate, pass.finish, b, e);
@@ -253,6 +275,11 @@ class Winograd final : public ConvolutionAlgorithm {
     return a;
   }
 
+  static Ahead ofRows(const float* at, int floats, std::ptrdiff_t row) {
+    constexpr std::ptrdiff_t bytes = sizeof(float);
+    return {at, floats * bytes, row * bytes};
+  }
+
   static void run(const Workspace& w, WeightGradient a, const Part& part) {
     const std::int32_t pixel = 0;
     const std::int32_t whole[2] = {0, 1};
@@ -274,15 +301,25 @@ class Winograd final : public ConvolutionAlgorithm {
     float* const sums = w.scratch;
     const Transformed both = transform(w, 0, rows_, sums + 36 * sliceFloats_);
     const int depth = layer_.inChannels, tiles = w.kernels.gradientTiles(depth), panel = w.kernels.panel;
-    for (int n = 0; n < weight_.panels; n++) {
-      for (int t = 0; t < tiles; t += sliceTiles) {
-        const int end = std::min(tiles, t + sliceTiles);
-        const int depthBegin = w.kernels.gradientTileBegin(depth, t), depthEnd = w.kernels.gradientTileBegin(depth, end);
+    for (int t = 0; t < tiles; t += sliceTiles_) {
+      const int end = std::min(tiles, t + sliceTiles_);
+      const int depthBegin = w.kernels.gradientTileBegin(depth, t), depthEnd = w.kernels.gradientTileBegin(depth, end);
+      for (int n = 0; n < weight_.panels; n++) {
         const std::size_t at = n * weight_.panelStride() + static_cast<std::size_t>(depthBegin) * panel;
         w.team.split(36, [&](int b, int e) {
           for (int i = b; i < e; i++) {
             WeightGradient a = product(both, i);
             a.gradient = sums + i * sliceFloats_ - at;
+            // Behind the last plane come those of the next panel, then those of the next slice.
+            const int nextPlane = (i + 1) % 36, nextPanel = n + (i + 1) / 36;
+            if (nextPanel < weight_.panels) {
+              a.nextOutputGradient = ofRows(both.gradient + nextPlane * both.out.plane + nextPanel * panel, panel,
+                                            both.out.transformedRow);
+            }
+            if (n == 0 && nextPlane > 0) {
+              a.nextInput = ofRows(both.input + nextPlane * both.in.plane + depthBegin, depthEnd - depthBegin,
+                                   both.in.transformedRow);
+            }
             run(w, a, {n, n + 1, t, end});
           }
         });
@@ -301,6 +338,7 @@ class Winograd final : public ConvolutionAlgorithm {
   const int across_, rows_;
   int chunkRows_ = 0;
   bool sliced_ = false;
+  int sliceTiles_ = 0;
   std::ptrdiff_t sliceFloats_ = 0;
 };
 
