@@ -70,6 +70,14 @@ async function saveTemplate(dump: Blob): Promise<void> {
   }
 }
 
+/** Streamed, since `execProtocolRaw` also parses every answer, and keeps what it parsed for good. */
+async function exchange(database: PGlite, bytes: Uint8Array): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  // What comes is memory of the database's own.
+  await database.execProtocolRawStream(bytes, { onRawData: (data) => parts.push(data.slice()) })
+  return Buffer.concat(parts)
+}
+
 async function serve(database: PGlite, message: ToPglite): Promise<FromPglite> {
   switch (message.type) {
     case 'open':
@@ -77,7 +85,7 @@ async function serve(database: PGlite, message: ToPglite): Promise<FromPglite> {
       await database.exec('DISCARD ALL')
       return { type: 'opened' }
     case 'bytes':
-      return { type: 'bytes', bytes: await database.execProtocolRaw(message.bytes) }
+      return { type: 'bytes', bytes: await exchange(database, message.bytes) }
     case 'close':
       await database.close()
       return { type: 'closed' }
