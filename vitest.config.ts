@@ -1,6 +1,7 @@
 // How the tests run: real processes in forks, as many files at once as there are cores, and a last line with the counts.
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { isUpToDate } from './scripts/setup/due.mjs'
 
 // A developer's own settings must not decide a test; only the choice of the PyTorch peer may come from outside.
 for (const name of Object.keys(process.env)) {
@@ -14,6 +15,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: isUpToDate('server') ? ['test/built-entries.ts'] : [],
     pool: 'forks',
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Only bounds what hangs: two cores are shared by engines, databases and browsers here.

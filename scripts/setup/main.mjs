@@ -1,6 +1,7 @@
 // The set-up's command line: which steps are due, one line for each that runs, and one way out.
 import { mkdirSync, rmSync } from 'node:fs'
 import { CommandFailed, interruptCommand } from './command.mjs'
+import { dueReason } from './due.mjs'
 import { acquireLock } from './lock.mjs'
 import { root, stateFolder } from './places.mjs'
 import { createReport } from './report.mjs'
@@ -43,17 +44,6 @@ function check(report) {
   for (const { step, reason } of due) report.line(`due: ${step.title} (${reason})`)
   if (due.length === 0) report.line('set-up: up to date')
   else process.exitCode = 1
-}
-
-/** Why the step must run, or null when its outputs are there and its inputs are those of the last time. */
-function dueReason(step) {
-  if (!step.applies()) return null
-  const stamp = readStamp(step.name)
-  // A step without inputs of its own tells by its outputs alone, whoever made them.
-  const key = step.inputs?.().key
-  if (key !== undefined && key !== stamp?.key) return stamp === null ? 'not done yet' : 'its inputs changed'
-  const missing = stamp?.outcome === 'degraded' ? null : step.missingOutput()
-  return missing === null ? null : `${missing} is missing`
 }
 
 async function setUp(report, { rebuild, strict }) {
