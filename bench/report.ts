@@ -88,7 +88,7 @@ export function describe({ cpu, cores, memoryBytes, isa, os, node }: Machine): s
 
 export function figure(value: number | null): string {
   if (value === null) return ''
-  return value >= 1000 || value === 0 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(4)
+  return value >= 1000 || Number.isInteger(value) ? Math.round(value).toLocaleString('en-US') : value.toPrecision(4)
 }
 
 export function percent(share: number): string {

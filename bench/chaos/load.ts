@@ -103,7 +103,7 @@ export function startLoad(options: LoadOptions): Load {
       try {
         const state = await followOnce(run)
         run.ended = state === 'SUCCEEDED'
-        if (run.ended) note(`  run ${basename(run.directory)} has succeeded after ${attemptsOf(run)} attempts`)
+        if (run.ended) note(`  run ${basename(run.directory)} has succeeded; attempts: ${attemptsOf(run)}`)
         else if (state !== null) await resume(run)
       } catch (error) {
         complain(error)
