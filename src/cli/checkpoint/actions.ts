@@ -12,6 +12,7 @@ import type {
 import { checkpointFolder, checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
 import { CliFailure } from '../failure.ts'
+import { refuseToReplace } from '../out-file.ts'
 import { dataDirectory, displayPath } from '../places.ts'
 import type { Style } from '../terminal/screen.ts'
 import { renderDiagnosis, renderInspection, renderTensors, renderVerdict } from './inspection.ts'
@@ -159,9 +160,4 @@ export async function prove({ runDirectory, checkpoint, steps, devices }: ProveP
 function succeeded<Answer extends CheckpointAnswer>(answer: Answer | Failed): Exclude<Answer, Failed> {
   if (answer.kind === 'FAILED') throw new Refused(answer)
   return answer as Exclude<Answer, Failed>
-}
-
-/** Told before a file of gigabytes was read for nothing. */
-function refuseToReplace(out: string, fix = 'Name another.'): void {
-  if (existsSync(out)) throw new CliFailure(`${out} exists already.`, fix)
 }

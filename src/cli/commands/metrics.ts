@@ -1,6 +1,5 @@
 // `trainql metrics`: fetches what a run measured from a server, into a file or to standard output.
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { Writable } from 'node:stream'
 import { createClient, type Client, type MetricsDownload } from '../../sdk/index.ts'
@@ -8,6 +7,7 @@ import { mark } from '../checkpoint/report.ts'
 import { CliFailure } from '../failure.ts'
 import { watchInterruption } from '../interruption.ts'
 import type { MetricsPlan } from '../metrics/parse.ts'
+import { refuseToReplace } from '../out-file.ts'
 import { formatBytes, formatCount } from '../terminal/format.ts'
 import { createScreen, type OutputStream, type Screen, type Streams } from '../terminal/screen.ts'
 
@@ -25,7 +25,7 @@ export async function metrics(plan: MetricsPlan, { stdout, stderr }: Streams): P
     const signal = interruption.asked
     const options = { kind: plan.kind, format: plan.format, includeSuperseded: plan.superseded, signal }
     // Told before anything is asked for, where the name is known.
-    if (plan.out !== undefined && plan.out !== '-') refuseToReplace(plan.out, plan)
+    if (plan.out !== undefined && plan.out !== '-') refuseUnlessForced(plan.out, plan)
     const download = await client.exportMetrics(plan.run, options)
     const bytes = client.readMetrics(download, { signal })
     if (plan.out === '-') await print(bytes, stdout)
@@ -59,7 +59,7 @@ async function write(
   { bytes, screen }: { bytes: AsyncIterable<Uint8Array>; screen: Screen },
 ): Promise<Written> {
   const file = plan.out ?? fileName
-  refuseToReplace(file, plan)
+  refuseUnlessForced(file, plan)
   const unfinished = `${file}.part`
   const written = { file, bytes: 0, rows: format === 'CSV' ? -1 : 0 }
   const target = await open(unfinished, 'w').catch((error: unknown) => {
@@ -115,9 +115,8 @@ function tell(plan: MetricsPlan, written: Written, { screen, stdout }: { screen:
     )
 }
 
-function refuseToReplace(file: string, { replace }: MetricsPlan): void {
-  if (replace || !existsSync(file)) return
-  throw new CliFailure(`${file} exists already.`, 'Name another with --out, or add --force to replace it.')
+function refuseUnlessForced(file: string, { replace }: MetricsPlan): void {
+  if (!replace) refuseToReplace(file, 'Name another with --out, or add --force to replace it.')
 }
 
 const newline = '\n'.charCodeAt(0)

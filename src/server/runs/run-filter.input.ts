@@ -4,7 +4,7 @@ import type { Architecture } from '../../shared/run-spec.ts'
 import type { RunState } from '../../shared/run-state.ts'
 import { ConnectionArgs } from '../connection.type.ts'
 import { ArchitectureEnum } from '../models/architecture.type.ts'
-import { findKeyOf } from '../node.type.ts'
+import { keyOf } from '../node.type.ts'
 import { DateTimeScalar } from '../scalars.ts'
 import type { RunFilter } from './run-filter.ts'
 import { RunStateEnum } from './run.type.ts'
@@ -46,6 +46,6 @@ export function filterOf(args: RunsArgs): RunFilter {
     device: device ?? null,
     createdFrom: createdFrom ?? null,
     createdBefore: createdBefore ?? null,
-    forkedFrom: typeof forkedFrom === 'string' ? (findKeyOf('Run', forkedFrom) ?? forkedFrom) : null,
+    forkedFrom: typeof forkedFrom === 'string' ? keyOf('Run', forkedFrom) : null,
   }
 }
