@@ -3,6 +3,7 @@ import type { Database } from '../database/database.ts'
 import { Prisma } from '../prisma-client/client.ts'
 import type { ProjectedBatch } from './run.projection.ts'
 
+/** Of each record the columns below are taken, and whatever else it may hold is not. */
 export function storeEpochs(
   prisma: Database['prisma'],
   epochs: ProjectedBatch['epochMetrics'],
@@ -10,23 +11,12 @@ export function storeEpochs(
   return prisma.$executeRaw`
     INSERT INTO "EpochMetrics" (${epochColumns})
     SELECT ${epochColumns}
-    FROM json_to_recordset(${JSON.stringify(epochs.map(rowOf))}::json) AS new(
+    FROM json_to_recordset(${JSON.stringify(epochs)}::json) AS new(
       "runId" text, "attempt" integer, "epoch" integer, "step" integer, "trainLoss" double precision,
       "validationLoss" double precision, "accuracy" double precision, "top5Accuracy" double precision,
       "nonFinite" boolean, "imagesPerSecond" double precision, "learningRate" double precision,
       "userSeconds" double precision, "systemSeconds" double precision, "wallSeconds" double precision,
       "classImages" integer[], "classCorrect" integer[], "confusion" integer[])`
-}
-
-function rowOf(record: ProjectedBatch['epochMetrics'][number]) {
-  const { runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite } = record
-  const { imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds } = record
-  const { classImages, classCorrect, confusion } = record
-  return {
-    ...{ runId, attempt, epoch, step, trainLoss, validationLoss, accuracy, top5Accuracy, nonFinite },
-    ...{ imagesPerSecond, learningRate, userSeconds, systemSeconds, wallSeconds },
-    ...{ classImages, classCorrect, confusion },
-  }
 }
 
 const epochColumns = Prisma.raw(
