@@ -26,6 +26,7 @@ class BatchNorm final : public BatchNormStep {
     forwardBuffers = {in_.activation, out_.activation, coefficients_};
     backwardBuffers = {in_.activation, out_.gradient, in_.gradient, coefficients_};
     gradientTargets = {plan.graph().layers[fusion.layer].input};
+    inPlace = {{in_.activation, in_.gradient}};
     if (fusion.skip >= 0) {
       skip_ = plan.tensor(fusion.skip);
       hasSkip_ = true;
@@ -36,6 +37,7 @@ class BatchNorm final : public BatchNormStep {
       forwardBuffers.push_back(skip_.activation);
       backwardBuffers.push_back(skip_.gradient);
       gradientTargets.push_back(fusion.skip);
+      inPlace.push_back({out_.gradient, skip_.gradient});
     }
   }
 

@@ -92,6 +92,12 @@ class Op {
   std::vector<char> accumulate;
   // Buffers each direction reads or writes: they fix what may share memory.
   std::vector<int> forwardBuffers, backwardBuffers;
+  // What the backward half may write in the place of what it reads, value by value, where it is the last to read that:
+  // a line that is in cache already need not be fetched to be written.
+  struct InPlace {
+    int read, written;  // buffers of one size
+  };
+  std::vector<InPlace> inPlace;
 };
 
 }  // namespace trainql

@@ -246,9 +246,24 @@ ArenaPlan Plan::planTraining(bool again) const {
       if (again) touch(norm->normaliseAgainBuffers(), steps + 1 + i);
     }
   }
+  shareInPlace(lives, place);
   ArenaPlan plan = planArena(lives);
   for (std::size_t b = 0; b < place.size(); b++) plan.offsets[b] = plan.offsets[place[b]];
   return plan;
+}
+
+// Where a step reads a buffer last and writes another first, and may do so in place, the two become one.
+void Plan::shareInPlace(std::vector<Lifetime>& lives, std::vector<int>& place) const {
+  const int steps = static_cast<int>(ops_.size());
+  for (int i = 0; i < steps; i++) {
+    for (const Op::InPlace& share : ops_[steps - 1 - i]->inPlace) {
+      const int from = place[share.read], to = place[share.written], step = steps + 1 + i;
+      if (from == to || lives[from].last != step || lives[to].first != step) continue;
+      lives[from].last = lives[to].last;
+      lives[to] = Lifetime{};
+      std::replace(place.begin(), place.end(), to, from);
+    }
+  }
 }
 
 void Plan::planMemory(std::size_t keptBytes) {

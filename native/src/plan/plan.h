@@ -70,6 +70,7 @@ class Plan {
   void planMemory(std::size_t keptBytes);
   void planEvaluation(std::size_t joinedBytes);
   ArenaPlan planTraining(bool again) const;
+  void shareInPlace(std::vector<Lifetime>& lives, std::vector<int>& place) const;
   void chooseAgain();
 
   const Graph graph_;
