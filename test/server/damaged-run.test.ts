@@ -119,7 +119,7 @@ test('found at a start that makes the database anew; then the run goes on, and i
 })
 
 test('found while the server runs: the trainer is ended, and who waited has its device', async () => {
-  postgres = await startFragilePostgres()
+  postgres = await startFragilePostgres(join(home, 'postgres'))
   const log = recordingLog()
   const settings = { ...options, databaseUrl: postgres.url, silentSeconds: 1, log }
   const { url } = (server = await startTestServer(home, settings))

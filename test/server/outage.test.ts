@@ -1,6 +1,7 @@
 // The database goes away while the server runs, and comes back: trainers run on, the API says so by a typed error,
 // subscribers miss nothing, and what happened meanwhile is taken over once.
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Worker } from 'node:worker_threads'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { RunningServer } from '../../src/server/start.ts'
@@ -65,7 +66,7 @@ async function started(url: string, devices: Record<string, unknown>): Promise<C
 }
 
 test('PostgreSQL drops its connections and is away for a while', async () => {
-  postgres = await startFragilePostgres()
+  postgres = await startFragilePostgres(join(home, 'postgres'))
   const log = recordingLog()
   const settings = { databaseUrl: postgres.url, trainerEntry: scriptedTrainer, cpuDevices: 3, log }
   const { url } = (server = await startTestServer(home, settings))

@@ -5,6 +5,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type OpenDatabase, openDatabase } from '../../src/server/database/database.ts'
 import { readMigrations } from '../../src/server/database/migrate.ts'
+import { putTemplate } from '../../src/server/database/session.ts'
 import { silentLog } from '../../src/server/log.ts'
 import type { StepSeriesRequest } from '../../src/server/metrics/step-metrics.record.ts'
 import { createStepMetricsStore } from '../../src/server/metrics/step-metrics.store.ts'
@@ -215,8 +216,10 @@ test('runs are listed by what they are, newest first, and counted alike', async 
 
 test('a database of the version before keeps every step at its place', async () => {
   const folder = await makeFolder()
+  await putTemplate(folder, silentLog)
   const client = await PGlite.create(folder)
   try {
+    await client.exec('DROP SCHEMA public CASCADE; CREATE SCHEMA public')
     const migrations = await readMigrations()
     const own = migrations.findIndex(({ name }) => name.endsWith('_step_metrics'))
     for (const { sql } of migrations.slice(0, own)) await client.exec(sql)

@@ -1,16 +1,15 @@
 // Worker-thread entry: owns the embedded PostgreSQL (PGlite), so that a long query stalls no subscriber. Speaks the
 // PostgreSQL wire protocol in messages: bytes in, bytes out.
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
+import { wholeMarker } from './database-template.ts'
 
 export interface PgliteWorkerData {
   /** Absolute folder of the database; made where it is absent. */
   folder: string
-  /** Dump of an empty database to start from; made here where it is absent and the folder may be written. */
-  template: string
 }
 
 /** To the worker. Bytes are whole protocol messages. `open` begins a session: nothing of an earlier one stays. */
@@ -28,14 +27,13 @@ const startParams = [...PGlite.defaultStartParams, '-c', 'max_wal_size=64MB', '-
 
 const port = parentPort
 if (port === null) throw new Error('pglite-worker is the entry of a worker thread')
-const { folder, template } = workerData as PgliteWorkerData
+const { folder } = workerData as PgliteWorkerData
 
 function send(message: FromPglite): void {
   port?.postMessage(message)
 }
 
-/** Written into the folder once the database in it is whole; a folder without it was left by a crash. */
-const marker = join(folder, 'trainql-initialised')
+const marker = join(folder, wholeMarker)
 
 /**
  * PostgreSQL's own lock. It refuses to start where it finds one without a process id in it, as a server leaves that is killed
@@ -50,24 +48,9 @@ async function openDatabase(): Promise<PGlite> {
   }
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
-  const dump = await readFile(template).catch(() => null)
-  const loadDataDir = dump === null ? undefined : new Blob([dump])
-  const database = await PGlite.create({ dataDir: folder, startParams, loadDataDir })
-  if (dump === null) await saveTemplate(await database.dumpDataDir('gzip'))
+  const database = await PGlite.create({ dataDir: folder, startParams })
   await writeFile(marker, '')
   return database
-}
-
-/** A template only saves time: where it cannot be written, the next database is initialised afresh. */
-async function saveTemplate(dump: Blob): Promise<void> {
-  const unfinished = `${template}.${process.pid}`
-  try {
-    await mkdir(dirname(template), { recursive: true })
-    await writeFile(unfinished, new Uint8Array(await dump.arrayBuffer()))
-    await rename(unfinished, template)
-  } catch {
-    await rm(unfinished, { force: true })
-  }
 }
 
 /** Streamed, since `execProtocolRaw` also parses every answer, and keeps what it parsed for good. */

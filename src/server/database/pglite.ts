@@ -1,7 +1,5 @@
 // Keeps the embedded database running in its worker thread and hands out connections to it. A thread that ends is started
 // anew, and finds what was committed.
-import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { startWorker } from '../../shared/entry.ts'
 import type { Log } from '../log.ts'
 import { PgliteSocket } from './pglite-socket.ts'
@@ -100,7 +98,7 @@ interface Thread {
 }
 
 function startThread(folder: string): Thread {
-  const data: PgliteWorkerData = { folder, template: templateFile() }
+  const data: PgliteWorkerData = { folder }
   const worker = startWorker(new URL('./pglite-worker.ts', import.meta.url), data)
   const waiting: Waiting[] = []
   let failure: Error | null = null
@@ -144,11 +142,4 @@ function startThread(folder: string): Thread {
   // Whoever uses it meets it.
   thread.ready.catch(() => undefined)
   return thread
-}
-
-/** Beside the built code, by version: a dump fits the PGlite that wrote it. */
-function templateFile(): string {
-  const manifest = new URL('../package.json', import.meta.resolve('@electric-sql/pglite'))
-  const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
-  return fileURLToPath(new URL(`../../../dist/pglite-template-${version}.tar.gz`, import.meta.url))
 }

@@ -2,6 +2,7 @@
 // that no other TrainQL server uses.
 import pg from 'pg'
 import type { Log } from '../log.ts'
+import { copyTemplate, templateKey, templatesFolder } from './database-template.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import { startPglite } from './pglite.ts'
 import { connectMs, guardServerDatabase, type ServerGuard } from './server-guard.ts'
@@ -20,6 +21,20 @@ export const singleConnection = { max: 1, idleTimeoutMillis: 0 }
 
 /** The caller holds the folder's lock. */
 export async function openEmbeddedSession(folder: string, log: Log): Promise<Session> {
+  await putTemplate(folder, log)
+  return openFolder(folder, log)
+}
+
+/** An empty database, brought up to date, where there is none; where none can be kept to copy, `openFolder` makes it. */
+export async function putTemplate(folder: string, log: Log): Promise<void> {
+  await copyTemplate(folder, {
+    folder: templatesFolder,
+    key: templateKey(await readMigrations()),
+    makeDatabase: async (draft) => (await openFolder(draft, log)).close(),
+  })
+}
+
+async function openFolder(folder: string, log: Log): Promise<Session> {
   const pglite = await startPglite(folder, log)
   const pool = new pg.Pool({
     user: 'postgres',
