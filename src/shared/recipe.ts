@@ -104,9 +104,17 @@ export function checkRecipe({ optimizer, schedule, learningRate }: Recipe): void
   }
 }
 
+/** The schedules that have a warm-up; ONE_CYCLE rises by itself. */
+export type WarmedSchedule = Exclude<ScheduleSpec, { kind: 'ONE_CYCLE' }>
+
+/** Whether the warm-up does not end before the run's last step. */
+export function outlastsRun(schedule: ScheduleSpec, totalSteps: number): schedule is WarmedSchedule {
+  return schedule.kind !== 'ONE_CYCLE' && schedule.warmUpSteps > 0 && schedule.warmUpSteps >= totalSteps
+}
+
 /** @throws TrainqlError `INVALID_INPUT` where the warm-up would not end before the run's last step. */
 export function checkWarmUp(schedule: ScheduleSpec, totalSteps: number): void {
-  if (schedule.kind === 'ONE_CYCLE' || schedule.warmUpSteps === 0 || schedule.warmUpSteps < totalSteps) return
+  if (!outlastsRun(schedule, totalSteps)) return
   throw invalidInput({
     field: 'schedule.warmUpSteps',
     message: `Expected a warm-up shorter than the run, which has ${totalSteps} steps; got ${schedule.warmUpSteps}.`,

@@ -148,6 +148,26 @@ test("another optimiser comes with its own learning rate, and without the old on
   expect(specOf(fresh)['initialise']).toEqual({ ...beginsWith(latest, false), reinitialise: ['fc'] })
 })
 
+test('what an origin got by default stays with its forks, but a warm-up that would outlast a shorter one', async () => {
+  const source = await createRun(server.url, { epochs: 50 })
+  const recipe = { learningRate: 0.00625, schedule: { kind: 'CONSTANT', warmUpSteps: 20 } }
+  expect(specOf(source)).toMatchObject(recipe)
+  expect(specOf(await fork(source, { changes: { epochs: 6, globalBatch: 16 } }))).toMatchObject(recipe)
+  // 64 images in batches of 32: the rate stays, and of 12 steps the warm-up gets one.
+  expect(specOf(await fork(source, { changes: { epochs: 6, globalBatch: 32 } }))).toMatchObject({
+    learningRate: 0.00625,
+    schedule: { kind: 'CONSTANT', warmUpSteps: 1 },
+  })
+  const anew = { epochs: 20, globalBatch: 32, learningRate: null, schedule: null }
+  expect(specOf(await fork(source, { changes: anew }))).toMatchObject({
+    learningRate: 0.0125,
+    schedule: { kind: 'CONSTANT', warmUpSteps: 4 },
+  })
+  expect(
+    await tryFork(source, { changes: { epochs: 1, schedule: { kind: 'CONSTANT', warmUpSteps: 4 } } }),
+  ).toMatchObject({ field: 'changes.schedule.warmUpSteps' })
+})
+
 test('from where the origin began: at random, or with its own copy of what may be gone', async () => {
   expect(specOf(await fork(origin, { initialWeights: true, changes: { architecture: 'RESNET34' } }))).toMatchObject({
     initialise: { kind: 'RANDOM' },

@@ -59,7 +59,8 @@ test('nothing asked for: the defaults, in full', async () => {
   const { shown, spec } = await ask({})
   expect(shown).toEqual({
     optimizer: { ...noOptimizer, kind: 'SGD', momentum: 0.9, nesterov: false, weightDecay: 0, decayVectors: true },
-    learningRate: 0.1,
+    // 0.1 x 16 / 256.
+    learningRate: 0.00625,
     schedule: { ...noSchedule, kind: 'CONSTANT', warmUpSteps: 0 },
     precision: 'FP32',
     accumulationSteps: 1,
@@ -99,12 +100,19 @@ test('everything asked for comes back as asked', async () => {
   expect(spec).toMatchObject({ ...rest, shards, optimizer, schedule, augmentation })
 })
 
+test('nothing asked for of a long run: SGD warms up', async () => {
+  const recipe = { learningRate: 0.00625, schedule: { kind: 'CONSTANT', warmUpSteps: 20 } }
+  const { shown, spec } = await ask({ epochs: 50 })
+  expect(shown).toMatchObject(recipe)
+  expect(spec).toMatchObject(recipe)
+})
+
 test.each<[input: Record<string, unknown>, shown: Record<string, unknown>]>([
   [{ optimizer: { kind: 'ADAM' } }, { learningRate: 0.001, optimizer: { ...adam, kind: 'ADAM', weightDecay: 0 } }],
   [{ optimizer: { kind: 'ADAMW' } }, { learningRate: 0.001, optimizer: { ...adam, kind: 'ADAMW', weightDecay: 0.01 } }],
   [
-    { schedule: { kind: 'COSINE', minimum: 0.01, warmUpSteps: 1 } },
-    { schedule: { ...noSchedule, kind: 'COSINE', minimum: 0.01, warmUpSteps: 1 } },
+    { schedule: { kind: 'COSINE', minimum: 0.001, warmUpSteps: 1 } },
+    { schedule: { ...noSchedule, kind: 'COSINE', minimum: 0.001, warmUpSteps: 1 } },
   ],
   [
     { schedule: { kind: 'ONE_CYCLE', peakShare: 0.5 } },

@@ -427,7 +427,7 @@ export type CreateRunInput = {
   initialise?: InputMaybe<InitialiseInput>;
   /** Share of the training target that is spread evenly over all classes. */
   labelSmoothing?: InputMaybe<Scalars['Float']['input']>;
-  /** Default: 0.1 for SGD, 0.001 for Adam and AdamW. */
+  /** Default: 0.1 x globalBatch / 256 for SGD, 0.001 for Adam and AdamW. */
   learningRate?: InputMaybe<Scalars['Float']['input']>;
   name?: InputMaybe<Scalars['String']['input']>;
   onCorruptImage?: InputMaybe<CorruptImagePolicy>;
@@ -439,7 +439,7 @@ export type CreateRunInput = {
   priority?: InputMaybe<Scalars['Int']['input']>;
   /** Default: one attempt. */
   retry?: InputMaybe<RetryInput>;
-  /** Of the learning rate. Default: constant. */
+  /** Of the learning rate. Default: constant; for SGD without a learningRate behind a warm-up of a tenth of the run, of five epochs at most. */
   schedule?: InputMaybe<ScheduleInput>;
   /** Default: 0. */
   seed?: InputMaybe<Scalars['BigInt']['input']>;

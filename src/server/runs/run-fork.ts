@@ -35,7 +35,7 @@ export interface Fork {
  * @throws TrainqlError `INVALID_INPUT` where a change does not fit the weights that it begins with.
  */
 export function forkedSpec(origin: RunSpec, { runId, wish, checkpoint }: Fork): Record<string, unknown> {
-  const request = changedRequest(origin, wish)
+  const request = forkedRequest(origin, wish)
   const spec = { ...specOf(request, runId, null), forkedFrom: originOf(origin, checkpoint) }
   if (checkpoint === null) {
     checkAdaptations(wish)
@@ -60,7 +60,8 @@ function forkField(field: string): string {
   return ownFields.has(own) || own.startsWith('changes.') ? own : `changes.${own}`
 }
 
-function changedRequest(origin: RunSpec, { name, changes }: ForkWish): RunRequest {
+/** What a client would have asked for to get the fork. */
+export function forkedRequest(origin: RunSpec, { name, changes }: ForkWish): RunRequest {
   const given = Object.fromEntries(
     Object.entries(changes).filter(([, value]: [string, unknown]) => value !== undefined),
   )

@@ -1,9 +1,10 @@
 // What a client asks for, turned into the spec to parse: defaults that depend on other fields, and one name a field.
 import { TrainqlError } from '../../shared/errors.ts'
-import type { OptimizerKind, Precision } from '../../shared/recipe.ts'
+import type { Precision } from '../../shared/recipe.ts'
 import type { CorruptImagePolicy } from '../../shared/augmentation.ts'
 import type { CheckpointMetric, FullDiskPolicy } from '../../shared/checkpoint-policy.ts'
 import type { Architecture, DeviceKind, EngineChoice, NonFinitePolicy } from '../../shared/run-spec.ts'
+import { defaultLearningRate } from './recipe-defaults.ts'
 import { type InitialFacts, initialiseOf, type InitialiseRequest } from './run-initialise.ts'
 import {
   type AugmentationRequest,
@@ -68,14 +69,13 @@ export interface CheckpointPolicyRequest {
   onDiskFull?: Optional<FullDiskPolicy>
 }
 
-export const defaultLearningRates: Record<OptimizerKind, number> = { SGD: 0.1, ADAM: 0.001, ADAMW: 0.001 }
-
 /**
  * The unparsed spec of a request, with the checkpoint it begins with; fields left out or null get the spec's own defaults.
  * @throws TrainqlError `INVALID_INPUT` for what only the request's form can get wrong.
  */
 export function specOf(request: RunRequest, runId: string, initial: InitialFacts | null): Record<string, unknown> {
   const optimizer = request.optimizer ?? { kind: 'SGD' }
+  const globalBatch = request.globalBatch ?? 256
   return withoutAbsent({
     runId,
     name: request.name,
@@ -84,12 +84,12 @@ export function specOf(request: RunRequest, runId: string, initial: InitialFacts
     trainImages: request.trainImages,
     validationImages: request.validationImages,
     epochs: request.epochs ?? 1,
-    globalBatch: request.globalBatch ?? 256,
+    globalBatch,
     shards: request.shards,
     devices: deviceRequestOf(request.devices),
     engine: request.engine,
     optimizer: optimizerOf(optimizer),
-    learningRate: request.learningRate ?? defaultLearningRates[optimizer.kind],
+    learningRate: request.learningRate ?? defaultLearningRate(optimizer.kind, globalBatch),
     schedule: scheduleOf(request.schedule ?? { kind: 'CONSTANT' }),
     precision: request.precision,
     accumulationSteps: request.accumulationSteps,

@@ -94,10 +94,17 @@ export class CreateRunInput {
   @Field(() => OptimizerInput, { nullable: true, description: 'Default: SGD with momentum 0.9.' })
   optimizer?: OptimizerInput | null
 
-  @Field(() => Float, { nullable: true, description: 'Default: 0.1 for SGD, 0.001 for Adam and AdamW.' })
+  @Field(() => Float, {
+    nullable: true,
+    description: 'Default: 0.1 x globalBatch / 256 for SGD, 0.001 for Adam and AdamW.',
+  })
   learningRate?: number | null
 
-  @Field(() => ScheduleInput, { nullable: true, description: 'Of the learning rate. Default: constant.' })
+  @Field(() => ScheduleInput, {
+    nullable: true,
+    description:
+      'Of the learning rate. Default: constant; for SGD without a learningRate behind a warm-up of a tenth of the run, of five epochs at most.',
+  })
   schedule?: ScheduleInput | null
 
   @Field(() => PrecisionEnum, { nullable: true, defaultValue: 'FP32' })

@@ -16,9 +16,10 @@ import type { EngineService } from '../engines/engine.service.ts'
 import type { Limit } from '../limit.ts'
 import { createSortableId } from '../../shared/sortable-id.ts'
 import { checkOwn, getRun, type RunControl } from './run-control.service.ts'
-import { asForkError, checkForkWish, forkedSpec, type ForkWish } from './run-fork.ts'
+import { asForkError, checkForkWish, forkedRequest, forkedSpec, type ForkWish } from './run-fork.ts'
 import type { RunFilter } from './run-filter.ts'
 import type { RunRecord } from './run.record.ts'
+import { withDefaultWarmUp, withFittingWarmUp } from './recipe-defaults.ts'
 import { isAbsent } from './recipe-request.ts'
 import { checkInitialise, checkInitialiseRequest, type InitialFacts, publishedFacts } from './run-initialise.ts'
 import { specOf, type RunRequest } from './run-request.ts'
@@ -106,20 +107,21 @@ export function createRunService(deps: RunServiceDeps): RunService {
     return isAbsent(pretrained) ? checkpoints.get(key ?? '') : publishedFacts(pretrained)
   }
 
-  async function check(initial: InitialFacts | null, spec: RunSpec): Promise<DatasetInfo> {
-    const dataset = await datasets.get(spec.dataset)
+  async function check(spec: RunSpec, dataset: DatasetInfo, initial: InitialFacts | null): Promise<void> {
     if (initial !== null) checkInitialise(spec, initial, dataset)
     checkImages(spec, dataset)
     checkSize(spec, dataset)
     checkWarmUp(spec.schedule, spec.epochs * stepsPerEpoch(spec, dataset))
     await engines.check(spec, await devices.check(spec.devices))
-    return dataset
   }
 
   async function draft(request: RunRequest, key: string | null) {
     const initial = await findInitial(request.initialise, key)
-    const spec = parseRunSpec(specOf(request, createSortableId(now()), initial))
-    return { spec, initial, dataset: await check(initial, spec) }
+    const asked = parseRunSpec(specOf(request, createSortableId(now()), initial))
+    const dataset = await datasets.get(asked.dataset)
+    const spec = withDefaultWarmUp(asked, request, dataset)
+    await check(spec, dataset, initial)
+    return { spec, initial, dataset }
   }
 
   /** `initial`: the checkpoint that it begins with; null: none, or one that is kept for a run already. */
@@ -152,7 +154,8 @@ export function createRunService(deps: RunServiceDeps): RunService {
       // Published weights may have to be fetched, which nothing that was declined should do.
       const initial = pretrained === null ? named : await imports.getPretrained(pretrained)
       const createdAt = now()
-      const spec = parseRunSpec(specOf(request, createSortableId(createdAt), initial))
+      const asked = parseRunSpec(specOf(request, createSortableId(createdAt), initial))
+      const spec = withDefaultWarmUp(asked, request, dataset)
       return submit(spec, initial, { createdAt, plan: await planner.tryPlan(spec, dataset), initialOf: null })
     },
     async fork(id, wish) {
@@ -161,10 +164,15 @@ export function createRunService(deps: RunServiceDeps): RunService {
       try {
         checkForkWish(wish)
         const checkpoint = await findForkPoint(origin, wish)
-        const spec = parseRunSpec(forkedSpec(origin.spec, { runId: createSortableId(createdAt), wish, checkpoint }))
+        const asked = parseRunSpec(forkedSpec(origin.spec, { runId: createSortableId(createdAt), wish, checkpoint }))
+        const dataset = await datasets.get(asked.dataset)
+        const spec =
+          wish.changes.schedule === undefined
+            ? withFittingWarmUp(asked, dataset)
+            : withDefaultWarmUp(asked, forkedRequest(origin.spec, wish), dataset)
         // What the origin began with may have been deleted since; the origin keeps it, and so does the fork.
         const kept = checkpoint === null && origin.initialFrom !== null
-        const dataset = await check(kept ? await checkpoints.find(origin.initialFrom ?? '') : checkpoint, spec)
+        await check(spec, dataset, kept ? await checkpoints.find(origin.initialFrom ?? '') : checkpoint)
         const plan = await planner.tryPlan(spec, dataset)
         return await submit(spec, checkpoint, { createdAt, plan, initialOf: kept ? id : null })
       } catch (error) {
