@@ -15,7 +15,7 @@ export default defineConfig({
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.test.ts'],
-    setupFiles: isUpToDate('server') ? ['test/built-entries.ts'] : [],
+    ...(isUpToDate('server') && { globalSetup: 'test/build-entries.ts', setupFiles: 'test/built-entries.ts' }),
     pool: 'forks',
     maxWorkers: Math.max(2, availableParallelism() - 1),
     // Only bounds what hangs: two cores are shared by engines, databases and browsers here.

@@ -4,25 +4,24 @@ import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
-/** The folder that holds `shared/`: `src` or `dist`. */
-const ownFolder = fileURLToPath(new URL('../', import.meta.url))
-let builtFolder: string | null = null
+/** Folders of sources, each with that of what is built of it. */
+const builds: { source: string; built: string }[] = []
 
 /**
- * From here on this process, run from source, starts what `folder` has built of it, which takes a third of the time.
- * What is there must be of the same source.
+ * From here on this process, run from source, starts what was built of a folder's entry files, which takes a third of the
+ * time. It must be of the same source; where there is none the source is started.
  */
-export function startBuilt(folder: URL): void {
-  builtFolder = fileURLToPath(folder)
+export function startBuilt({ source, built }: { source: URL; built: URL }): void {
+  builds.push({ source: fileURLToPath(source), built: fileURLToPath(built) })
 }
 
 /** The built twin of a source file, where there is one to be used. */
 function findBuilt(source: string): string | null {
-  const beside = source.replace(/\.ts$/, '.js')
-  if (existsSync(beside)) return beside
-  if (builtFolder === null || !source.startsWith(ownFolder)) return null
-  const built = join(builtFolder, relative(ownFolder, beside))
-  return existsSync(built) ? built : null
+  const output = source.replace(/\.ts$/, '.js')
+  const elsewhere = builds
+    .filter((each) => source.startsWith(each.source))
+    .map((each) => join(each.built, relative(each.source, output)))
+  return [output, ...elsewhere].find((file) => existsSync(file)) ?? null
 }
 
 /**
