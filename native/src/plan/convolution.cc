@@ -135,12 +135,21 @@ class Direct final : public ConvolutionAlgorithm {
   }
   static std::uint32_t* pairs(float* weights) { return reinterpret_cast<std::uint32_t*>(weights); }
 
+  // What the next block of a panel reads, and what it writes: pages apart, which the processor does not see coming.
+  void fetchTransposed(const float* from, const float* to, int outPanel) const {
+    constexpr std::ptrdiff_t line = 64 / sizeof(float);
+    const std::ptrdiff_t read = weight().panel * weight().panel, written = plan_.paired() ? read / 2 : read;
+    for (std::ptrdiff_t f = 0; f < read; f += line) __builtin_prefetch(from + f, 0, 2);
+    for (std::ptrdiff_t f = 0; f < written; f += line) __builtin_prefetch(to + outPanel * written + f, 1, 2);
+  }
+
   // [in][panel width] of one panel of out to its part of [in panel][out][panel width], or of pairs along out.
   void transposePanel(const Workspace& w, const float* from, float* slot, int outPanel) const {
     const int panel = weight().panel, outs = std::min(panel, layer_.outChannels - outPanel * panel);
     for (int in = 0; in < layer_.inChannels; in += panel, from += panel * panel) {
       const int ins = std::min(panel, layer_.inChannels - in);
       const std::size_t at = static_cast<std::size_t>(in) * dataGradientDepth();
+      fetchTransposed(from + panel * panel, slot + static_cast<std::size_t>(in + panel) * dataGradientDepth(), outPanel);
       if (plan_.paired()) {
         w.kernels.pairTransposedBlock(from, pairs(slot + at) + outPanel * panel / 2 * panel, ins, outs);
       } else {
