@@ -51,7 +51,7 @@ export async function fillDatabase(
 }
 
 async function connect({ folder, url }: FillTarget): Promise<{ client: pg.Client; close: () => Promise<void> }> {
-  const pglite = url === null ? await startPglite(folder, silentLog) : null
+  const pglite = url === null ? await startPglite(folder, { log: silentLog }) : null
   const client =
     pglite === null
       ? new pg.Client({ connectionString: url ?? '' })

@@ -2,6 +2,7 @@
 import { delimiter, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { TrainqlError } from '../shared/errors.ts'
+import { defaultOpenSeconds } from './database/pglite.ts'
 
 export interface ServerConfig {
   /** Data directory: database, runs, lock. Absolute. */
@@ -25,6 +26,8 @@ export interface ServerConfig {
   cpuDevices: number | null
   /** A PostgreSQL server in place of the embedded database. */
   databaseUrl: string | null
+  /** How long the embedded database may take to open. */
+  databaseOpenSeconds: number
   /** From SIGTERM to SIGKILL when a trainer is to leave. */
   cancelGraceMs: number
   /** A trainer without a new heartbeat for so long counts as unreachable. */
@@ -78,6 +81,7 @@ const environmentSchema = z.object({
     .string()
     .regex(/^postgres(ql)?:\/\//, 'expected a postgresql:// URL')
     .optional(),
+  TRAINQL_DATABASE_OPEN_SECONDS: wholeNumber(1, 86_400).default(defaultOpenSeconds),
   TRAINQL_CANCEL_GRACE_SECONDS: wholeNumber(0, 86_400).default(30),
   TRAINQL_SILENT_SECONDS: wholeNumber(2, 86_400).default(15),
   TRAINQL_START_SECONDS: wholeNumber(10, 86_400).default(600),
@@ -123,6 +127,7 @@ export function readConfig(environment: NodeJS.ProcessEnv): ServerConfig {
     port: values.TRAINQL_PORT ?? values.PORT ?? defaultPort,
     cpuDevices: values.TRAINQL_CPU_DEVICES ?? null,
     databaseUrl: values.DATABASE_URL ?? null,
+    databaseOpenSeconds: values.TRAINQL_DATABASE_OPEN_SECONDS,
     cancelGraceMs: values.TRAINQL_CANCEL_GRACE_SECONDS * 1000,
     silentSeconds: values.TRAINQL_SILENT_SECONDS,
     startSeconds: values.TRAINQL_START_SECONDS,

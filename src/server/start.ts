@@ -96,8 +96,8 @@ const probeEntry = new URL('../trainer/probe.ts', import.meta.url)
 
 /**
  * Starts a server in this process; every run that the data directory knows is taken up again before it answers.
- * @throws TrainqlError `DATABASE_LOCKED`, `CONFIG_INVALID`, `NETWORK` or `CONFLICT`, each with what to do; nothing of
- * a server that did not start is left behind.
+ * @throws TrainqlError `DATABASE_LOCKED`, `DATABASE_UNAVAILABLE`, `CONFIG_INVALID`, `NETWORK` or `CONFLICT`, each with what
+ * to do; nothing of a server that did not start is left behind.
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { home, host, log = createLog({ debug: options.debugLog }) } = options
@@ -111,7 +111,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await mkdir(home, { recursive: true })
     const lock = await lockHome(home)
     undo.push(() => lock.release())
-    const database = await openDatabase({ folder: join(home, 'db'), url: options.databaseUrl, log })
+    const database = await openDatabase({
+      ...{ folder: join(home, 'db'), url: options.databaseUrl, log },
+      openSeconds: options.databaseOpenSeconds,
+    })
     undo.push(() => database.close())
     const foundation = { log, database, startedAt }
     const { schema, sources, scheduler, room, transfers, recover, reconcile } = await assemble(options, foundation)

@@ -37,6 +37,7 @@ export function startTestServer(home: string, options: Partial<ServerOptions> = 
     port: 0,
     cpuDevices: 2,
     databaseUrl: null,
+    databaseOpenSeconds: 120,
     cancelGraceMs: 10_000,
     silentSeconds: 15,
     startSeconds: 600,

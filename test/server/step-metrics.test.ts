@@ -216,7 +216,7 @@ test('runs are listed by what they are, newest first, and counted alike', async 
 
 test('a database of the version before keeps every step at its place', async () => {
   const folder = await makeFolder()
-  await putTemplate(folder, silentLog)
+  await putTemplate(folder, { log: silentLog })
   const client = await PGlite.create(folder)
   try {
     await client.exec('DROP SCHEMA public CASCADE; CREATE SCHEMA public')

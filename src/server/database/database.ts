@@ -5,6 +5,7 @@ import type { Log } from '../log.ts'
 import { PrismaClient } from '../prisma-client/client.ts'
 import { createAvailability } from './availability.ts'
 import { startMaintenance } from './maintenance.ts'
+import type { PgliteOptions } from './pglite.ts'
 import { openEmbeddedSession, openServerSession } from './session.ts'
 import { type Watch, watchAdapter } from './watched-adapter.ts'
 
@@ -24,20 +25,23 @@ export interface DatabaseOptions {
   folder: string
   /** A PostgreSQL server to use instead. */
   url: string | null
+  /** How long the embedded database may take to open. */
+  openSeconds?: number | undefined
   log: Log
 }
 
 /**
  * Opens the database and applies the migrations it lacks.
- * @throws TrainqlError `DATABASE_LOCKED` where another server uses the PostgreSQL database, `NETWORK` where it cannot
- * be reached, `CONFLICT` where its migrations are not ours.
+ * @throws TrainqlError `DATABASE_UNAVAILABLE` where the embedded database does not open, `DATABASE_LOCKED` where another
+ * server uses the PostgreSQL database, `NETWORK` where it cannot be reached, `CONFLICT` where its migrations are not ours.
  */
-export async function openDatabase({ folder, url, log }: DatabaseOptions): Promise<OpenDatabase> {
-  return url === null ? openEmbedded(folder, log) : openServer(url, log)
+export async function openDatabase({ folder, url, log, openSeconds }: DatabaseOptions): Promise<OpenDatabase> {
+  return url === null ? openEmbedded(folder, { log, openSeconds }) : openServer(url, log)
 }
 
-async function openEmbedded(folder: string, log: Log): Promise<OpenDatabase> {
-  const { pool, close } = await openEmbeddedSession(folder, log)
+async function openEmbedded(folder: string, options: PgliteOptions): Promise<OpenDatabase> {
+  const { log } = options
+  const { pool, close } = await openEmbeddedSession(folder, options)
   const availability = createAvailability({ probe: () => pool.query('SELECT 1'), log })
   pool.on('error', (error) => availability.lost(error))
   const prisma = createPrisma(pool, { refusal: () => null, lost: (cause) => availability.lost(cause) })

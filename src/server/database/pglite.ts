@@ -1,6 +1,7 @@
 // Keeps the embedded database running in its worker thread and hands out connections to it. A thread that ends is started
 // anew, and finds what was committed.
 import { startWorker } from '../../shared/entry.ts'
+import { TrainqlError } from '../../shared/errors.ts'
 import type { Log } from '../log.ts'
 import { PgliteSocket } from './pglite-socket.ts'
 import type { FromPglite, PgliteWorkerData, ToPglite } from './pglite-worker.ts'
@@ -11,9 +12,25 @@ export interface Pglite {
   close(): Promise<void>
 }
 
-/** Opens the database in this folder, making it where it is absent. The caller holds the folder's lock. */
-export async function startPglite(folder: string, log: Log): Promise<Pglite> {
-  let current = startThread(folder)
+export const defaultOpenSeconds = 120
+/** Whoever waits wants to know by then what for. */
+const noticeSeconds = 5
+
+export interface PgliteOptions {
+  log: Log
+  /** A thread that has not opened the database by then is ended; one that is waited for is told of before. */
+  openSeconds?: number | undefined
+  /** Entry of the thread; another one only to test what becomes of its failures. */
+  entry?: URL
+}
+
+/**
+ * Opens the database in this folder, making it where it is absent. The caller holds the folder's lock.
+ * @throws TrainqlError `DATABASE_UNAVAILABLE` where it does not open, or not in time
+ */
+export async function startPglite(folder: string, options: PgliteOptions): Promise<Pglite> {
+  const { log } = options
+  let current = startThread(folder, options)
   let restarting: Promise<Thread> | null = null
   let closing = false
 
@@ -38,7 +55,7 @@ export async function startPglite(folder: string, log: Log): Promise<Pglite> {
     // Two threads on one folder would destroy it.
     await current.ended
     if (closing) throw new Error('the embedded database is being closed')
-    current = startThread(folder)
+    current = startThread(folder, options)
     const started = current
     try {
       await started.ready
@@ -54,7 +71,7 @@ export async function startPglite(folder: string, log: Log): Promise<Pglite> {
     await current.ready
   } catch (error) {
     await current.stop()
-    throw error
+    throw notOpened(folder, error as Error)
   }
   watch(current, true)
   return {
@@ -97,9 +114,14 @@ interface Thread {
   stop(): Promise<void>
 }
 
-function startThread(folder: string): Thread {
+const workerEntry = new URL('./pglite-worker.ts', import.meta.url)
+
+class OpenedTooLate extends Error {}
+
+function startThread(folder: string, options: PgliteOptions): Thread {
+  const { log, openSeconds = defaultOpenSeconds, entry = workerEntry } = options
   const data: PgliteWorkerData = { folder }
-  const worker = startWorker(new URL('./pglite-worker.ts', import.meta.url), data)
+  const worker = startWorker(entry, data)
   const waiting: Waiting[] = []
   let failure: Error | null = null
 
@@ -107,6 +129,10 @@ function startThread(folder: string): Thread {
     failure ??= error
     for (const { reject } of waiting.splice(0)) reject(failure)
     return failure
+  }
+  const end = (error: Error): void => {
+    fail(error)
+    void worker.terminate()
   }
   worker.on('error', fail)
   const ended = new Promise<Error>((resolve) => {
@@ -118,8 +144,7 @@ function startThread(folder: string): Thread {
       return
     }
     // PostgreSQL answers what is wrong with a statement; this is its end.
-    fail(message.error)
-    void worker.terminate()
+    end(message.error)
   })
   const answer = (): Promise<FromPglite> =>
     new Promise((resolve, reject) => {
@@ -139,7 +164,36 @@ function startThread(folder: string): Thread {
       await worker.terminate()
     },
   }
-  // Whoever uses it meets it.
-  thread.ready.catch(() => undefined)
+  const notice = afterSeconds(Math.min(noticeSeconds, openSeconds / 2), (seconds) =>
+    log.info(
+      `The embedded database in ${folder} is not open after ${seconds} s; it is given up after ${openSeconds} s.`,
+    ),
+  )
+  const limit = afterSeconds(openSeconds, () => end(new OpenedTooLate(`it did not open within ${openSeconds} s`)))
+  const settled = (): void => {
+    clearTimeout(notice)
+    clearTimeout(limit)
+  }
+  // Whoever uses it meets its failure.
+  thread.ready.then(settled, settled)
   return thread
+}
+
+function afterSeconds(seconds: number, action: (seconds: number) => void): NodeJS.Timeout {
+  return setTimeout(action, seconds * 1000, seconds)
+}
+
+function notOpened(folder: string, cause: Error): TrainqlError {
+  const first =
+    cause instanceof OpenedTooLate
+      ? 'Set TRAINQL_DATABASE_OPEN_SECONDS higher where the machine is slow.'
+      : 'Look whether the folder can be written and its disk has room.'
+  return new TrainqlError(
+    {
+      code: 'DATABASE_UNAVAILABLE',
+      message: `Expected the embedded database in ${folder} to open; got: ${cause.message}.`,
+      fix: `${first} A database that is damaged is made anew from the run directories: move ${folder} away and start again.`,
+    },
+    { cause },
+  )
 }

@@ -4,7 +4,7 @@ import pg from 'pg'
 import type { Log } from '../log.ts'
 import { copyTemplate, templateKey, templatesFolder } from './database-template.ts'
 import { migrate, readMigrations } from './migrate.ts'
-import { startPglite } from './pglite.ts'
+import { type PgliteOptions, startPglite } from './pglite.ts'
 import { connectMs, guardServerDatabase, type ServerGuard } from './server-guard.ts'
 
 export interface Session {
@@ -19,23 +19,26 @@ export interface GuardedSession extends Session {
 /** Of one connection, which is never dropped for being idle: what is of a session alone stays. */
 export const singleConnection = { max: 1, idleTimeoutMillis: 0 }
 
-/** The caller holds the folder's lock. */
-export async function openEmbeddedSession(folder: string, log: Log): Promise<Session> {
-  await putTemplate(folder, log)
-  return openFolder(folder, log)
+/**
+ * The caller holds the folder's lock.
+ * @throws TrainqlError `DATABASE_UNAVAILABLE`, `DISK_FULL`, `CONFLICT`
+ */
+export async function openEmbeddedSession(folder: string, options: PgliteOptions): Promise<Session> {
+  await putTemplate(folder, options)
+  return openFolder(folder, options)
 }
 
 /** An empty database, brought up to date, where there is none; where none can be kept to copy, `openFolder` makes it. */
-export async function putTemplate(folder: string, log: Log): Promise<void> {
+export async function putTemplate(folder: string, options: PgliteOptions): Promise<void> {
   await copyTemplate(folder, {
     folder: templatesFolder,
     key: templateKey(await readMigrations()),
-    makeDatabase: async (draft) => (await openFolder(draft, log)).close(),
+    makeDatabase: async (draft) => (await openFolder(draft, options)).close(),
   })
 }
 
-async function openFolder(folder: string, log: Log): Promise<Session> {
-  const pglite = await startPglite(folder, log)
+async function openFolder(folder: string, options: PgliteOptions): Promise<Session> {
+  const pglite = await startPglite(folder, options)
   const pool = new pg.Pool({
     user: 'postgres',
     database: 'postgres',

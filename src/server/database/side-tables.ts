@@ -39,10 +39,10 @@ const buffers = '128MB'
  * Brings the database up to date and makes the side tables in it.
  * @throws TrainqlError as `openDatabase`
  */
-export async function openSideTables({ folder, url, log }: DatabaseOptions): Promise<SideTables> {
+export async function openSideTables({ folder, url, log, openSeconds }: DatabaseOptions): Promise<SideTables> {
   const session =
     url === null
-      ? { ...(await openEmbeddedSession(folder, log)), guard: null }
+      ? { ...(await openEmbeddedSession(folder, { log, openSeconds })), guard: null }
       : await openServerSession({ url, log, connections: singleConnection, onLost: () => undefined })
   const { pool, guard, close } = session
   try {

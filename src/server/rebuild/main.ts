@@ -23,11 +23,12 @@ process.stdout.write('', () => process.exit(code))
 
 async function main(request: string): Promise<number> {
   try {
-    const { home, databaseUrl, debugLog } = readConfig(process.env)
+    const { home, databaseUrl, databaseOpenSeconds, debugLog } = readConfig(process.env)
     const { signal } = stopping
     const log = createLog({ debug: debugLog })
     const onProgress = seldom(print)
-    print(await rebuild({ ...parseRebuildRequest(JSON.parse(request)), home, databaseUrl, signal, onProgress, log }))
+    const place = { home, databaseUrl, databaseOpenSeconds }
+    print(await rebuild({ ...parseRebuildRequest(JSON.parse(request)), ...place, signal, onProgress, log }))
     return exitCodes.finished
   } catch (error) {
     if (stopping.signal.aborted) return exitCodes.stopped

@@ -24,6 +24,8 @@ import { type Refusal, replayRuns } from './replay.ts'
 export interface RebuildOptions extends RebuildRequest {
   home: string
   databaseUrl: string | null
+  /** How long the embedded database may take to open. */
+  databaseOpenSeconds?: number
   /** What is stored stays whole, whenever it comes. */
   signal: AbortSignal
   onProgress: (progress: RebuildProgress) => void
@@ -32,15 +34,18 @@ export interface RebuildOptions extends RebuildRequest {
 
 /**
  * @throws TrainqlError `NOT_FOUND` where there are no run directories, `CONFLICT` where those are not the database's,
- * `DATABASE_LOCKED` while a server uses either, `NETWORK`; the signal's reason
+ * `DATABASE_LOCKED` while a server uses either, `DATABASE_UNAVAILABLE`, `NETWORK`; the signal's reason
  */
 export async function rebuild(options: RebuildOptions): Promise<RebuildResult> {
-  const { home, databaseUrl, log } = options
+  const { home, databaseUrl, databaseOpenSeconds, log } = options
   const runs = await findRunDirectories(runsFolder(home))
   if (runs === null) throw noRuns(home)
   const lock = await lockHome(home)
   try {
-    const tables = await openSideTables({ folder: join(home, 'db'), url: databaseUrl, log })
+    const tables = await openSideTables({
+      ...{ folder: join(home, 'db'), url: databaseUrl, log },
+      openSeconds: databaseOpenSeconds,
+    })
     try {
       return await rebuildWith(options, { tables, runs })
     } finally {
