@@ -35,7 +35,9 @@ function generateTensor(entry: StateEntry, seed: number): HostTensor {
   const { name, shape } = entry
   const { offset, scale } = distribution(entry)
   const key = streamKey(seed, name)
-  const data = Float32Array.from({ length: elementCount(shape) }, (_, index) => offset + scale * uniform(key, index))
+  // Ten times as fast as `Float32Array.from`, and there are millions.
+  const data = new Float32Array(elementCount(shape))
+  for (let index = 0; index < data.length; index += 1) data[index] = offset + scale * uniform(key, index)
   return { shape, data }
 }
 

@@ -11,7 +11,8 @@ export function sketch(values: ArrayLike<number>, name: string, buckets: number)
   for (let index = 0; index < values.length; index += 1) {
     const hash = mix((key + index) >>> 0)
     const bucket = (hash >>> 1) % buckets
-    sums[bucket] = (sums[bucket] ?? NaN) + ((hash & 1) === 1 ? 1 : -1) * (values[index] ?? NaN)
+    const value = values[index] as number
+    sums[bucket] = (sums[bucket] as number) + ((hash & 1) === 1 ? value : -value)
   }
   return sums
 }
