@@ -42,6 +42,19 @@ struct Finish {
   bool relu;
 };
 
+// Memory that a kernel fetches into L2 while it computes, because what comes after it reads that.
+struct Ahead {
+  const void* at;
+  std::ptrdiff_t bytes;    // may be 0
+  std::ptrdiff_t row = 0;  // 0: it lies in one piece; else so many bytes of each row, and from one row to the next
+};
+
+// Called with the rows of each block once all their channels are there, from the first row to the last.
+struct RowsMade {
+  void (*call)(const void* receiver, int rowBegin, int rowEnd) = nullptr;  // or null
+  const void* receiver = nullptr;
+};
+
 // out[row] (+)= sum over taps t of in[base(row) + delta(t)] (1, depth) x weights[slot(t)] (depth, channels).
 // Forward convolutions, their data gradients (with transposed weights) and linear layers are all this product.
 // What input, weights and output hold is the kernel's: see `Kernels`.
@@ -61,6 +74,7 @@ struct RowProduct {
   const float* bias;  // null, or (channels)
   bool accumulate;    // add to what output holds
   Finish finish;      // where output holds elements
+  RowsMade made;      // of a product of one group, over all panels and tiles at once
 };
 
 // Pixels (input, output) that one tap connects, in the order of their output pixels.
@@ -69,13 +83,6 @@ struct TapPixels {
   const std::int32_t* inPixel;
   const std::int32_t* outPixel;
   const std::int32_t* blockBegin;  // (blocks + 1)
-};
-
-// Memory that a kernel fetches into L2 while it computes, because what comes after it reads that.
-struct Ahead {
-  const void* at;
-  std::ptrdiff_t bytes;    // may be 0
-  std::ptrdiff_t row = 0;  // 0: it lies in one piece; else so many bytes of each row, and from one row to the next
 };
 
 // gradient[slot(t)] (depth, channels) (+)= sum over one block's pixels and all images of in^T (depth, 1) x dOut (1, channels).
@@ -169,6 +176,12 @@ struct ReluMask {
   const float* shift;
 };
 
+// Sums over rows by channel, (2, stride), in double precision.
+struct ColumnTotals {
+  double* at;
+  int stride;
+};
+
 struct BatchNormReduce {
   const void* outputGradient;
   ReluMask mask;
@@ -177,8 +190,6 @@ struct BatchNormReduce {
   void* skipGradient;  // null, or receives the masked gradient
   bool skipAccumulate;
   std::ptrdiff_t row;
-  float* sum;          // (channels): sum of masked gradient
-  float* sumCentered;  // (channels): sum of masked gradient x (input - mean)
 };
 
 // dInput (+)= a * maskedGradient + b * (input - mean) + c
@@ -270,6 +281,9 @@ struct WinogradWeights {
   int pairBegin, pairEnd;
 };
 
+// Rows that are summed in single precision before they join a double-precision total.
+constexpr int sumBlock = 32;
+
 struct Kernels {
   const char* name;
   int vector;    // floats in a register
@@ -323,11 +337,16 @@ struct Kernels {
   void (*winogradWeightGradient)(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,
                                  std::size_t begin, std::size_t end);
 
-  void (*statistics)(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
-                     float* variance);
+  // Totals may be added up by ranges of rows, in order, each but the last a multiple of `sumBlock`, to the same bits.
+  // Totals of x - x[row 0] and of its square.
+  void (*addMoments)(const void* input, std::ptrdiff_t row, int rowBegin, int rowEnd, int channelBegin, int channelEnd,
+                     ColumnTotals);
+  // Mean and biased variance of `rows` rows by those totals.
+  void (*moments)(const void* input, int rows, int channelBegin, int channelEnd, ColumnTotals, float* mean, float* variance);
   void (*columnSums)(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* sums);
   void (*batchNormForward)(const BatchNormForward&, int rowBegin, int rowEnd);
-  void (*batchNormReduce)(const BatchNormReduce&, int rows, int channelBegin, int channelEnd);
+  // Totals of the masked gradient, and of it times (input - mean).
+  void (*batchNormReduce)(const BatchNormReduce&, int rowBegin, int rowEnd, int channelBegin, int channelEnd, ColumnTotals);
   void (*batchNormBackward)(const BatchNormBackward&, int rowBegin, int rowEnd);
   void (*maxPoolForward)(const MaxPool&, const void* input, void* output, std::uint8_t* chosen, int pixelBegin,
                          int pixelEnd);

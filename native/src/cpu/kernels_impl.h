@@ -24,7 +24,7 @@ static const Kernels table = {
     weightGradient<Single, float>, linedPartsOrNull, linedGradientOrNull, packDeepOrNull, packAcrossOrNull,
     pairRowsOrNull, pairWeightsOrNull, transposeBlock, pairTransposedBlockOrNull,
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
-    statistics, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
+    addMoments, moments, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
     maxPoolForward, maxPoolBackward, averageForward, averageBackward, addRelu, passGradient, widen, narrow, addTo,
     sumLeaves, sumSquares, sgd, sgdIdle, adam, adamIdle,
 };

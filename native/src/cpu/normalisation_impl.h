@@ -5,81 +5,76 @@
 
 namespace trainql::TRAINQL_ISA {
 
-// Rows summed in single precision before they join the double-precision total.
-constexpr int sumBlock = 32;
-
-// Vectors of channels that are summed in registers at once, and channels whose totals are kept side by side.
+// Vectors of channels that are summed in registers at once.
 constexpr int sumVectors = 2;
-constexpr int mostSummed = 512;
 
-// Sums term(row, first channel, vector) over rows, for channels begin … end; calls done(channel, sums) with the totals of
-// each. Block by block of rows, so that a map is read once from front to back; term(…) is to fetch the rows a block later,
-// since within a block the processor sees only strides.
-template <int Sums, class F, class Done>
-static inline void sumRows(int rows, int channelBegin, int channelEnd, F&& term, Done&& done) {
+// Adds term(row, first channel, vector) over rows to totals (Sums, stride), for channels begin … end. Block by block of
+// rows, so that a map is read once from front to back; term(…) is to fetch the rows a block later, since within a block
+// the processor sees only strides.
+template <int Sums, class F>
+static inline void addRows(int rowBegin, int rowEnd, int channelBegin, int channelEnd, const ColumnTotals& totals, F&& term) {
   constexpr int C = sumVectors;
-  alignas(64) double total[Sums][mostSummed];
-  for (int first = channelBegin; first < channelEnd; first += mostSummed) {
-    const int count = std::min(mostSummed, channelEnd - first);
-    for (int s = 0; s < Sums; s++) std::fill(total[s], total[s] + count, 0.0);
-    for (int begin = 0; begin < rows; begin += sumBlock) {
-      const int end = std::min(rows, begin + sumBlock);
-      for (int c0 = 0; c0 < count; c0 += C * V) {
-        Vec part[Sums][C];
-        for (int s = 0; s < Sums; s++) {
-          for (int c = 0; c < C; c++) part[s][c] = Vec{};
-        }
-        for (int r = begin; r < end; r++) {
+  for (int begin = rowBegin; begin < rowEnd; begin += sumBlock) {
+    const int end = std::min(rowEnd, begin + sumBlock);
+    for (int c0 = channelBegin; c0 < channelEnd; c0 += C * V) {
+      Vec part[Sums][C];
+      for (int s = 0; s < Sums; s++) {
+        for (int c = 0; c < C; c++) part[s][c] = Vec{};
+      }
+      for (int r = begin; r < end; r++) {
 #pragma GCC unroll 4
-          for (int c = 0; c < C; c++) {
-            Vec terms[Sums];
-            term(r, first + c0 + c * V, terms);
-            for (int s = 0; s < Sums; s++) part[s][c] += terms[s];
-          }
-        }
-        for (int s = 0; s < Sums; s++) {
-          for (int c = 0; c < C; c++) {
-            for (int i = 0; i < V; i++) total[s][c0 + c * V + i] += static_cast<double>(part[s][c][i]);
-          }
+        for (int c = 0; c < C; c++) {
+          Vec terms[Sums];
+          term(r, c0 + c * V, terms);
+          for (int s = 0; s < Sums; s++) part[s][c] += terms[s];
         }
       }
-    }
-    for (int i = 0; i < count; i++) {
-      double sums[Sums];
-      for (int s = 0; s < Sums; s++) sums[s] = total[s][i];
-      done(first + i, sums);
+      for (int s = 0; s < Sums; s++) {
+        double* const total = totals.at + s * totals.stride + c0;
+        for (int c = 0; c < C; c++) {
+          for (int i = 0; i < V; i++) total[c * V + i] += static_cast<double>(part[s][c][i]);
+        }
+      }
     }
   }
 }
 
-// What sumRows reads a block later.
+// What addRows reads a block later.
 static inline void fetchBlockAhead(const Element* at, std::ptrdiff_t row) { __builtin_prefetch(at + sumBlock * row, 0, 2); }
 
-// Mean and biased variance by shifted sums (shift: the first row), which cannot cancel as plain squares do.
-static void statistics(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd, float* mean,
-                       float* variance) {
+// Sums shifted by the first row cannot cancel as plain squares do.
+static void addMoments(const void* input, std::ptrdiff_t row, int rowBegin, int rowEnd, int channelBegin, int channelEnd,
+                       ColumnTotals totals) {
   const Element* const x = elements(input);
-  sumRows<2>(
-      rows, channelBegin, channelEnd,
-      [&](int r, int c, Vec* out) {
-        const Element* const at = x + r * row + c;
-        fetchBlockAhead(at, row);
-        const Vec d = load(at) - load(x + c);
-        out[0] = d;
-        out[1] = d * d;
-      },
-      [&](int c, const double* sums) {
-        const double shift = sums[0] / rows;
-        mean[c] = static_cast<float>(load(x + c - c % V)[c % V] + shift);
-        variance[c] = static_cast<float>(std::max(0.0, sums[1] / rows - shift * shift));
-      });
+  addRows<2>(rowBegin, rowEnd, channelBegin, channelEnd, totals, [&](int r, int c, Vec* out) {
+    const Element* const at = x + r * row + c;
+    fetchBlockAhead(at, row);
+    const Vec d = load(at) - load(x + c);
+    out[0] = d;
+    out[1] = d * d;
+  });
+}
+
+static void moments(const void* input, int rows, int channelBegin, int channelEnd, ColumnTotals totals, float* mean,
+                    float* variance) {
+  for (int c = channelBegin; c < channelEnd; c++) {
+    const double shift = totals.at[c] / rows;
+    mean[c] = static_cast<float>(load(elements(input) + c - c % V)[c % V] + shift);
+    variance[c] = static_cast<float>(std::max(0.0, totals.at[totals.stride + c] / rows - shift * shift));
+  }
 }
 
 static void columnSums(const void* input, std::ptrdiff_t row, int rows, int channelBegin, int channelEnd,
                        float* sums) {
-  sumRows<1>(
-      rows, channelBegin, channelEnd, [&](int r, int c, Vec* out) { out[0] = load(elements(input) + r * row + c); },
-      [&](int c, const double* total) { sums[c] = static_cast<float>(total[0]); });
+  constexpr int most = 512;  // channels whose totals are kept side by side
+  double total[most];
+  for (int first = channelBegin; first < channelEnd; first += most) {
+    const int end = std::min(channelEnd, first + most);
+    std::fill(total, total + most, 0.0);
+    addRows<1>(0, rows, first, end, {total - first, 0},
+               [&](int r, int c, Vec* out) { out[0] = load(elements(input) + r * row + c); });
+    for (int c = first; c < end; c++) sums[c] = static_cast<float>(total[c - first]);
+  }
 }
 
 // Values that a pass over whole rows fetches ahead: the processor's own prefetching begins anew at each page.
@@ -125,38 +120,34 @@ static inline void withMask(ReluMask::By by, F&& f) {
 }
 
 template <ReluMask::By by, bool Skip>
-static void reduceRows(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
+static void reduceRows(const BatchNormReduce& a, int rowBegin, int rowEnd, int channelBegin, int channelEnd,
+                       const ColumnTotals& totals) {
   const Element* const dy = elements(a.outputGradient);
   const Element* const input = elements(a.input);
-  sumRows<2>(
-      rows, channelBegin, channelEnd,
-      [&](int r, int c, Vec* out) {
-        const std::ptrdiff_t at = r * a.row + c;
-        fetchBlockAhead(dy + at, a.row);
-        fetchBlockAhead(input + at, a.row);
-        if (by == ReluMask::By::output) fetchBlockAhead(elements(a.mask.output) + at, a.row);
-        const Vec x = load(input + at);
-        const Vec dz = passed<by>(a.mask, load(dy + at), x, at, c);
-        if (Skip) {
-          Element* skip = elements(a.skipGradient) + at;
-          __builtin_prefetch(skip + sumBlock * a.row, 1, 2);
-          store(skip, a.skipAccumulate ? load(skip) + dz : dz);
-        }
-        out[0] = dz;
-        out[1] = dz * (x - load(a.mean + c));
-      },
-      [&](int c, const double* sums) {
-        a.sum[c] = static_cast<float>(sums[0]);
-        a.sumCentered[c] = static_cast<float>(sums[1]);
-      });
+  addRows<2>(rowBegin, rowEnd, channelBegin, channelEnd, totals, [&](int r, int c, Vec* out) {
+    const std::ptrdiff_t at = r * a.row + c;
+    fetchBlockAhead(dy + at, a.row);
+    fetchBlockAhead(input + at, a.row);
+    if (by == ReluMask::By::output) fetchBlockAhead(elements(a.mask.output) + at, a.row);
+    const Vec x = load(input + at);
+    const Vec dz = passed<by>(a.mask, load(dy + at), x, at, c);
+    if (Skip) {
+      Element* skip = elements(a.skipGradient) + at;
+      __builtin_prefetch(skip + sumBlock * a.row, 1, 2);
+      store(skip, a.skipAccumulate ? load(skip) + dz : dz);
+    }
+    out[0] = dz;
+    out[1] = dz * (x - load(a.mean + c));
+  });
 }
 
-static void batchNormReduce(const BatchNormReduce& a, int rows, int channelBegin, int channelEnd) {
+static void batchNormReduce(const BatchNormReduce& a, int rowBegin, int rowEnd, int channelBegin, int channelEnd,
+                            ColumnTotals totals) {
   withMask(a.mask.by, [&](auto by) {
     if (a.skipGradient != nullptr) {
-      reduceRows<decltype(by)::value, true>(a, rows, channelBegin, channelEnd);
+      reduceRows<decltype(by)::value, true>(a, rowBegin, rowEnd, channelBegin, channelEnd, totals);
     } else {
-      reduceRows<decltype(by)::value, false>(a, rows, channelBegin, channelEnd);
+      reduceRows<decltype(by)::value, false>(a, rowBegin, rowEnd, channelBegin, channelEnd, totals);
     }
   });
 }

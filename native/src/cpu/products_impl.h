@@ -116,6 +116,8 @@ static inline void rowTile(const RowProduct& a, const RowGroup& g, const RowTile
 // read once for each block, which is larger for them.
 constexpr std::ptrdiff_t rowBlockBytes = 256 * 1024, rowBlockBytesOfMany = 640 * 1024;
 constexpr std::ptrdiff_t manyWeightBytes = 1536 * 1024;
+// Where somebody reads what a block made right away, output rows count too, and a block may have this many times the bytes.
+constexpr int madeBlock = 2;
 
 template <class Step, class Out, bool Finished>
 static void rowProductOf(const RowProduct& a, Part panels, Part tiles) {
@@ -123,7 +125,9 @@ static void rowProductOf(const RowProduct& a, Part panels, Part tiles) {
   const int panelCount = panels.end - panels.begin, tileCount = tiles.end - tiles.begin;
   int taps = 0;
   for (int g = 0; g < a.groupCount; g++) taps = std::max(taps, a.groups[g].tapCount);
-  const std::ptrdiff_t tileBytes = tileRows * inputRow<Step>(a.inRow) * static_cast<std::ptrdiff_t>(sizeof(typename Step::Value));
+  const std::ptrdiff_t inBytes = inputRow<Step>(a.inRow) * static_cast<std::ptrdiff_t>(sizeof(typename Step::Value));
+  const std::ptrdiff_t outBytes = a.outRow * static_cast<std::ptrdiff_t>(sizeof(Out));
+  const std::ptrdiff_t tileBytes = tileRows * (a.made.call == nullptr ? inBytes : (inBytes + outBytes) / madeBlock);
   const std::ptrdiff_t weightBytes = static_cast<std::ptrdiff_t>(taps) * panelCount * a.depth * panel * sizeof(typename Step::Weight);
   const bool many = weightBytes >= manyWeightBytes;
   const std::ptrdiff_t fitting = std::max<std::ptrdiff_t>(1, (many ? rowBlockBytesOfMany : rowBlockBytes) / tileBytes);
@@ -132,6 +136,7 @@ static void rowProductOf(const RowProduct& a, Part panels, Part tiles) {
   TileCursor<Step, Out> cursor(a, panels, tiles);
   Block blocks[2];
   Block *block = &blocks[0], *next = &blocks[1];
+  int rowsMade = 0;
   cursor.take(each, *block);
   for (bool isFirst = true; block->tiles > 0; isFirst = false) {
     cursor.take(each, *next);
@@ -154,6 +159,8 @@ static void rowProductOf(const RowProduct& a, Part panels, Part tiles) {
         });
       }
     }
+    if (a.made.call != nullptr) a.made.call(a.made.receiver, rowsMade, rowsMade + block->rows);
+    rowsMade += block->rows;
     std::swap(block, next);
   }
 }

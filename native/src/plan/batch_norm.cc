@@ -1,5 +1,6 @@
 // Batch norm (Ioffe & Szegedy 2015, arXiv:1502.03167) over one shard, or over all of them where they meet between its
 // halves; residual add and ReLU in the same pass.
+#include <algorithm>
 #include <cmath>
 
 #include "plan/steps.h"
@@ -20,25 +21,20 @@ class BatchNorm final : public BatchNormStep {
         relu_(fusion.relu),
         output_(fusion.output),
         skipTensor_(fusion.skip),
-        coefficients_(plan.addBuffer(static_cast<std::size_t>(4) * in_.padded)) {
+        coefficients_(plan.addBuffer(static_cast<std::size_t>(4) * in_.padded)),
+        totals_(plan.addBuffer(static_cast<std::size_t>(2) * in_.padded * sizeof(double) / sizeof(float))) {
     layer = fusion.layer;
     kind = "batchNorm";
-    forwardBuffers = {in_.activation, out_.activation, coefficients_};
-    backwardBuffers = {in_.activation, out_.gradient, in_.gradient, coefficients_};
+    forwardBuffers = {in_.activation, out_.activation, coefficients_, totals_};
     gradientTargets = {plan.graph().layers[fusion.layer].input};
-    inPlace = {{in_.activation, in_.gradient}};
     if (fusion.skip >= 0) {
       skip_ = plan.tensor(fusion.skip);
       hasSkip_ = true;
-      if (relu_) {
-        backwardBuffers.push_back(out_.kept);
-        backwardReads = {output_};
-      }
+      if (relu_) backwardReads = {output_};
       forwardBuffers.push_back(skip_.activation);
-      backwardBuffers.push_back(skip_.gradient);
       gradientTargets.push_back(fusion.skip);
-      inPlace.push_back({out_.gradient, skip_.gradient});
     }
+    planBackward();
   }
 
   const LayerParameters& parameters() const override { return parameters_; }
@@ -55,9 +51,9 @@ class BatchNorm final : public BatchNormStep {
 
   void measure(const Workspace& w) const override {
     splitChannels(w, [&](int begin, int end) {
-      w.kernels.statistics(w.at(in_.activation), in_.row, rows_, begin, end,
-                           w.ofShard.moments + parameters_.runningMean,
-                           w.ofShard.moments + parameters_.runningVariance);
+      if (!isLeft(RowPass::measure, w)) addMoments(w, {0, rows_}, {begin, end});
+      w.kernels.moments(w.at(in_.activation), rows_, begin, end, totals(w), w.ofShard.moments + parameters_.runningMean,
+                        w.ofShard.moments + parameters_.runningVariance);
     });
   }
 
@@ -91,17 +87,16 @@ class BatchNorm final : public BatchNormStep {
   int skip() const override { return skipTensor_; }
 
   void reduce(const Workspace& w) const override {
-    BatchNormReduce reduce{};
-    reduce.outputGradient = w.at(out_.gradient);
-    reduce.mask = mask(w);
-    reduce.input = w.at(in_.activation);
-    reduce.mean = w.ofPopulation.moments + parameters_.runningMean;
-    reduce.skipGradient = hasSkip_ ? w.at(skip_.gradient) : nullptr;
-    reduce.skipAccumulate = hasSkip_ && accumulate[1] != 0;
-    reduce.row = in_.row;
-    reduce.sum = w.ofShard.sums + parameters_.runningMean;
-    reduce.sumCentered = w.ofShard.sums + parameters_.runningVariance;
-    splitChannels(w, [&](int begin, int end) { w.kernels.batchNormReduce(reduce, rows_, begin, end); });
+    float* const sum = w.ofShard.sums + parameters_.runningMean;
+    float* const sumCentered = w.ofShard.sums + parameters_.runningVariance;
+    const ColumnTotals t = totals(w);
+    splitChannels(w, [&](int begin, int end) {
+      if (!isLeft(RowPass::reduce, w)) addReduced(w, {0, rows_}, {begin, end});
+      for (int c = begin; c < end; c++) {
+        sum[c] = static_cast<float>(t.at[c]);
+        sumCentered[c] = static_cast<float>(t.at[t.stride + c]);
+      }
+    });
   }
 
   void propagate(const Workspace& w) const override {
@@ -126,8 +121,7 @@ class BatchNorm final : public BatchNormStep {
     }
 
     BatchNormBackward back{};
-    // What passed the ReLU is the gradient of the skip: where that is not a sum yet, it need not be worked out again.
-    const bool passed = hasSkip_ && accumulate[1] == 0;
+    const bool passed = skipIsPassed();
     back.outputGradient = w.at(passed ? skip_.gradient : out_.gradient);
     back.mask = passed ? ReluMask{ReluMask::By::none, nullptr, nullptr, nullptr} : mask(w);
     back.input = w.at(in_.activation);
@@ -142,7 +136,80 @@ class BatchNorm final : public BatchNormStep {
     splitRows(w, [&](int begin, int end) { w.kernels.batchNormBackward(back, begin, end); });
   }
 
+  void pass(RowPass pass, const Workspace& w, int begin, int end) const override {
+    // Blocks that are summed in single precision begin where they would if all rows were there at once.
+    const Range rows{begin / sumBlock * sumBlock, end == rows_ ? end : end / sumBlock * sumBlock};
+    pass == RowPass::measure ? addMoments(w, rows, {0, in_.padded}) : addReduced(w, rows, {0, in_.padded});
+  }
+
+  std::vector<int> passBuffers(RowPass pass) const override {
+    std::vector<int> buffers{in_.activation, totals_};
+    if (pass == RowPass::measure) return buffers;
+    buffers.insert(buffers.end(), {coefficients_, out_.gradient});
+    if (hasSkip_ && relu_) buffers.push_back(out_.kept);
+    if (hasSkip_) buffers.push_back(skip_.gradient);
+    return buffers;
+  }
+
+  std::vector<InPlace> passInPlace(RowPass pass) const override {
+    if (pass == RowPass::measure || !hasSkip_) return {};
+    return {{out_.gradient, skip_.gradient}};
+  }
+
+  void leave(RowPass pass) override {
+    left_[static_cast<int>(pass)] = true;
+    planBackward();
+  }
+
  private:
+  struct Range {
+    int begin, end;
+  };
+
+  // What is read and written here: without a pass that is done elsewhere.
+  void planBackward() {
+    const bool reduces = !left_[static_cast<int>(RowPass::reduce)];
+    backwardBuffers = {in_.activation, in_.gradient, coefficients_, totals_};
+    if (reduces || !skipIsPassed()) {
+      backwardBuffers.push_back(out_.gradient);
+      if (hasSkip_ && relu_) backwardBuffers.push_back(out_.kept);
+    }
+    if (hasSkip_) backwardBuffers.push_back(skip_.gradient);
+    inPlace = {{in_.activation, in_.gradient}};
+    if (reduces && hasSkip_) inPlace.push_back({out_.gradient, skip_.gradient});
+  }
+
+  bool isLeft(RowPass pass, const Workspace& w) const { return left_[static_cast<int>(pass)] && passesAreTaken(w); }
+
+  // What passed the ReLU is the gradient of the skip: where that is not a sum yet, it need not be worked out again.
+  bool skipIsPassed() const { return hasSkip_ && accumulate.size() == 2 && accumulate[1] == 0; }
+
+  ColumnTotals totals(const Workspace& w) const { return {reinterpret_cast<double*>(w.at(totals_)), in_.padded}; }
+
+  void beginTotals(const Workspace& w, Range rows, Range channels) const {
+    if (rows.begin > 0) return;
+    const ColumnTotals t = totals(w);
+    for (double* const sums : {t.at, t.at + t.stride}) std::fill(sums + channels.begin, sums + channels.end, 0.0);
+  }
+
+  void addMoments(const Workspace& w, Range rows, Range channels) const {
+    beginTotals(w, rows, channels);
+    w.kernels.addMoments(w.at(in_.activation), in_.row, rows.begin, rows.end, channels.begin, channels.end, totals(w));
+  }
+
+  void addReduced(const Workspace& w, Range rows, Range channels) const {
+    beginTotals(w, rows, channels);
+    BatchNormReduce reduce{};
+    reduce.outputGradient = w.at(out_.gradient);
+    reduce.mask = mask(w);
+    reduce.input = w.at(in_.activation);
+    reduce.mean = w.ofPopulation.moments + parameters_.runningMean;
+    reduce.skipGradient = hasSkip_ ? w.at(skip_.gradient) : nullptr;
+    reduce.skipAccumulate = hasSkip_ && accumulate[1] != 0;
+    reduce.row = in_.row;
+    w.kernels.batchNormReduce(reduce, rows.begin, rows.end, channels.begin, channels.end, totals(w));
+  }
+
   Finish factors(const Workspace& w, int skip) const {
     return {coefficient(w, 0), coefficient(w, 3), hasSkip_ ? w.at(skip) : nullptr, relu_};
   }
@@ -188,7 +255,8 @@ class BatchNorm final : public BatchNormStep {
   const TensorLayout in_, out_;
   const bool relu_;
   const int output_, skipTensor_;
-  const int coefficients_;
+  const int coefficients_, totals_;
+  bool left_[rowPasses] = {};  // to another step
   TensorLayout skip_;
   bool hasSkip_ = false;
 };

@@ -8,6 +8,7 @@
 #include "plan/convolution_algorithm.h"
 #include "plan/lined_gradient.h"
 #include "plan/row_groups.h"
+#include "plan/steps.h"
 
 namespace trainql {
 
@@ -88,6 +89,8 @@ class Direct final : public ConvolutionAlgorithm {
     a.finish = output.finish;
     a.bias = hasBias() ? w.parameters + parameters_.shift : nullptr;
     a.accumulate = false;
+    const MadeRows made{norms_[static_cast<int>(RowPass::measure)], RowPass::measure, w};
+    a.made = made.receive();
     if (weight().flat && !readsPairs()) {
       a.offsets = offsets_.data();
       setWeights(a, w.parameters + weight().live, weight().depth(), out_);
@@ -105,7 +108,31 @@ class Direct final : public ConvolutionAlgorithm {
     run(w, {w.kernels.rowProduct, w.kernels.elementTiles(a)}, a, out_);
   }
 
+  // Tile registers take rows in an order of their own.
+  bool canTake(RowPass pass) const override {
+    if (plan_.kernels().linedGradient != nullptr) return false;
+    return (pass == RowPass::measure ? forward_ : dataGradient_).makesRowsInOrder();
+  }
+
+  void take(RowPass pass, const BatchNormStep& norm) override { norms_[static_cast<int>(pass)] = &norm; }
+
  private:
+  // Hands the rows that a product has made to a batch norm, if there is one that left its pass here.
+  struct MadeRows {
+    const BatchNormStep* norm;
+    RowPass pass;
+    const Workspace& w;
+
+    RowsMade receive() const {
+      if (norm == nullptr || !passesAreTaken(w)) return {};
+      return {[](const void* self, int begin, int end) {
+                const MadeRows& made = *static_cast<const MadeRows*>(self);
+                made.norm->pass(made.pass, made.w, begin, end);
+              },
+              this};
+    }
+  };
+
   const WeightLayout& weight() const { return parameters_.weight; }
   // Whether the forward product reads bfloat16, and copies of the weights in pairs.
   bool readsPairs() const { return weight().flat ? plan_.imagesInWindows() : plan_.paired(); }
@@ -209,6 +236,8 @@ class Direct final : public ConvolutionAlgorithm {
     a.output = w.at(in_.gradient);
     a.accumulate = accumulate;
     setWeights(a, w.weights, dataGradientDepth(), in_);
+    const MadeRows made{norms_[static_cast<int>(RowPass::reduce)], RowPass::reduce, w};
+    a.made = made.receive();
     run(w, {w.kernels.rowProduct, w.kernels.elementTiles(a)}, a, in_);
   }
 
@@ -447,6 +476,7 @@ class Direct final : public ConvolutionAlgorithm {
   std::vector<TapPixels> taps_;
   std::vector<PixelRange> inRanges_, outRanges_;  // of each block
   std::unique_ptr<LinedWeightGradient> lined_;    // in place of taps_ and blocks, where elements are multiplied in tile registers
+  const BatchNormStep* norms_[rowPasses] = {};  // that left their passes to this one's products
   bool inParts_ = false;  // whether a weight gradient is the sum of several
 };
 

@@ -5,6 +5,7 @@
 
 #include "plan/op.h"
 #include "plan/plan.h"
+#include "plan/row_pass.h"
 
 namespace trainql {
 
@@ -25,6 +26,9 @@ class ConvolutionAlgorithm {
   virtual void weightGradient(const Workspace&) const = 0;
   // Multiply-adds of one of them.
   virtual double products() const = 0;
+  // Whether it makes the rows in order, so that it can do the pass of the batch norm that reads them; and from now on does.
+  virtual bool canTake(RowPass) const { return false; }
+  virtual void take(RowPass, const BatchNormStep&) {}
 };
 
 // By the index of its layer, which may be linear or read the image batch. Without taps that meet only padding.

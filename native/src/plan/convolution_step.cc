@@ -29,8 +29,21 @@ ConvolutionStep::ConvolutionStep(Plan& plan, int layerIndex)
   backwardProducts += by(chosen_.dataGradient).products();
 }
 
-const ConvolutionAlgorithm& ConvolutionStep::by(Algorithm algorithm) const {
+ConvolutionAlgorithm& ConvolutionStep::by(Algorithm algorithm) const {
   return algorithm == Algorithm::direct ? *direct_ : *winograd_;
+}
+
+ConvolutionAlgorithm& ConvolutionStep::before(RowPass pass) const {
+  return by(pass == RowPass::measure ? chosen_.forward : chosen_.dataGradient);
+}
+
+bool ConvolutionStep::canTake(RowPass pass) const { return before(pass).canTake(pass); }
+
+void ConvolutionStep::take(RowPass pass, const BatchNormStep& norm) {
+  before(pass).take(pass, norm);
+  std::vector<int>& taken = pass == RowPass::measure ? takenForward : takenBackward;
+  for (const int buffer : norm.passBuffers(pass)) taken.push_back(buffer);
+  for (const InPlace& place : norm.passInPlace(pass)) inPlace.push_back(place);
 }
 
 void ConvolutionStep::prepareForward(const Workspace& w) const { by(chosen_.forward).prepareForward(w); }

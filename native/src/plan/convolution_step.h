@@ -18,14 +18,19 @@ class ConvolutionStep final : public Op {
   void forward(const Workspace&) const override;
   // Forward with what the batch norm behind it makes of it, by the running statistics, in one pass.
   void forwardNormalised(const Workspace&, const BatchNormStep&) const;
-  const ConvolutionStep* convolution() const override { return this; }
+  ConvolutionStep* convolution() override { return this; }
   void backward(const Workspace&) const override;
   // The halves of backward. Nobody asks for the gradient of the images.
   void weightGradient(const Workspace&) const;
   void dataGradient(const Workspace&) const;
 
+  // Whether the product before that pass of a batch norm makes the rows in order; and from now on it does the pass.
+  bool canTake(RowPass) const;
+  void take(RowPass, const BatchNormStep&);
+
  private:
-  const ConvolutionAlgorithm& by(Algorithm) const;
+  ConvolutionAlgorithm& by(Algorithm) const;
+  ConvolutionAlgorithm& before(RowPass) const;
 
   const Plan& plan_;
   const Algorithms chosen_;

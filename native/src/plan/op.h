@@ -73,9 +73,11 @@ class Op {
   virtual void forward(const Workspace&) const = 0;
   virtual void backward(const Workspace&) const = 0;
   // This step where it is a batch norm, else null.
-  virtual const BatchNormStep* batchNorm() const { return nullptr; }
+  virtual BatchNormStep* batchNorm() { return nullptr; }
+  const BatchNormStep* batchNorm() const { return const_cast<Op*>(this)->batchNorm(); }
   // This step where it is a convolution or linear layer, else null.
-  virtual const ConvolutionStep* convolution() const { return nullptr; }
+  virtual ConvolutionStep* convolution() { return nullptr; }
+  const ConvolutionStep* convolution() const { return const_cast<Op*>(this)->convolution(); }
 
   // What the step is, for people: its first layer's index and a word.
   int layer = 0;
@@ -98,6 +100,8 @@ class Op {
     int read, written;  // buffers of one size
   };
   std::vector<InPlace> inPlace;
+  // Those of the passes that a step does for the batch norms beside it; in training alone.
+  std::vector<int> takenForward, takenBackward;
 };
 
 }  // namespace trainql

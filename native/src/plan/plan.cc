@@ -33,6 +33,7 @@ Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorith
   chooseAll(forced);
   compile();
   planGradients();
+  shareRows();
   planMemory(keptBytes);
   planEvaluation(joinedBytes);
 }
@@ -194,6 +195,27 @@ void Plan::planGradients() {
   }
 }
 
+// A pass of a batch norm goes to the convolution that makes the rows it reads, where that does so in order: the one that
+// makes its input, or the one behind it if that is the last to add to the gradient of its output.
+void Plan::shareRows() {
+  const auto consumers = consumersOf(graph_);
+  const auto give = [](BatchNormStep& norm, ConvolutionStep* convolution, RowPass pass) {
+    if (convolution == nullptr || !convolution->canTake(pass)) return;
+    norm.leave(pass);
+    convolution->take(pass, norm);
+  };
+  for (std::size_t i = 0; i < ops_.size(); i++) {
+    BatchNormStep* const norm = ops_[i]->batchNorm();
+    if (norm == nullptr) continue;
+    const int input = graph_.layers[norm->layer].input;
+    for (std::size_t maker = 0; maker < i && consumers[input].size() == 1; maker++) {
+      if (graph_.layers[ops_[maker]->layer].output == input) give(*norm, ops_[maker]->convolution(), RowPass::measure);
+    }
+    if (i + 1 == ops_.size() || ops_[i + 1]->gradientTargets != std::vector<int>{norm->output()}) continue;
+    give(*norm, ops_[i + 1]->convolution(), RowPass::reduce);
+  }
+}
+
 // The outputs of batch norms are read again in the backward pass, long after: by the weight gradients of convolutions, and
 // to tell what a ReLU let through. They can be made anew from what is kept for batch norm itself, along a chain of
 // residual adds from the first to the last that is wanted. Where a chain ends the output is kept: it is where the next begins.
@@ -236,12 +258,16 @@ ArenaPlan Plan::planTraining(bool again) const {
   const auto touch = [&](const std::vector<int>& buffers, int step) {
     for (int b : buffers) lives[place[b]].touch(step);
   };
-  for (int i = 0; i < steps; i++) touch(ops_[i]->forwardBuffers, i);
+  for (int i = 0; i < steps; i++) {
+    touch(ops_[i]->forwardBuffers, i);
+    touch(ops_[i]->takenForward, i);
+  }
   const TensorLayout& logits = tensors_[graph_.logits];
   touch({logits.activation, logits.gradient}, steps);
   for (int i = 0; i < steps; i++) {
     const Op& op = *ops_[steps - 1 - i];
     touch(op.backwardBuffers, steps + 1 + i);
+    touch(op.takenBackward, steps + 1 + i);
     for (const BatchNormStep* norm : op.again) {
       if (again) touch(norm->normaliseAgainBuffers(), steps + 1 + i);
     }

@@ -67,6 +67,7 @@ class Plan {
   void chooseAll(const Algorithms* forced);
   void compile();
   void planGradients();
+  void shareRows();
   void planMemory(std::size_t keptBytes);
   void planEvaluation(std::size_t joinedBytes);
   ArenaPlan planTraining(bool again) const;

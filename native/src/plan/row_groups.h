@@ -43,6 +43,9 @@ class RowGroups {
 
   const std::vector<RowGroup>& groups() const { return groups_; }
 
+  // Whether the product makes its rows from first to last.
+  bool makesRowsInOrder() const { return members_.size() == 1 && std::is_sorted(members_[0].out.begin(), members_[0].out.end()); }
+
  private:
   struct Members {
     std::vector<Tap> taps;

@@ -5,6 +5,7 @@
 
 #include "plan/op.h"
 #include "plan/plan.h"
+#include "plan/row_pass.h"
 
 namespace trainql {
 
@@ -23,7 +24,7 @@ struct BatchNormFusion {
 // backward is reduce and propagate.
 class BatchNormStep : public Op {
  public:
-  const BatchNormStep* batchNorm() const final { return this; }
+  BatchNormStep* batchNorm() final { return this; }
   virtual const LayerParameters& parameters() const = 0;
   virtual void measure(const Workspace&) const = 0;    // fills ofShard.moments
   virtual void normalise(const Workspace&) const = 0;  // by ofPopulation.moments
@@ -37,6 +38,13 @@ class BatchNormStep : public Op {
   virtual std::vector<int> normaliseAgainBuffers() const = 0;
   virtual int output() const = 0;  // tensor
   virtual int skip() const = 0;    // tensor added before the ReLU, or -1
+
+  // Part of `measure` or `reduce`: the rows from the first to the last, in order.
+  virtual void pass(RowPass, const Workspace&, int rowBegin, int rowEnd) const = 0;
+  virtual std::vector<int> passBuffers(RowPass) const = 0;
+  virtual std::vector<InPlace> passInPlace(RowPass) const = 0;
+  // From now on another step does the pass by `pass`, where passes are taken.
+  virtual void leave(RowPass) = 0;
 };
 std::unique_ptr<Op> makeBatchNorm(Plan&, const BatchNormFusion&);
 
