@@ -1,7 +1,7 @@
 // The database under the server: who may open it, how it is brought up to date, and a whole run on a PostgreSQL server.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, existsSync, readdirSync, readFileSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
@@ -101,6 +101,29 @@ test('a process that died while it took over a lock is taken over too', async ()
   await expect(lockHome(home)).rejects.toMatchObject({ code: 'DATABASE_LOCKED' })
   await lock.release()
   expect(readdirSync(home)).toEqual([])
+})
+
+test('drafts of a lock whose makers died are removed, and those of others left alone', async () => {
+  const dead = { ...ownIdentity(), startTime: '1', at: 'then' }
+  const hourAgo = new Date(Date.now() - 3_600_000)
+  const draft = (digit: number, text: string, changedAt?: Date): string => {
+    const name = `server.lock.${String(digit).repeat(8)}-0000-4000-8000-000000000000`
+    writeFileSync(join(home, name), text)
+    if (changedAt !== undefined) utimesSync(join(home, name), changedAt, changedAt)
+    return name
+  }
+  draft(1, JSON.stringify(dead))
+  draft(2, '', hourAgo)
+  draft(3, JSON.stringify(dead).slice(0, 20), hourAgo)
+  const kept = [
+    draft(4, JSON.stringify({ ...ownIdentity(), at: 'now' }), hourAgo),
+    draft(5, JSON.stringify({ ...dead, host: 'elsewhere' }), hourAgo),
+    draft(6, ''),
+  ]
+  writeFileSync(join(home, 'server.lock.txt'), '')
+  const lock = await lockHome(home)
+  expect(readdirSync(home).sort()).toEqual(['server.lock', ...kept, 'server.lock.txt'])
+  await lock.release()
 })
 
 test('the embedded database keeps its rows over a restart, and says what fails as PostgreSQL does', async () => {

@@ -1,6 +1,7 @@
 // One server a data directory: two on one database folder would lose committed rows without a word, and two that
 // follow one run would launch it twice.
-import { link, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { link, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { createHash, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -21,12 +22,18 @@ export interface HomeLock {
 
 export const homeLockFile = (home: string): string => join(home, 'server.lock')
 
+/** The name under which a process writes its lock before it puts it in its place. */
+const draftName = /^server\.lock\.[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/
+/** A draft that is not whole is being written; after so long its maker was killed meanwhile. */
+const unfinishedMs = 60_000
+
 /**
  * Takes the lock of a data directory for the life of this process, from a holder that has died too.
  * @throws TrainqlError `DATABASE_LOCKED` naming the process that holds it
  */
 export async function lockHome(home: string): Promise<HomeLock> {
   const file = homeLockFile(home)
+  await sweepDrafts(home)
   // The name makes the text unlike any other's: what is read back equal is this very lock.
   const own = JSON.stringify({ ...ownIdentity(), at: new Date().toISOString(), name: randomUUID() })
   const draft = `${file}.${randomUUID()}`
@@ -65,6 +72,21 @@ async function acquire(draft: string, file: string, home: string): Promise<void>
     }
     await unlink(successor)
   }
+}
+
+/** Removes the drafts of processes that were killed before they could. */
+async function sweepDrafts(home: string): Promise<void> {
+  const drafts = (await readdir(home)).filter((name) => draftName.test(name)).map((name) => join(home, name))
+  for (const draft of drafts) if (await isAbandoned(draft)) await rm(draft, { force: true })
+}
+
+async function isAbandoned(draft: string): Promise<boolean> {
+  const text = await readIfThere(draft)
+  if (text === null) return false
+  const maker = parseHolder(text)
+  if (maker !== null) return processState(maker) === 'dead'
+  const stats = statSync(draft, { throwIfNoEntry: false })
+  return stats !== undefined && Date.now() - stats.mtimeMs > unfinishedMs
 }
 
 async function linked(draft: string, file: string): Promise<boolean> {
