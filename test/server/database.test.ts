@@ -11,6 +11,7 @@ import { findPostgres, type OwnPostgres, startOwnPostgres } from '../../bench/qu
 import { openDatabase } from '../../src/server/database/database.ts'
 import { homeLockFile, lockHome } from '../../src/server/database/home-lock.ts'
 import { type Migration, migrate, readMigrations } from '../../src/server/database/migrate.ts'
+import { guardServerDatabase } from '../../src/server/database/server-guard.ts'
 import { silentLog } from '../../src/server/log.ts'
 import { ownIdentity } from '../../src/shared/process-identity.ts'
 import {
@@ -101,6 +102,16 @@ test('a process that died while it took over a lock is taken over too', async ()
   await expect(lockHome(home)).rejects.toMatchObject({ code: 'DATABASE_LOCKED' })
   await lock.release()
   expect(readdirSync(home)).toEqual([])
+})
+
+test('a refusal names a rebuild that holds the lock', async () => {
+  const lock = await lockHome(home, 'REBUILD')
+  await expect(lockHome(home)).rejects.toMatchObject({
+    code: 'DATABASE_LOCKED',
+    message: expect.stringContaining(`in use by trainql db rebuild with process id ${process.pid} on `) as string,
+    fix: `Wait until it is done, or set TRAINQL_HOME to another folder. If it is surely gone, delete ${homeLockFile(home)}.`,
+  })
+  await lock.release()
 })
 
 test('drafts of a lock whose makers died are removed, and those of others left alone', async () => {
@@ -213,6 +224,14 @@ test('migrations on PostgreSQL: applied once, refused where the history is not o
 
 test('a whole run on PostgreSQL by DATABASE_URL, and one server a database', async (context) => {
   const databaseUrl = await startPostgres(context)
+  const session = { url: databaseUrl, onLost: () => undefined, log: silentLog }
+  const guard = await guardServerDatabase({ ...session, holder: 'REBUILD' })
+  await expect(startTestServer(home, { databaseUrl })).rejects.toMatchObject({
+    code: 'DATABASE_LOCKED',
+    message: 'The PostgreSQL database given by DATABASE_URL is in use by trainql db rebuild.',
+    fix: 'Wait until it is done, or give another database.',
+  })
+  await guard.close()
   const server = await startTestServer(home, { databaseUrl, trainerEntry: scriptedTrainer })
   try {
     const run = await createRun(server.url)
@@ -225,7 +244,11 @@ test('a whole run on PostgreSQL by DATABASE_URL, and one server a database', asy
     expect(runs).toEqual({ nodes: [{ checkpoints: { totalCount: 1 } }] })
 
     const other = await makeFolder()
-    await expect(startTestServer(other, { databaseUrl })).rejects.toMatchObject({ code: 'DATABASE_LOCKED' })
+    await expect(startTestServer(other, { databaseUrl })).rejects.toMatchObject({
+      code: 'DATABASE_LOCKED',
+      message: 'The PostgreSQL database given by DATABASE_URL is in use by another TrainQL server.',
+      fix: 'Stop that server, or give another database.',
+    })
     await removeFolder(other)
   } finally {
     await server.close()

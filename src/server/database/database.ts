@@ -62,7 +62,10 @@ async function openServer(url: string, log: Log): Promise<OpenDatabase> {
   const unguarded = new Error('its lock is to be taken again')
   let lost: (cause: unknown) => void = () => undefined
   const onLost = (error: Error): void => lost(error)
-  const { guard, pool, close } = await openServerSession({ url, log, connections: { max: 10 }, onLost })
+  const { guard, pool, close } = await openServerSession({
+    ...{ url, holder: 'SERVER' as const, log, onLost },
+    connections: { max: 10 },
+  })
   const availability = createAvailability({
     async probe() {
       await guard.ensure()

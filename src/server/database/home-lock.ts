@@ -1,5 +1,5 @@
-// One server a data directory: two on one database folder would lose committed rows without a word, and two that
-// follow one run would launch it twice.
+// One server a data directory, or one rebuild of its database: two on one database folder would lose committed rows
+// without a word, and two that follow one run would launch it twice.
 import { statSync } from 'node:fs'
 import { link, readdir, readFile, rename, rm, unlink, writeFile } from 'node:fs/promises'
 import { createHash, randomUUID } from 'node:crypto'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { TrainqlError } from '../../shared/errors.ts'
 import { ownIdentity, processState } from '../../shared/process-identity.ts'
+import { type Holder, holders, holderWords } from './holder.ts'
 
 const holderSchema = z.object({
   pid: z.number().int().positive(),
@@ -14,6 +15,8 @@ const holderSchema = z.object({
   domain: z.string().nullable(),
   host: z.string(),
   at: z.string(),
+  // Earlier versions did not say, and a later one may know of more.
+  holder: z.enum(holders).catch('SERVER'),
 })
 
 export interface HomeLock {
@@ -31,11 +34,11 @@ const unfinishedMs = 60_000
  * Takes the lock of a data directory for the life of this process, from a holder that has died too.
  * @throws TrainqlError `DATABASE_LOCKED` naming the process that holds it
  */
-export async function lockHome(home: string): Promise<HomeLock> {
+export async function lockHome(home: string, holder: Holder = 'SERVER'): Promise<HomeLock> {
   const file = homeLockFile(home)
   await sweepDrafts(home)
   // The name makes the text unlike any other's: what is read back equal is this very lock.
-  const own = JSON.stringify({ ...ownIdentity(), at: new Date().toISOString(), name: randomUUID() })
+  const own = JSON.stringify({ ...ownIdentity(), at: new Date().toISOString(), holder, name: randomUUID() })
   const draft = `${file}.${randomUUID()}`
   await writeFile(draft, own)
   try {
@@ -117,10 +120,11 @@ function parseHolder(text: string): z.output<typeof holderSchema> | null {
   }
 }
 
-function locked(home: string, file: string, { pid, host, at }: z.output<typeof holderSchema>): TrainqlError {
+function locked(home: string, file: string, { pid, host, at, holder }: z.output<typeof holderSchema>): TrainqlError {
+  const { name, untilFree } = holderWords[holder]
   return new TrainqlError({
     code: 'DATABASE_LOCKED',
-    message: `The data directory ${home} is in use by the server with process id ${pid} on ${host}, since ${at}.`,
-    fix: `Stop that server, or set TRAINQL_HOME to another folder. If it is surely gone, delete ${file}.`,
+    message: `The data directory ${home} is in use by ${name} with process id ${pid} on ${host}, since ${at}.`,
+    fix: `${untilFree}, or set TRAINQL_HOME to another folder. If it is surely gone, delete ${file}.`,
   })
 }

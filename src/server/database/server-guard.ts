@@ -3,6 +3,7 @@
 import pg from 'pg'
 import { TrainqlError } from '../../shared/errors.ts'
 import type { Log } from '../log.ts'
+import { type Holder, holderOf, holderWords } from './holder.ts'
 import { pause } from './outage.ts'
 
 export interface ServerGuard {
@@ -14,6 +15,7 @@ export interface ServerGuard {
 
 export interface ServerGuardOptions {
   url: string
+  holder: Holder
   /** The session broke. */
   onLost: (error: Error) => void
   log: Log
@@ -23,13 +25,16 @@ export interface ServerGuardOptions {
 const serverLock = 8_127_433_001n
 
 /** @throws TrainqlError `DATABASE_LOCKED`, `NETWORK` */
-export async function guardServerDatabase({ url, onLost, log }: ServerGuardOptions): Promise<ServerGuard> {
+export async function guardServerDatabase({ url, holder, onLost, log }: ServerGuardOptions): Promise<ServerGuard> {
   let client: pg.Client | null = null
   let taking: Promise<void> | null = null
   let closed = false
 
   async function take(): Promise<void> {
-    const next = new pg.Client({ connectionString: url, keepAlive: true, connectionTimeoutMillis: connectMs })
+    const next = new pg.Client({
+      ...{ connectionString: url, keepAlive: true, connectionTimeoutMillis: connectMs },
+      application_name: holderWords[holder].application,
+    })
     const lose = (error: Error): void => {
       if (client !== next) return
       client = null
@@ -40,7 +45,7 @@ export async function guardServerDatabase({ url, onLost, log }: ServerGuardOptio
     try {
       await next.connect()
       const { rows } = await next.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [serverLock])
-      if (rows[0]?.locked !== true) throw locked()
+      if (rows[0]?.locked !== true) throw locked(await findHolder(next))
     } catch (error) {
       await next.end().catch(() => undefined)
       throw error
@@ -79,11 +84,24 @@ export async function guardServerDatabase({ url, onLost, log }: ServerGuardOptio
 export const connectMs = 10_000
 const lockWaitMs = 2_000
 
-function locked(): TrainqlError {
+/** Null where it has gone meanwhile, or does not say. */
+async function findHolder(client: pg.Client): Promise<Holder | null> {
+  // Of a lock of 64 bits the two halves are told apart.
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT application_name AS name FROM pg_locks JOIN pg_stat_activity USING (pid)
+     WHERE locktype = 'advisory' AND granted AND (classid::bigint << 32) + objid::bigint = $1 AND objsubid = 1
+       AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())`,
+    [serverLock],
+  )
+  return holderOf(rows[0]?.name)
+}
+
+function locked(holder: Holder | null): TrainqlError {
+  const { name, untilFree } = holderWords[holder ?? 'SERVER']
   return new TrainqlError({
     code: 'DATABASE_LOCKED',
-    message: 'The PostgreSQL database given by DATABASE_URL is in use by another TrainQL server.',
-    fix: 'Stop that server, or give another database.',
+    message: `The PostgreSQL database given by DATABASE_URL is in use by ${holder === 'REBUILD' ? name : 'another TrainQL server'}.`,
+    fix: `${untilFree}, or give another database.`,
   })
 }
 

@@ -2,6 +2,7 @@
 // that no other TrainQL server uses.
 import pg from 'pg'
 import type { Log } from '../log.ts'
+import type { Holder } from './holder.ts'
 import { copyTemplate, templateKey, templatesFolder } from './database-template.ts'
 import { migrate, readMigrations } from './migrate.ts'
 import { type PgliteOptions, startPglite } from './pglite.ts'
@@ -53,6 +54,7 @@ async function openFolder(folder: string, options: PgliteOptions): Promise<Sessi
 
 export interface ServerSessionOptions {
   url: string
+  holder: Holder
   log: Log
   /** Of the pool. */
   connections: pg.PoolConfig
@@ -62,8 +64,8 @@ export interface ServerSessionOptions {
 
 /** @throws TrainqlError `DATABASE_LOCKED`, `NETWORK`, `CONFLICT` */
 export async function openServerSession(options: ServerSessionOptions): Promise<GuardedSession> {
-  const { url, log, connections, onLost } = options
-  const guard = await guardServerDatabase({ url, onLost, log })
+  const { url, holder, log, connections, onLost } = options
+  const guard = await guardServerDatabase({ url, holder, onLost, log })
   const pool = new pg.Pool({
     connectionString: url,
     keepAlive: true,

@@ -43,7 +43,7 @@ export async function openSideTables({ folder, url, log, openSeconds }: Database
   const session =
     url === null
       ? { ...(await openEmbeddedSession(folder, { log, openSeconds })), guard: null }
-      : await openServerSession({ url, log, connections: singleConnection, onLost: () => undefined })
+      : await openServerSession({ url, holder: 'REBUILD', log, connections: singleConnection, onLost: () => undefined })
   const { pool, guard, close } = session
   try {
     await makeSideTables(pool)

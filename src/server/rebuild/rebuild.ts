@@ -40,7 +40,7 @@ export async function rebuild(options: RebuildOptions): Promise<RebuildResult> {
   const { home, databaseUrl, databaseOpenSeconds, log } = options
   const runs = await findRunDirectories(runsFolder(home))
   if (runs === null) throw noRuns(home)
-  const lock = await lockHome(home)
+  const lock = await lockHome(home, 'REBUILD')
   try {
     const tables = await openSideTables({
       ...{ folder: join(home, 'db'), url: databaseUrl, log },
