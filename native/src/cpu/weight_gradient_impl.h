@@ -14,9 +14,10 @@ struct PixelSpan {
   bool add;
 };
 
+// A function of its own: inlined, its sums would compete with the loops around it for registers.
 template <class Step, class Dy, int M, bool Gather>
-static inline void gradientTile(const WeightGradient& a, const TapPixels& tap, PixelSpan span, int depthBegin, int n,
-                                Fetch fetch, float* out) {
+__attribute__((noinline)) static void gradientTile(const WeightGradient& a, const TapPixels& tap, PixelSpan span, int depthBegin,
+                                                   int n, Fetch fetch, float* out) {
   Vec acc[M][2];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) acc[m][0] = acc[m][1] = Vec{};

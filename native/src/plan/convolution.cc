@@ -15,12 +15,13 @@ namespace trainql {
 namespace {
 
 // Bytes of input and output gradient that one block of a weight gradient may span: they stay in L2, together with the next
-// block's, which are fetched meanwhile. Each block adds to the whole gradient, so where that is large blocks are too, and
-// maps that fit in L2 are not cut.
-std::ptrdiff_t blockBytes(const WeightLayout& w, std::ptrdiff_t mapBytes) {
-  constexpr std::ptrdiff_t uncut = 640 * 1024, least = 160 * 1024, most = 1280 * 1024;
+// block's, which are fetched meanwhile. Each block adds to the whole gradient, so where that is large blocks are too, most of
+// all in tile registers, and maps that fit in L2 are not cut.
+std::ptrdiff_t blockBytes(const WeightLayout& w, std::ptrdiff_t mapBytes, bool inRegisters) {
+  constexpr std::ptrdiff_t uncut = 640 * 1024, least = 160 * 1024, most = 512 * 1024, mostInRegisters = 1280 * 1024;
   if (mapBytes <= uncut) return uncut;
-  return std::clamp<std::ptrdiff_t>(static_cast<std::ptrdiff_t>(w.slotStride() * sizeof(float)) / 2, least, most);
+  const std::ptrdiff_t tapBytes = static_cast<std::ptrdiff_t>(w.slotStride() * sizeof(float));
+  return inRegisters ? std::clamp(tapBytes / 2, least, mostInRegisters) : std::clamp(tapBytes / 3, least, most);
 }
 
 struct PixelRange {
@@ -48,7 +49,7 @@ class Direct final : public ConvolutionAlgorithm {
     const Pieces pieces = !inRegisters ? Pieces::none : weight().flat ? Pieces::ofOneImage : Pieces::rows;
     forward_.seal(plan.batch(), pieces);
     dataGradient_.seal(plan.batch(), pieces);
-    if (inRegisters) lined_ = std::make_unique<LinedWeightGradient>(plan, layerIndex, blockBytes(weight(), mapBytes()));
+    if (inRegisters) lined_ = std::make_unique<LinedWeightGradient>(plan, layerIndex, blockBytes(weight(), mapBytes(), true));
     inParts_ = blocks() > 1 || (lined_ == nullptr && inSpans());
     plan.needScratch((inParts_ ? weight().liveSize() : 0) + (lined_ == nullptr ? pairedFloats() : lined_->scratchFloats()));
     plan.needWeights(std::max(readsPairs() ? forwardPairs() : 0, weight().flat ? 0 : dataGradientFloats()));
@@ -432,7 +433,7 @@ class Direct final : public ConvolutionAlgorithm {
   // Cuts the output pixels into blocks, the same for every tap.
   void sealTaps(const std::vector<int>& slots) {
     const std::ptrdiff_t pixelBytes = mapBytes() / out_.pixels();
-    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes(weight(), mapBytes()) / pixelBytes));
+    const int perBlock = static_cast<int>(std::max<std::ptrdiff_t>(1, blockBytes(weight(), mapBytes(), false) / pixelBytes));
     const int blocks = (out_.pixels() + perBlock - 1) / perBlock;
     for (std::size_t t = 0; t < slots.size(); t++) {
       blockBegin_.emplace_back();
