@@ -40,6 +40,9 @@ struct Finish {
   const float* shift;
   const void* skip;  // null, or added before the ReLU
   bool relu;
+  // Of `batchNormForward` alone. Null, or skip * skipScale + skipShift is added.
+  const float* skipScale = nullptr;
+  const float* skipShift = nullptr;
 };
 
 // Memory that a kernel fetches into L2 while it computes, because what comes after it reads that.
@@ -213,6 +216,7 @@ struct MaxPool {
   int batch;
   std::ptrdiff_t row;
   int channels;  // padded
+  Finish finish = {};  // forward: of the values that are compared, without a skip
 };
 
 // A map whose pixels are averaged into one row an image.

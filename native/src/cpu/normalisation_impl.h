@@ -80,24 +80,24 @@ static void columnSums(const void* input, std::ptrdiff_t row, int rows, int chan
 // Values that a pass over whole rows fetches ahead: the processor's own prefetching begins anew at each page.
 constexpr int rowsAhead = 4096 / sizeof(Element);
 
-template <bool Skip, bool Relu>
+template <Added added, bool Relu>
 static void normaliseRows(const BatchNormForward& a, int rowBegin, int rowEnd) {
   for (int r = rowBegin; r < rowEnd; r++) {
     const Element* x = elements(a.input) + r * a.row;
     Element* y = elements(a.output) + r * a.row;
-    const Element* skip = Skip ? elements(a.finish.skip) + r * a.row : nullptr;
+    const Element* skip = added != Added::nothing ? elements(a.finish.skip) + r * a.row : nullptr;
     for (int c = 0; c < a.channels; c += V) {
       __builtin_prefetch(x + c + rowsAhead, 0, 2);
       __builtin_prefetch(y + c + rowsAhead, 1, 2);
-      if (Skip) __builtin_prefetch(skip + c + rowsAhead, 0, 2);
-      store(y + c, finished<Skip, Relu>(a.finish, load(x + c), c, skip + c));
+      if (added != Added::nothing) __builtin_prefetch(skip + c + rowsAhead, 0, 2);
+      store(y + c, finished<added, Relu>(a.finish, load(x + c), c, skip + c));
     }
   }
 }
 
 static void batchNormForward(const BatchNormForward& a, int rowBegin, int rowEnd) {
-  withFinish(a.finish, [&](auto skip, auto relu) {
-    normaliseRows<decltype(skip)::value, decltype(relu)::value>(a, rowBegin, rowEnd);
+  withFinish(a.finish, [&](auto added, auto relu) {
+    normaliseRows<decltype(added)::value, decltype(relu)::value>(a, rowBegin, rowEnd);
   });
 }
 

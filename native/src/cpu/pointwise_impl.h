@@ -6,9 +6,9 @@
 namespace trainql::TRAINQL_ISA {
 
 // Ties go to the first tap in scan order, as in PyTorch; a NaN wins.
-static void maxPoolForward(const MaxPool& a, const void* input, void* output, std::uint8_t* chosen, int pixelBegin,
-                           int pixelEnd) {
-  for (int p = pixelBegin; p < pixelEnd; p++) {
+template <class F>
+static inline void poolLargest(const MaxPool& a, const void* input, void* output, std::uint8_t* chosen, Part pixels, F&& valueOf) {
+  for (int p = pixels.begin; p < pixels.end; p++) {
     const std::int32_t* window = a.windows + static_cast<std::ptrdiff_t>(p) * a.taps;
     for (int image = 0; image < a.batch; image++) {
       const std::ptrdiff_t out = (static_cast<std::ptrdiff_t>(p) * a.batch + image) * a.row;
@@ -19,7 +19,7 @@ static void maxPoolForward(const MaxPool& a, const void* input, void* output, st
         Mask at{};
         for (int t = 0; t < a.taps; t++) {
           if (window[t] < 0) continue;
-          const Vec v = load(elements(input) + (static_cast<std::ptrdiff_t>(window[t]) * a.batch + image) * a.row + c);
+          const Vec v = valueOf(load(elements(input) + (static_cast<std::ptrdiff_t>(window[t]) * a.batch + image) * a.row + c), c);
           const Mask better = (v > best) | (v != v);
           best = better ? v : best;
           at = better ? Mask{} + t : at;
@@ -31,6 +31,17 @@ static void maxPoolForward(const MaxPool& a, const void* input, void* output, st
       }
     }
   }
+}
+
+static void maxPoolForward(const MaxPool& a, const void* input, void* output, std::uint8_t* chosen, int pixelBegin,
+                           int pixelEnd) {
+  const Part pixels{pixelBegin, pixelEnd};
+  if (a.finish.scale == nullptr) return poolLargest(a, input, output, chosen, pixels, [](Vec v, int) { return v; });
+  withFinish(a.finish, [&](auto, auto relu) {
+    poolLargest(a, input, output, chosen, pixels, [&](Vec v, int c) {
+      return finished<Added::nothing, decltype(relu)::value>(a.finish, v, c, nullptr);
+    });
+  });
 }
 
 static void maxPoolBackward(const MaxPool& a, const void* outputGradient, const std::uint8_t* chosen,

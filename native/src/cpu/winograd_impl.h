@@ -186,9 +186,9 @@ static void winogradOutput(const WinogradTiles& t, const float* transformed, voi
     return tilesOut(t, transformed, out, begin, end,
                     [&](Vec v, int, std::ptrdiff_t at) { return accumulate ? load(out + at) + v : v; });
   }
-  withFinish(finish, [&](auto skip, auto relu) {
+  withFinish(finish, [&](auto added, auto relu) {
     tilesOut(t, transformed, out, begin, end, [&](Vec v, int c, std::ptrdiff_t at) {
-      return finished<decltype(skip)::value, decltype(relu)::value>(finish, v, c, elements(finish.skip) + at);
+      return finished<decltype(added)::value, decltype(relu)::value>(finish, v, c, elements(finish.skip) + at);
     });
   });
 }

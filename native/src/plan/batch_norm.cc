@@ -57,7 +57,10 @@ class BatchNorm final : public BatchNormStep {
     });
   }
 
-  void normalise(const Workspace& w) const override { apply(w, out_.activation, finish(w)); }
+  void normalise(const Workspace& w) const override {
+    const Finish finish = this->finish(w);
+    if (!isLeftToReaders_ || w.phase == Phase::evaluation) apply(w, out_.activation, finish);
+  }
 
   Finish finish(const Workspace& w) const override {
     const float* const moments = w.phase == Phase::training ? w.ofPopulation.moments : w.running;
@@ -79,7 +82,7 @@ class BatchNorm final : public BatchNormStep {
 
   std::vector<int> normaliseAgainBuffers() const override {
     std::vector<int> buffers{in_.activation, coefficients_, out_.kept};
-    if (hasSkip_) buffers.push_back(skip_.kept);
+    if (hasSkip_) append(buffers, skipNorm_ == nullptr ? std::vector<int>{skip_.kept} : skipNorm_->normedBuffers());
     return buffers;
   }
 
@@ -156,6 +159,21 @@ class BatchNorm final : public BatchNormStep {
     return {{out_.gradient, skip_.gradient}};
   }
 
+  // The other branch of a residual block may end in a norm, too.
+  bool canNorm(const BatchNormStep& other) const override { return other.output() == skipTensor_ && other.isPlain(); }
+
+  void norm(const BatchNormStep& other) override {
+    skipNorm_ = &other;
+    append(takenForward, other.normedBuffers());
+  }
+
+  bool isPlain() const override { return !relu_ && !hasSkip_; }
+  Normed normed(const Workspace& w) const override {
+    return {w.at(in_.activation), coefficient(w, 0), coefficient(w, 3), relu_};
+  }
+  std::vector<int> normedBuffers() const override { return {in_.activation, coefficients_}; }
+  void leaveToReaders() override { isLeftToReaders_ = true; }
+
   void leave(RowPass pass) override {
     left_[static_cast<int>(pass)] = true;
     planBackward();
@@ -165,6 +183,8 @@ class BatchNorm final : public BatchNormStep {
   struct Range {
     int begin, end;
   };
+
+  static void append(std::vector<int>& to, const std::vector<int>& more) { to.insert(to.end(), more.begin(), more.end()); }
 
   // What is read and written here: without a pass that is done elsewhere.
   void planBackward() {
@@ -211,7 +231,14 @@ class BatchNorm final : public BatchNormStep {
   }
 
   Finish factors(const Workspace& w, int skip) const {
-    return {coefficient(w, 0), coefficient(w, 3), hasSkip_ ? w.at(skip) : nullptr, relu_};
+    Finish finish{coefficient(w, 0), coefficient(w, 3), hasSkip_ ? w.at(skip) : nullptr, relu_};
+    if (skipNorm_ != nullptr && w.phase == Phase::training) {
+      const Normed normed = skipNorm_->normed(w);
+      finish.skip = normed.input;
+      finish.skipScale = normed.scale;
+      finish.skipShift = normed.shift;
+    }
+    return finish;
   }
 
   void apply(const Workspace& w, int output, const Finish& finish) const {
@@ -259,6 +286,8 @@ class BatchNorm final : public BatchNormStep {
   bool left_[rowPasses] = {};  // to another step
   TensorLayout skip_;
   bool hasSkip_ = false;
+  const BatchNormStep* skipNorm_ = nullptr;  // whose output would be the skip
+  bool isLeftToReaders_ = false;
 };
 
 }  // namespace

@@ -58,6 +58,14 @@ struct TensorLayout {
 class BatchNormStep;
 class ConvolutionStep;
 
+// What a batch norm without a residual makes of its input, for those that do it as they read.
+struct Normed {
+  const void* input;
+  const float* scale;
+  const float* shift;
+  bool relu;
+};
+
 // Values from one row of `padded` values to the next. Rows whose stride is a multiple of 1 KiB fall into few cache sets;
 // one more line spreads them.
 inline std::ptrdiff_t rowStride(int padded, int valueBytes) {
@@ -78,6 +86,11 @@ class Op {
   // This step where it is a convolution or linear layer, else null.
   virtual ConvolutionStep* convolution() { return nullptr; }
   const ConvolutionStep* convolution() const { return const_cast<Op*>(this)->convolution(); }
+
+  // Whether it can norm what it reads of a batch norm's input, so that the output is nowhere in memory; and from now on, in
+  // training, it does.
+  virtual bool canNorm(const BatchNormStep&) const { return false; }
+  virtual void norm(const BatchNormStep&) {}
 
   // What the step is, for people: its first layer's index and a word.
   int layer = 0;
@@ -100,7 +113,7 @@ class Op {
     int read, written;  // buffers of one size
   };
   std::vector<InPlace> inPlace;
-  // Those of the passes that a step does for the batch norms beside it; in training alone.
+  // Those of what a step does for the batch norms beside it; in training alone.
   std::vector<int> takenForward, takenBackward;
 };
 

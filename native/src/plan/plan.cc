@@ -34,6 +34,7 @@ Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorith
   compile();
   planGradients();
   shareRows();
+  leaveNorms();
   planMemory(keptBytes);
   planEvaluation(joinedBytes);
 }
@@ -216,6 +217,24 @@ void Plan::shareRows() {
   }
 }
 
+// Where all that read a batch norm's output can norm its input as they read, that is not in memory in training.
+void Plan::leaveNorms() {
+  const auto consumers = consumersOf(graph_);
+  isAbsent_.assign(buffers_.size(), 0);
+  for (const auto& op : ops_) {
+    BatchNormStep* const norm = op->batchNorm();
+    if (norm == nullptr || norm->output() == graph_.logits) continue;
+    std::vector<Op*> readers;
+    for (const auto& reader : ops_) {
+      if (reader->canNorm(*norm)) readers.push_back(reader.get());
+    }
+    if (readers.size() != consumers[norm->output()].size()) continue;
+    norm->leaveToReaders();
+    for (Op* const reader : readers) reader->norm(*norm);
+    isAbsent_[tensors_[norm->output()].activation] = isAbsent_[tensors_[norm->output()].kept] = 1;
+  }
+}
+
 // The outputs of batch norms are read again in the backward pass, long after: by the weight gradients of convolutions, and
 // to tell what a ReLU let through. They can be made anew from what is kept for batch norm itself, along a chain of
 // residual adds from the first to the last that is wanted. Where a chain ends the output is kept: it is where the next begins.
@@ -229,7 +248,7 @@ void Plan::chooseAgain() {
     if (norm->skip() >= 0) isSkip[norm->skip()] = 1;
   }
   const auto isMadeAnew = [&](int tensor) {
-    return makers[tensor] != nullptr && (makers[tensor]->skip() < 0 || isSkip[tensor]);
+    return makers[tensor] != nullptr && !isAbsent_[tensors_[tensor].kept] && (makers[tensor]->skip() < 0 || isSkip[tensor]);
   };
   for (auto op = ops_.rbegin(); op != ops_.rend(); ++op) {
     const std::function<void(int)> make = [&](int tensor) {
@@ -256,7 +275,9 @@ ArenaPlan Plan::planTraining(bool again) const {
   }
   std::vector<Lifetime> lives = buffers_;
   const auto touch = [&](const std::vector<int>& buffers, int step) {
-    for (int b : buffers) lives[place[b]].touch(step);
+    for (int b : buffers) {
+      if (!isAbsent_[b]) lives[place[b]].touch(step);
+    }
   };
   for (int i = 0; i < steps; i++) {
     touch(ops_[i]->forwardBuffers, i);

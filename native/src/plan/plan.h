@@ -68,6 +68,7 @@ class Plan {
   void compile();
   void planGradients();
   void shareRows();
+  void leaveNorms();
   void planMemory(std::size_t keptBytes);
   void planEvaluation(std::size_t joinedBytes);
   ArenaPlan planTraining(bool again) const;
@@ -90,6 +91,7 @@ class Plan {
   };
   std::vector<EvaluationStep> evaluationSteps_;
   std::vector<Lifetime> buffers_;
+  std::vector<char> isAbsent_;  // buffers that training does without
   ArenaPlan training_, evaluation_;
   std::size_t scratchFloats_ = 0, weightsFloats_ = 0;
 };

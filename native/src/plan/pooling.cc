@@ -35,10 +35,23 @@ class MaxPoolOp final : public Op {
     gradientTargets = {layer_.input};
   }
 
+  bool canNorm(const BatchNormStep& before) const override { return before.output() == layer_.input && before.skip() < 0; }
+
+  void norm(const BatchNormStep& before) override {
+    norm_ = &before;
+    takenForward = before.normedBuffers();
+  }
+
   void forward(const Workspace& w) const override {
-    const MaxPool a = arguments(windows_);
+    MaxPool a = arguments(windows_);
+    const void* input = w.at(in_.activation);
+    if (norm_ != nullptr && w.phase == Phase::training) {
+      const Normed normed = norm_->normed(w);
+      input = normed.input;
+      a.finish = {normed.scale, normed.shift, nullptr, normed.relu};
+    }
     w.team.split(out_.pixels(), [&](int begin, int end) {
-      w.kernels.maxPoolForward(a, w.at(in_.activation), w.at(out_.activation), chosen(w), begin, end);
+      w.kernels.maxPoolForward(a, input, w.at(out_.activation), chosen(w), begin, end);
     });
   }
 
@@ -59,6 +72,7 @@ class MaxPoolOp final : public Op {
   const TensorLayout in_, out_;
   const int batch_, taps_;
   const int chosen_;
+  const BatchNormStep* norm_ = nullptr;  // whose output would be the input
   std::vector<std::int32_t> windows_, holders_;
 };
 

@@ -39,6 +39,13 @@ class BatchNormStep : public Op {
   virtual int output() const = 0;  // tensor
   virtual int skip() const = 0;    // tensor added before the ReLU, or -1
 
+  // Whether there is nothing but a scale and a shift.
+  virtual bool isPlain() const = 0;
+  virtual Normed normed(const Workspace&) const = 0;
+  virtual std::vector<int> normedBuffers() const = 0;
+  // From now on, in training, all that read the output norm the input for themselves.
+  virtual void leaveToReaders() = 0;
+
   // Part of `measure` or `reduce`: the rows from the first to the last, in order.
   virtual void pass(RowPass, const Workspace&, int rowBegin, int rowEnd) const = 0;
   virtual std::vector<int> passBuffers(RowPass) const = 0;
