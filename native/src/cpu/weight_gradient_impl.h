@@ -6,18 +6,41 @@ namespace trainql::TRAINQL_ISA {
 
 // Rows whose output gradients stay near while the depth is worked through.
 constexpr int spanRows = 256;
+// How many rows ahead a tile's input is fetched from L2.
+constexpr int soonRows = 8;
 
 static int gradientSpans(int pixels, int batch) { return std::max(1, std::min(pixels, pixels * batch / spanRows)); }
 
+// Pixels of a tap that lie at one distance from each other, in the input and in the output.
+struct PixelRun {
+  std::int32_t in, out, count;
+  std::int32_t inStep, outStep;
+};
+
+// The pixels that a tile sums over at a time.
 struct PixelSpan {
-  int begin, end;
-  bool add;
+  PixelRun runs[2 * spanRows];  // more pixels than that are more than one span
+  int count = 0;
+  const int rows;
+  const bool add;  // to what the gradient holds
+
+  PixelSpan(const TapPixels& tap, int begin, int end, int batch, bool adds) : rows((end - begin) * batch), add(adds) {
+    for (int p = begin; p < end;) {
+      const bool isLast = p + 1 == end;
+      PixelRun run{tap.inPixel[p], tap.outPixel[p], 1, isLast ? 1 : tap.inPixel[p + 1] - tap.inPixel[p],
+                   isLast ? 1 : tap.outPixel[p + 1] - tap.outPixel[p]};
+      for (p++; p < end && tap.inPixel[p] - tap.inPixel[p - 1] == run.inStep && tap.outPixel[p] - tap.outPixel[p - 1] == run.outStep; p++) {
+        run.count++;
+      }
+      runs[count++] = run;
+    }
+  }
 };
 
 // A function of its own: inlined, its sums would compete with the loops around it for registers.
 template <class Step, class Dy, int M, bool Gather>
-__attribute__((noinline)) static void gradientTile(const WeightGradient& a, const TapPixels& tap, PixelSpan span, int depthBegin,
-                                                   int n, Fetch fetch, float* out) {
+__attribute__((noinline)) static void gradientTile(const WeightGradient& a, const PixelSpan& span, int depthBegin, int n,
+                                                   Fetch fetch, float* out) {
   Vec acc[M][2];
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) acc[m][0] = acc[m][1] = Vec{};
@@ -25,23 +48,32 @@ __attribute__((noinline)) static void gradientTile(const WeightGradient& a, cons
 #pragma GCC unroll 16
   for (int m = 0; m < M; m++) at[m] = Gather ? a.offsets[depthBegin + m] : depthBegin + m;
 
-  for (int p = span.begin; p < span.end; p++) {
-    const auto* x = static_cast<const typename Step::Value*>(a.input) +
-                    static_cast<std::ptrdiff_t>(tap.inPixel[p]) * a.batch * a.inRow;
-    const Dy* dy = static_cast<const Dy*>(a.outputGradient) +
-                   static_cast<std::ptrdiff_t>(tap.outPixel[p]) * a.batch * a.outRow + n * panel;
+  const std::ptrdiff_t inPixel = a.batch * a.inRow, outPixel = a.batch * a.outRow;
+  for (const PixelRun* run = span.runs; run < span.runs + span.count; run++) {
+    const auto* x = static_cast<const typename Step::Value*>(a.input) + run->in * inPixel;
+    const Dy* dy = static_cast<const Dy*>(a.outputGradient) + run->out * outPixel + n * panel;
     if (!Gather) x += depthBegin;
-    for (int image = 0; image < a.batch; image++) {
-      fetch.next();
-      const auto b0 = rowValues(dy), b1 = rowValues(dy + V);
+    // Pixels side by side are as one with more images.
+    const bool inOne = run->inStep == 1 && run->outStep == 1;
+    const int pixels = inOne ? 1 : run->count, rows = inOne ? run->count * a.batch : a.batch;
+    const std::ptrdiff_t inGap = (run->inStep - 1) * inPixel, outGap = (run->outStep - 1) * outPixel;
+    for (int p = 0; p < pixels; p++) {
+      for (int row = 0; row < rows; row++) {
+        fetch.next();
+        // Of a row's two lines the tile before has had the first.
+        if (!Gather) __builtin_prefetch(x + soonRows * a.inRow + M - 1, 0, 3);
+        const auto b0 = rowValues(dy), b1 = rowValues(dy + V);
 #pragma GCC unroll 16
-      for (int m = 0; m < M; m++) {
-        const auto v = Step::value(Gather ? x[at[m]] : x[m]);
-        acc[m][0] = Step::add(acc[m][0], v, b0);
-        acc[m][1] = Step::add(acc[m][1], v, b1);
+        for (int m = 0; m < M; m++) {
+          const auto v = Step::value(Gather ? x[at[m]] : x[m]);
+          acc[m][0] = Step::add(acc[m][0], v, b0);
+          acc[m][1] = Step::add(acc[m][1], v, b1);
+        }
+        x += a.inRow;
+        dy += a.outRow;
       }
-      x += a.inRow;
-      dy += a.outRow;
+      x += inGap;
+      dy += outGap;
     }
   }
 #pragma GCC unroll 16
@@ -70,23 +102,22 @@ static void weightGradient(const WeightGradient& a, int panelBegin, int panelEnd
       const int from = tap.blockBegin[a.block], to = tap.blockBegin[a.block + 1];
       const int spans = gradientSpans(to - from, a.batch);
       for (int s = 0; s < spans; s++) {
-        const PixelSpan span{from + partBegin(to - from, spans, s), from + partBegin(to - from, spans, s + 1),
-                             a.add || s > 0};
+        const int begin = from + partBegin(to - from, spans, s), end = from + partBegin(to - from, spans, s + 1);
+        const PixelSpan span(tap, begin, end, a.batch, a.add || s > 0);
         for (int i = tileBegin; i < tileEnd; i++) {
           const int part = (((n - panelBegin) * a.tapCount + t) * spans + s) * (tileEnd - tileBegin) + i - tileBegin;
-          const int begin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - begin;
-          float* out = panelGradient + static_cast<std::ptrdiff_t>(begin) * panel;
-          const int steps = (span.end - span.begin) * a.batch;
+          const int depthBegin = partBegin(a.depth, tiles, i), count = partBegin(a.depth, tiles, i + 1) - depthBegin;
+          float* out = panelGradient + static_cast<std::ptrdiff_t>(depthBegin) * panel;
           // With nothing else to fetch, what the next tile writes.
           const Ahead written{out + count * panel, count * panel * static_cast<std::ptrdiff_t>(sizeof(float))};
           const Fetch fetch = a.nextInput.bytes + a.nextOutputGradient.bytes == 0
-                                  ? fetchOf(written, {}, out, 0, 1, steps)
-                                  : fetchOf(a.nextOutputGradient, a.nextInput, out, part, parts * spans * (tileEnd - tileBegin), steps);
+                                  ? fetchOf(written, {}, out, 0, 1, span.rows)
+                                  : fetchOf(a.nextOutputGradient, a.nextInput, out, part, parts * spans * (tileEnd - tileBegin), span.rows);
           withRows<tileRows>(count, [&](auto m) {
             if (a.offsets == nullptr) {
-              gradientTile<Step, Dy, decltype(m)::value, false>(a, tap, span, begin, n, fetch, out);
+              gradientTile<Step, Dy, decltype(m)::value, false>(a, span, depthBegin, n, fetch, out);
             } else {
-              gradientTile<Step, Dy, decltype(m)::value, true>(a, tap, span, begin, n, fetch, out);
+              gradientTile<Step, Dy, decltype(m)::value, true>(a, span, depthBegin, n, fetch, out);
             }
           });
         }
