@@ -1,6 +1,7 @@
 // Batches: exact values, each image once, the same from any position and however they are prepared, typed refusals.
 import { describe, expect, test, vi } from 'vitest'
 import { normalisationOf, type Dataset } from '../../src/trainer/datasets/dataset.ts'
+import { drawShapes, openShapes } from '../../src/trainer/datasets/shapes.ts'
 import type { Batch } from '../../src/trainer/engine.ts'
 import type { BatchOptions } from '../../src/trainer/input/batch-plan.ts'
 import { createBatches, type Batches } from '../../src/trainer/input/batches.ts'
@@ -70,6 +71,16 @@ describe.each([
       expect(batch.labels[row]).toBe((first / 10) % 3)
     }
     batches.close()
+  })
+
+  test('hold images that are made when they are first asked for', async () => {
+    const [whole, opened] = [batchesOf({}, drawShapes()), batchesOf({}, openShapes())]
+    for (const step of [0, 2_999, 0]) {
+      expect(await copyOf(opened.training(1, step))).toEqual(await copyOf(whole.training(1, step)))
+    }
+    const [expected, found] = [whole.validation(), opened.validation()]
+    expect((await found.next()).value).toEqual((await expected.next()).value)
+    for (const batches of [whole, opened]) batches.close()
   })
 
   test('take each image at most once an epoch and drop the incomplete batch', async () => {

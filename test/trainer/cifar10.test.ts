@@ -3,9 +3,8 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { getDataset } from '../../src/shared/datasets.ts'
-import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
+import { bytesOf, type Dataset } from '../../src/trainer/datasets/dataset.ts'
 import { openDataset } from '../../src/trainer/datasets/open.ts'
-import { bytesOf } from './fixtures/datasets.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
 
 const recordBytes = 3073

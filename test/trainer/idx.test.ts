@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { isTrainqlError } from '../../src/shared/errors.ts'
 import { readIdxDataset } from '../../src/trainer/datasets/idx.ts'
-import { bytesOf } from './fixtures/datasets.ts'
+import { bytesOf } from '../../src/trainer/datasets/dataset.ts'
 import { idxImages, idxLabels, smallIdx, writeIdx, type IdxParts } from './fixtures/idx-files.ts'
 import { temporaryFolder } from './fixtures/temporary-folder.ts'
 

@@ -10,7 +10,7 @@ import { generateState } from '../engine/generate.ts'
 import { cpuDevices, sgd } from '../engine/harness.ts'
 import { createReference } from '../engine/reference.ts'
 import { animals, writeCheckpointFolder } from './fixtures/checkpoint-folder.ts'
-import { bytesOf } from './fixtures/datasets.ts'
+import { bytesOf } from '../../src/trainer/datasets/dataset.ts'
 import { suiteFolder, temporaryFolder } from './fixtures/temporary-folder.ts'
 import { checkpointNames, readEvents, runAttempt, writeAttempt, writeRun } from './fixtures/trainer-process.ts'
 

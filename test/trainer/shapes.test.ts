@@ -2,9 +2,8 @@
 import { createHash } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { shapesDataset } from '../../src/shared/datasets.ts'
-import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
-import { drawShapes } from '../../src/trainer/datasets/shapes.ts'
-import { bytesOf } from './fixtures/datasets.ts'
+import { bytesOf, type Dataset } from '../../src/trainer/datasets/dataset.ts'
+import { drawShapes, openShapes } from '../../src/trainer/datasets/shapes.ts'
 
 function hash(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
@@ -75,5 +74,22 @@ describe('shapes', () => {
     const other = drawShapes({ seed: 1, trainImages: 20, validationImages: 10 })
     expect(Buffer.compare(bytesOf(other.train), bytesOf(small.train))).not.toBe(0)
     expect([...other.train.labels]).toEqual([...small.train.labels])
+  })
+
+  test('opened, it draws what is asked for alone, and says the same of the whole', () => {
+    const opened = openShapes()
+    const asked = Uint32Array.of(11_999, 3, 3)
+    for (const name of ['train', 'validation'] as const) {
+      const [split, whole] = [opened[name], dataset[name]]
+      const wanted = asked.filter((index) => index < split.count)
+      split.prepare?.(wanted)
+      const expected = new Uint8Array(split.count * 784)
+      for (const index of wanted) {
+        expected.set(bytesOf(whole).subarray(index * 784, (index + 1) * 784), index * 784)
+      }
+      expect(Buffer.compare(bytesOf(split), expected)).toBe(0)
+      expect(split.labels).toEqual(whole.labels)
+    }
+    expect(opened.normalisation).toEqual(dataset.normalisation)
   })
 })

@@ -21,6 +21,8 @@ export interface Split {
   images: StoredImages
   /** Class index of each image. */
   labels: Uint16Array
+  /** Of images that are made when they are first asked for: called before these are read. */
+  prepare?: (indices: Uint32Array) => void
 }
 
 /** The most classes that labels can tell apart. */
@@ -69,6 +71,12 @@ export function splitInMemory(bytes: Uint8Array, labels: Uint16Array, shape: Ima
       widths: new Uint32Array(count).fill(shape.width),
     },
   }
+}
+
+/** The bytes of a split that lies in memory. */
+export function bytesOf({ images: { source } }: Split): Uint8Array {
+  if (source.kind !== 'MEMORY') throw new Error(`in the file ${source.path}`)
+  return source.bytes
 }
 
 /** Counts how often each grey level occurs, by channel: sums over it are exact however many images there are. */

@@ -5,7 +5,7 @@ import type { BuildProgress } from './cache/build.ts'
 import { readCifar10Dataset } from './cifar10.ts'
 import type { Dataset } from './dataset.ts'
 import { readIdxDataset } from './idx.ts'
-import { drawShapes } from './shapes.ts'
+import { openShapes } from './shapes.ts'
 
 export interface OpenDatasetOptions {
   /** Where decoded images are kept. */
@@ -35,7 +35,7 @@ export async function openDataset(
   const folder = path ?? ''
   switch (kind) {
     case 'BUILT_IN':
-      return sized(drawShapes(), imageSize)
+      return sized(openShapes(), imageSize)
     case 'IDX':
       return sized(readIdxDataset({ name, folder, classes }), imageSize)
     case 'CIFAR10':

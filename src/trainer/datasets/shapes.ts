@@ -2,7 +2,7 @@
 // (place, size, turn, stretch, stroke, contrast, noise, stray marks) that a network learns them over epochs.
 import { shapesDataset } from '../../shared/datasets.ts'
 import { createRandom, type Random } from '../random.ts'
-import { normalisationOf, splitInMemory, type Dataset } from './dataset.ts'
+import { bytesOf, normalisationOf, splitInMemory, type Dataset, type ImageShape, type Split } from './dataset.ts'
 
 const side = 28
 const pixels = side * side
@@ -114,47 +114,68 @@ export interface ShapesOptions {
 
 /** Draws the dataset; each image is a pure function of (seed, split, index), its class `index mod 10`. */
 export function drawShapes(options: ShapesOptions = {}): Dataset {
-  const {
-    seed = 0,
-    trainImages = shapesDataset.trainImages,
-    validationImages = shapesDataset.validationImages,
-  } = options
+  const undrawn = openUndrawn(options)
+  const { train, validation, shape } = undrawn
+  for (const split of [train, validation]) split.prepare?.(Uint32Array.from(split.labels.keys()))
+  return { ...undrawn, normalisation: normalisationOf(bytesOf(train), shape) }
+}
+
+/** Of all training images, as `drawShapes` finds it. */
+const normalisation = { mean: [0.40267403794851275], deviation: [0.313347709460522] }
+
+/** The dataset with images that are drawn when they are first asked for: a short run needs few of them. */
+export function openShapes(): Dataset {
+  return { ...openUndrawn({}), normalisation }
+}
+
+function openUndrawn({
+  seed = 0,
+  trainImages = shapesDataset.trainImages,
+  validationImages = shapesDataset.validationImages,
+}: ShapesOptions): Omit<Dataset, 'normalisation'> {
   const { name, channels, classes } = shapesDataset
   const shape = { channels, height: side, width: side }
-  const train = drawSplit(seed, { count: trainImages, firstSubstream: 0 })
-  const validation = drawSplit(seed, { count: validationImages, firstSubstream: 2 ** 31 })
   return {
     name,
     shape,
     classes,
-    train: splitInMemory(train.images, train.labels, shape),
-    validation: splitInMemory(validation.images, validation.labels, shape),
-    normalisation: normalisationOf(train.images, shape),
+    train: openSplit(seed, { count: trainImages, firstSubstream: 0, shape }),
+    validation: openSplit(seed, { count: validationImages, firstSubstream: 2 ** 31, shape }),
     skipped: [],
   }
 }
 
-interface Drawn {
-  /** (N, H, W) */
-  images: Uint8Array
-  labels: Uint16Array
+interface SplitOptions {
+  count: number
+  firstSubstream: number
+  shape: ImageShape
 }
 
-function drawSplit(seed: number, { count, firstSubstream }: { count: number; firstSubstream: number }): Drawn {
-  const images = new Uint8Array(count * pixels)
-  const labels = new Uint16Array(count)
-  const coverage = new Float64Array(pixels)
+function openSplit(seed: number, { count, firstSubstream, shape }: SplitOptions): Split {
   const kinds = shapesDataset.classes.map((name) => figures[name] ?? [])
-  for (let index = 0; index < count; index += 1) {
+  const images = new Uint8Array(count * pixels)
+  const labels = Uint16Array.from({ length: count }, (_, index) => index % kinds.length)
+  const drawn = new Uint8Array(count)
+  const coverage = new Float64Array(pixels)
+
+  function draw(index: number): void {
     const random = createRandom({ seed, stream: 'shapes', substream: firstSubstream + index })
-    const label = index % kinds.length
-    labels[index] = label
     coverage.fill(0)
-    drawFigure(coverage, kinds[label] as Figure, random)
+    drawFigure(coverage, kinds[index % kinds.length] as Figure, random)
     for (let stray = random.below(3); stray > 0; stray -= 1) drawStray(coverage, random)
     expose(images.subarray(index * pixels, (index + 1) * pixels), coverage, random)
   }
-  return { images, labels }
+
+  return {
+    ...splitInMemory(images, labels, shape),
+    prepare(indices) {
+      for (const index of indices) {
+        if (drawn[index] === 1) continue
+        draw(index)
+        drawn[index] = 1
+      }
+    },
+  }
 }
 
 /** A direction, each equally likely, as a unit vector: a point of the disc, scaled. */

@@ -92,7 +92,8 @@ function createQueue({ dataset, plan, globalBatch, filler }: QueueOptions): Pref
     const position = next
     next = plan.after(position)
     const indices = plan.images(position)
-    const { labels: all } = dataset[position.split]
+    const { labels: all, prepare: makeReady } = dataset[position.split]
+    makeReady?.(indices)
     const batch = {
       images: memory.images.subarray(0, indices.length * size),
       labels: memory.labels.subarray(0, indices.length),
