@@ -41,3 +41,16 @@ test('a group that is refused is tried one by one, and only what is wrong fails'
   expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'rejected', 'fulfilled'])
   expect(results[2]).toMatchObject({ reason: { message: 'three' } })
 })
+
+test('a group is not heavier than a statement may be, but for an item that is so alone', async () => {
+  const groups: number[][] = []
+  const commit = createGroupCommit<number>(
+    (items) => {
+      groups.push([...items])
+      return Promise.resolve()
+    },
+    (events) => events,
+  )
+  await Promise.all([1, 9000, 7000, 9000, 20_000, 384, 16_000, 1].map(commit))
+  expect(groups).toEqual([[1], [9000, 7000], [9000], [20_000], [384, 16_000], [1]])
+})

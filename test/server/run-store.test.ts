@@ -5,7 +5,8 @@ import { type OpenDatabase, openDatabase } from '../../src/server/database/datab
 import { silentLog } from '../../src/server/log.ts'
 import { emptyProjection, projectEvents, type RunProjection } from '../../src/server/runs/run.projection.ts'
 import { isOfSteps } from '../../src/server/runs/run-steps.store.ts'
-import { createRunStore, type RunStore } from '../../src/server/runs/run.store.ts'
+import { storeChanges } from '../../src/server/runs/run-changes.store.ts'
+import { createRunStore, type RunChange, type RunStore } from '../../src/server/runs/run.store.ts'
 import type { RunEvent } from '../../src/shared/events.ts'
 import { storySpec } from './fixtures/run-story.ts'
 import { makeFolder, removeFolder } from './server.ts'
@@ -131,6 +132,71 @@ test('devices that an attempt gives back are the next one’s in the same batch'
   await store.apply('r-leases', second, [])
   const leases = await database.prisma.lease.findMany({ where: { runId: 'r-leases' } })
   expect(leases).toEqual([{ deviceName: 'cpu:r', runId: 'r-leases', attempt: 2, leasedAt: new Date(at) }])
+})
+
+/** Of a run's course, with something for every table. */
+function course(run: string, before: RunProjection): RunChange {
+  const own = { run, attempt: 0, at, behind: { attempt: 0, seq: 0 } }
+  const trainers = { run, attempt: 1, at }
+  const name = '1-00000001'
+  const leased = { toAttempt: 1, devices: [`device of ${run}`] }
+  const figures = {
+    ...{ trainLoss: 1, validationLoss: 1, accuracy: 1, top5Accuracy: 1, nonFinite: false, imagesPerSecond: 1 },
+    ...{ learningRate: 1, userSeconds: 1, systemSeconds: 1, wallSeconds: 1 },
+    ...{ classImages: [], classCorrect: [], confusion: [] },
+  }
+  const events: RunEvent[] = [
+    { ...own, seq: 1, type: 'queued', plan: null },
+    { ...own, seq: 2, type: 'leased', ...leased, backfilledUntil: null },
+    startedEvent(run),
+    stepEvent(run, 2, 0.5),
+    { ...trainers, seq: 3, type: 'epoch', epoch: 1, step: 1, ...figures },
+    { ...trainers, seq: 4, type: 'checkpoint', name, epoch: 1, step: 1, bytes: 2 ** 33, sha256: 'ab'.repeat(32) },
+    { ...own, seq: 3, type: 'checkpointPinned', name, pinned: true },
+    { ...own, seq: 4, type: 'checkpointDeleted', name },
+    { ...own, seq: 5, type: 'released', ...leased, fault: 'SIGSEGV' },
+    { ...own, seq: 6, type: 'resumeRequested', checkpoint: null, devices: null },
+    { ...own, seq: 7, type: 'leased', toAttempt: 2, devices: leased.devices, backfilledUntil: at },
+  ]
+  return { runId: run, batch: projectEvents(before, events), positions: [{ attempt: 0, seq: 7, part: 1, offset: 9 }] }
+}
+
+const startedEvent = (run: string): RunEvent => ({
+  ...{ run, attempt: 1, seq: 1, at, type: 'started', engine: 'e', engineDetail: 'd', devices: [], shards: 1 },
+  ...{ globalBatch: 1, epochs: 1, stepsPerEpoch: 1, parameters: 1, trainImages: 1, validationImages: 1 },
+  ...{ skippedImages: 0, precision: 'FP32', accumulationSteps: 1, syncBatchNorm: false, memoryBytes: 1, pid: 1 },
+  ...{ classNames: ['ring', 'it\'s "another"'], channels: 1 },
+})
+
+test('a hundred runs take the statements that one takes, to the same rows', async () => {
+  const ids = Array.from({ length: 100 }, (_, index) => `r-course-${index}`)
+  const runs = await Promise.all(ids.map(insertRun))
+  const changes = ids.map((id, index) => course(id, runs[index] ?? emptyProjection))
+  const [alone] = changes
+  if (alone === undefined) throw new Error('there is no run')
+  expect(storeChanges(database.prisma, changes)).toHaveLength(storeChanges(database.prisma, [alone]).length)
+  await Promise.all(changes.map(({ runId, batch, positions }) => store.apply(runId, batch, positions)))
+  const { prisma } = database
+  const where = { where: { runId: { in: ids } } }
+  const counts = [prisma.event.count(where), prisma.stepMetrics.count(where), prisma.epochMetrics.count(where)]
+  expect(await Promise.all(counts)).toEqual([1000, 100, 100])
+  const last = ids.at(-1) ?? ''
+  expect(await rowsOf(last)).toEqual(await rowsOf(alone.runId))
+  const release = { startedAt: new Date(at), startStep: 0, releasedAt: new Date(at), fault: 'SIGSEGV' }
+  const none = { startedAt: null, startStep: null, releasedAt: null, fault: null }
+  const attempt = { runId: last, deviceNames: [`device of ${last}`], leasedAt: new Date(at) }
+  expect(await prisma.attempt.findMany({ where: { runId: last }, orderBy: { number: 'asc' } })).toEqual([
+    { ...attempt, number: 1, ...release },
+    { ...attempt, number: 2, ...none },
+  ])
+  expect(await prisma.checkpoint.findMany({ where: { runId: last } })).toMatchObject([
+    { name: '1-00000001', bytes: 2n ** 33n, pinned: false, deletedAt: new Date(at), classes: 2, parent: null },
+  ])
+  expect(await prisma.lease.findMany({ where: { runId: last } })).toMatchObject([{ attempt: 2 }])
+  expect(await prisma.run.findUnique({ where: { id: last } })).toMatchObject({
+    ...{ state: 'STARTING', parameters: 1n, plan: null, classNames: ['ring', 'it\'s "another"'] },
+    ...{ backfilledUntil: new Date(at), lastCursor: 11 },
+  })
 })
 
 test('what an epoch measured is stored to the last digit', async () => {

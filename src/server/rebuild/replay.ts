@@ -26,8 +26,8 @@ export interface Refusal {
   error: TrainqlError
 }
 
-/** So many runs at once: while one is read, others are stored together. */
-const runsAtOnce = 16
+/** So many runs at once, each with some thousand events in memory: while one is read, others are stored together. */
+const runsAtOnce = 32
 
 /** Of one run, and no fault of ours or of the database. */
 const refusalCodes: ReadonlySet<string> = new Set(['RUN_DIRECTORY_INVALID', 'CONFLICT'])
@@ -41,8 +41,8 @@ export async function replayRuns(options: ReplayOptions): Promise<Refusal[]> {
 
   async function read(folder: RunFolder): Promise<void> {
     const { runId } = folder
-    await insertUnknownRun(store, folder)
-    const bulk = createBulkLogStore(store, runId, (events) => {
+    const run = await insertUnknownRun(store, folder)
+    const bulk = createBulkLogStore(store, run, (events) => {
       onEvents(events)
       stop.throwIfAborted()
     })

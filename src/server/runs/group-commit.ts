@@ -5,6 +5,8 @@ import { DatabaseUnavailable } from '../database/outage.ts'
 
 /** More would make the first of them wait for the last. */
 const largestGroup = 64
+/** A statement of so many events has about three megabytes. */
+const largestWeight = 16_384
 
 interface Waiting<T> {
   item: T
@@ -15,8 +17,12 @@ interface Waiting<T> {
 /**
  * `commit` stores all of the items or none. Where a group is refused, each of its items is tried alone, so that what is
  * wrong with one is that one's failure. An item is committed behind all that were given before it.
+ * @param weightOf how much an item adds to a group, of which only the first may be heavier than `largestWeight`
  */
-export function createGroupCommit<T>(commit: (items: readonly T[]) => Promise<void>): (item: T) => Promise<void> {
+export function createGroupCommit<T>(
+  commit: (items: readonly T[]) => Promise<void>,
+  weightOf: (item: T) => number = () => 0,
+): (item: T) => Promise<void> {
   const waiting: Waiting<T>[] = []
   let running = false
 
@@ -40,10 +46,16 @@ export function createGroupCommit<T>(commit: (items: readonly T[]) => Promise<vo
     for (const { resolve } of group) resolve()
   }
 
+  function groupSize(): number {
+    let weight = 0
+    const tooHeavy = waiting.findIndex(({ item }) => (weight += weightOf(item)) > largestWeight)
+    return Math.min(largestGroup, tooHeavy === -1 ? waiting.length : Math.max(1, tooHeavy))
+  }
+
   async function run(): Promise<void> {
     running = true
     while (waiting.length > 0) {
-      const group = waiting.splice(0, largestGroup)
+      const group = waiting.splice(0, groupSize())
       const [first] = group
       if (group.length === 1 && first !== undefined) await commitOne(first)
       else await commitGroup(group)

@@ -64,11 +64,15 @@ export function storeSteps(prisma: Database['prisma'], changes: readonly RunChan
     FROM moved`
 }
 
-/** The steps among the events of a batch, and the blocks that these events make whole; null where there are none. */
-export function storeStepRows(prisma: Database['prisma'], change: RunChange): Prisma.PrismaPromise<unknown> | null {
-  const { events, run } = change.batch
-  if (!events.some(isStep) && wholeBlocks(run.lastCursor - events.length, run.lastCursor) === null) return null
-  return prisma.$executeRaw`WITH ${stepRows([change])} SELECT`
+/** The steps among the events of batches, and the blocks that these events make whole; null where there are none. */
+export function storeStepRows(
+  prisma: Database['prisma'],
+  changes: readonly RunChange[],
+): Prisma.PrismaPromise<unknown> | null {
+  const withSteps = changes.filter(({ batch: { events, run } }) => {
+    return events.some(isStep) || wholeBlocks(run.lastCursor - events.length, run.lastCursor) !== null
+  })
+  return withSteps.length === 0 ? null : prisma.$executeRaw`WITH ${stepRows(withSteps)} SELECT`
 }
 
 function stepRow(runId: string, { cursor, event }: StoredStep) {

@@ -3,7 +3,7 @@
 import type { PauseReason, RunEvent } from '../../shared/events.ts'
 import { checkpointReferenceText } from '../../shared/checkpoint-reference.ts'
 import type { LoadReport } from '../../shared/load-report.ts'
-import type { Architecture, DeviceRequest } from '../../shared/run-spec.ts'
+import type { Architecture, DeviceRequest, RunSpec } from '../../shared/run-spec.ts'
 import { stepsDoneAt } from '../../shared/run-directory.ts'
 import type { RunPlan } from '../../shared/run-plan.ts'
 import { canMove, type RunState } from '../../shared/run-state.ts'
@@ -97,6 +97,18 @@ export const emptyProjection: RunProjection = {
   lastCursor: 0,
   startedAt: null,
   finishedAt: null,
+}
+
+/** Of a run without events. */
+export function newProjection(spec: RunSpec, createdAt: Date): RunProjection {
+  return {
+    ...emptyProjection,
+    architecture: spec.model.architecture,
+    initialFrom: spec.initialise.kind === 'CHECKPOINT' ? spec.initialise.checkpoint : null,
+    priority: spec.priority,
+    stateSince: createdAt,
+    waitingSince: createdAt,
+  }
 }
 
 export interface AttemptChange {

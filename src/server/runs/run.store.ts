@@ -2,17 +2,16 @@
 import type { RunSpec } from '../../shared/run-spec.ts'
 import { liveRunStates, type RunState } from '../../shared/run-state.ts'
 import type { PageRequest } from '../page.ts'
-import { checkpointColumns } from '../checkpoints/checkpoint.store.ts'
 import type { Database } from '../database/database.ts'
-import { Prisma } from '../prisma-client/client.ts'
+import type { Prisma } from '../prisma-client/client.ts'
 import { createGroupCommit } from './group-commit.ts'
 import { leaseTakenOr } from './lease-taken.store.ts'
 import type { RunFilter } from './run-filter.ts'
 import { whereOf } from './run-filter.store.ts'
-import { storeEpochs } from './run-epochs.store.ts'
+import { storeChanges } from './run-changes.store.ts'
 import { createRunRows } from './run-rows.store.ts'
-import { isOfSteps, isStep, storeStepRows, storeSteps } from './run-steps.store.ts'
-import type { CheckpointChange, ProjectedBatch } from './run.projection.ts'
+import { isOfSteps, storeSteps } from './run-steps.store.ts'
+import { newProjection, type ProjectedBatch } from './run.projection.ts'
 import type { PlannedRun, RunRecord } from './run.record.ts'
 
 /** How far an event file has been taken over. */
@@ -68,13 +67,17 @@ export interface RunStore {
 export function createRunStore(database: Database): RunStore {
   const { prisma } = database
   const runRows = createRunRows(database)
-  const commit = createGroupCommit<RunChange>(async (changes) => {
+  const insert = createGroupCommit<NewRun>(async (runs) => {
+    await prisma.run.createMany({ data: runs.map(newRow) })
+  })
+  const commitChanges = async (changes: readonly RunChange[]): Promise<void> => {
     const steps = changes.filter(({ batch }) => isOfSteps(batch))
     const others = changes.filter(({ batch }) => !isOfSteps(batch))
     const writes = steps.length === 0 ? [] : [storeSteps(prisma, steps)]
     if (others.length === 0) await Promise.all(writes)
-    else await prisma.$transaction([...writes, ...others.flatMap((change) => writesOf(prisma, change))])
-  })
+    else await prisma.$transaction([...writes, ...storeChanges(prisma, others)])
+  }
+  const commit = createGroupCommit(commitChanges, ({ batch }) => batch.events.length)
 
   return {
     async find(id) {
@@ -106,30 +109,7 @@ export function createRunStore(database: Database): RunStore {
       const where = { state: { in: [...liveRunStates] }, OR: [{ initialFrom: key }, ...own] }
       return (await prisma.run.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id)
     },
-    async insert(spec, createdAt) {
-      await prisma.run.create({
-        data: {
-          id: spec.runId,
-          name: spec.name,
-          state: 'QUEUED',
-          architecture: spec.model.architecture,
-          dataset: spec.dataset,
-          epochs: spec.epochs,
-          globalBatch: spec.globalBatch,
-          shards: spec.shards,
-          engineChoice: spec.engine,
-          learningRate: spec.learningRate,
-          seed: BigInt(spec.seed),
-          spec,
-          priority: spec.priority,
-          forkedFrom: spec.forkedFrom?.runId ?? null,
-          stateSince: createdAt,
-          waitingSince: createdAt,
-          initialFrom: spec.initialise.kind === 'CHECKPOINT' ? spec.initialise.checkpoint : null,
-          createdAt,
-        },
-      })
-    },
+    insert: (spec, createdAt) => insert({ spec, createdAt }),
     async delete(id) {
       runRows.forget(id)
       await prisma.run.deleteMany({ where: { id } })
@@ -172,89 +152,26 @@ export function createRunStore(database: Database): RunStore {
   }
 }
 
-function writesOf(prisma: Database['prisma'], change: RunChange): Prisma.PrismaPromise<unknown>[] {
-  const { runId, batch, positions } = change
-  const { run, events, epochMetrics, checkpoints, attemptsLeased, attemptsStarted, attemptsReleased } = batch
-  const { failure, resumeDevices, loadReport, stall, plan, loss, imagesPerSecond, ...columns } = run
-  const others = events.filter((stored) => !isStep(stored))
-  const writes: Prisma.PrismaPromise<unknown>[] = [
-    prisma.run.update({
-      where: { id: runId, lastCursor: run.lastCursor - events.length },
-      data: {
-        ...columns,
-        resumeDevices: resumeDevices ?? Prisma.DbNull,
-        loadReport: loadReport ?? Prisma.DbNull,
-        stall: stall === null ? Prisma.DbNull : { ...stall },
-        plan: plan ?? Prisma.DbNull,
-        failureCode: failure?.code ?? null,
-        failureMessage: failure?.message ?? null,
-        failureFix: failure?.fix ?? null,
-        failureStep: failure?.step ?? null,
-        failureNonFinite: failure?.nonFinite ?? false,
-      },
-    }),
-    // Prisma rounds a number to 16 digits, which takes the largest ones out of the database's range: as JSON it stays whole.
-    prisma.$executeRaw`
-      UPDATE "Run" SET "loss" = new."loss", "imagesPerSecond" = new."imagesPerSecond"
-      FROM jsonb_to_record(${JSON.stringify({ loss, imagesPerSecond })}::jsonb)
-        AS new("loss" double precision, "imagesPerSecond" double precision)
-      WHERE "id" = ${runId}`,
-    prisma.event.createMany({
-      data: others.map(({ cursor, event }) => ({
-        runId,
-        cursor,
-        attempt: event.attempt,
-        seq: event.seq,
-        type: event.type,
-        at: event.at,
-        payload: event,
-      })),
-    }),
-    ...positions.map(({ attempt, seq, part, offset }) =>
-      prisma.eventLog.upsert({
-        where: { runId_attempt: { runId, attempt } },
-        create: { runId, attempt, seq, part, offset: BigInt(offset) },
-        update: { seq, part, offset: BigInt(offset) },
-      }),
-    ),
-    ...attemptsLeased.map(({ number, deviceNames, leasedAt }) =>
-      prisma.attempt.create({ data: { runId, number, deviceNames, leasedAt } }),
-    ),
-    ...attemptsStarted.map(({ number, at, startStep }) =>
-      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { startedAt: at, startStep } }),
-    ),
-    ...attemptsReleased.map(({ number, at, fault }) =>
-      prisma.attempt.update({ where: { runId_number: { runId, number } }, data: { releasedAt: at, fault } }),
-    ),
-  ]
-  const leases = attemptsLeased.flatMap(({ number, deviceNames, leasedAt, isHeld }) =>
-    isHeld ? deviceNames.map((deviceName) => ({ deviceName, runId, attempt: number, leasedAt })) : [],
-  )
-  const steps = storeStepRows(prisma, change)
-  if (steps !== null) writes.push(steps)
-  if (epochMetrics.length > 0) {
-    writes.push(storeEpochs(prisma, epochMetrics))
-  }
-  if (checkpoints.length > 0) writes.push(prisma.checkpoint.createMany({ data: checkpoints.map(checkpointColumns) }))
-  writes.push(...batch.checkpointChanges.map((change) => checkpointChange(prisma, runId, change)))
-  // What an attempt starts anew supersedes what was measured of those steps before.
-  for (const { number, startStep } of attemptsStarted) {
-    const where = { runId, attempt: { lt: number }, step: { gt: startStep } }
-    writes.push(prisma.epochMetrics.updateMany({ where, data: { superseded: true } }))
-  }
-  // What one attempt gives back the next one of the same batch may have.
-  for (const { number } of attemptsReleased) {
-    writes.push(prisma.lease.deleteMany({ where: { runId, attempt: number } }))
-  }
-  if (leases.length > 0) writes.push(prisma.lease.createMany({ data: leases }))
-  return writes
+interface NewRun {
+  spec: RunSpec
+  createdAt: Date
 }
 
-function checkpointChange(
-  prisma: Database['prisma'],
-  runId: string,
-  change: CheckpointChange,
-): Prisma.PrismaPromise<unknown> {
-  const data = change.kind === 'PINNED' ? { pinned: change.pinned } : { deletedAt: change.at, pinned: false }
-  return prisma.checkpoint.updateMany({ where: { runId, name: change.name }, data })
+function newRow({ spec, createdAt }: NewRun): Prisma.RunCreateManyInput {
+  const { state, architecture, initialFrom, priority, stateSince, waitingSince } = newProjection(spec, createdAt)
+  return {
+    ...{ state, architecture, initialFrom, priority, stateSince, waitingSince },
+    id: spec.runId,
+    name: spec.name,
+    dataset: spec.dataset,
+    epochs: spec.epochs,
+    globalBatch: spec.globalBatch,
+    shards: spec.shards,
+    engineChoice: spec.engine,
+    learningRate: spec.learningRate,
+    seed: BigInt(spec.seed),
+    spec,
+    forkedFrom: spec.forkedFrom?.runId ?? null,
+    createdAt,
+  }
 }

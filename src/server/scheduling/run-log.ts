@@ -9,7 +9,7 @@ import {
   type Unidentified,
 } from '../../shared/events.ts'
 import { isTerminal } from '../../shared/run-state.ts'
-import type { RetryPolicy } from '../../shared/run-spec.ts'
+import type { RetryPolicy, RunSpec } from '../../shared/run-spec.ts'
 import type { RunFeed } from '../runs/run-feed.ts'
 import { type ProjectedBatch, projectEvents, type RunProjection, withoutLeases } from '../runs/run.projection.ts'
 import type { RunStore } from '../runs/run.store.ts'
@@ -65,7 +65,9 @@ export type OwnLog = Pick<
 >
 
 /** What a log needs of the database. */
-export type LogStore = Pick<RunStore, 'find' | 'listLogPositions' | 'listReleasedAttempts' | 'apply'>
+export interface LogStore extends Pick<RunStore, 'listLogPositions' | 'listReleasedAttempts' | 'apply'> {
+  find(id: string): Promise<(RunProjection & { spec: RunSpec }) | null>
+}
 
 export interface RunLogDeps {
   store: LogStore

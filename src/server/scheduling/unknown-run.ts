@@ -2,6 +2,7 @@
 import { stat } from 'node:fs/promises'
 import { specFile } from '../../shared/run-directory.ts'
 import { findSortableIdTime } from '../../shared/sortable-id.ts'
+import type { RunSpec } from '../../shared/run-spec.ts'
 import type { RunStore } from '../runs/run.store.ts'
 import type { RunFolder } from './log-reader.ts'
 import { readSpec } from './run-files.ts'
@@ -10,6 +11,9 @@ import { readSpec } from './run-files.ts'
 export async function insertUnknownRun(
   store: Pick<RunStore, 'insert'>,
   { runId, directory }: RunFolder,
-): Promise<void> {
-  await store.insert(await readSpec(directory), findSortableIdTime(runId) ?? (await stat(specFile(directory))).mtime)
+): Promise<{ spec: RunSpec; createdAt: Date }> {
+  const spec = await readSpec(directory)
+  const createdAt = findSortableIdTime(runId) ?? (await stat(specFile(directory))).mtime
+  await store.insert(spec, createdAt)
+  return { spec, createdAt }
 }
