@@ -18,13 +18,20 @@ static inline Vec finished(const Finish& f, Vec v, int c, const Element* skip) {
 template <Added added>
 using WhatIsAdded = std::integral_constant<Added, added>;
 
-// Calls f with what is added and whether there is a ReLU as compile-time constants.
+// Calls f with whether there is a ReLU as a compile-time constant.
+template <class F>
+static inline void withRelu(const Finish& finish, F&& f) {
+  finish.relu ? f(std::true_type{}) : f(std::false_type{});
+}
+
+// Calls f with what is added, too.
 template <class F>
 static inline void withFinish(const Finish& finish, F&& f) {
-  const auto withRelu = [&](auto added) { finish.relu ? f(added, std::true_type{}) : f(added, std::false_type{}); };
-  if (finish.skip == nullptr) return withRelu(WhatIsAdded<Added::nothing>{});
-  if (finish.skipScale == nullptr) return withRelu(WhatIsAdded<Added::skip>{});
-  withRelu(WhatIsAdded<Added::normedSkip>{});
+  withRelu(finish, [&](auto relu) {
+    if (finish.skip == nullptr) return f(WhatIsAdded<Added::nothing>{}, relu);
+    if (finish.skipScale == nullptr) return f(WhatIsAdded<Added::skip>{}, relu);
+    f(WhatIsAdded<Added::normedSkip>{}, relu);
+  });
 }
 
 }  // namespace trainql::TRAINQL_ISA

@@ -331,7 +331,8 @@ struct Kernels {
 
   // Winograd F(4x4, 3x3) for padding 1 and stride 1; transformed data is [36][rows][channels], begin and end count
   // rows from firstRow. Output: map (+)= transformed, finished; OutputGradient is its adjoint, not finished.
-  void (*winogradInput)(const WinogradTiles&, const void* map, float* transformed, int begin, int end);
+  // Input is finished, without a skip, before it is transformed.
+  void (*winogradInput)(const WinogradTiles&, const void* map, const Finish&, float* transformed, int begin, int end);
   void (*winogradOutput)(const WinogradTiles&, const float* transformed, void* map, bool accumulate,
                          const Finish&, int begin, int end);
   void (*winogradOutputGradient)(const WinogradTiles&, const void* map, float* transformed, int begin, int end);

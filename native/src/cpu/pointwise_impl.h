@@ -37,7 +37,7 @@ static void maxPoolForward(const MaxPool& a, const void* input, void* output, st
                            int pixelEnd) {
   const Part pixels{pixelBegin, pixelEnd};
   if (a.finish.scale == nullptr) return poolLargest(a, input, output, chosen, pixels, [](Vec v, int) { return v; });
-  withFinish(a.finish, [&](auto, auto relu) {
+  withRelu(a.finish, [&](auto relu) {
     poolLargest(a, input, output, chosen, pixels, [&](Vec v, int c) {
       return finished<Added::nothing, decltype(relu)::value>(a.finish, v, c, nullptr);
     });

@@ -122,39 +122,49 @@ static inline std::ptrdiff_t elementAt(const WinogradTiles& t, const Place& at, 
 }  // namespace winograd
 
 // Reads each tile's (Size, Size) pixels from `shift` pixels before it; outside the map they are zero. Fetches those of the
-// next tile row meanwhile: pixels lie too far apart for the processor to see where this goes.
-template <int Size, int shift, void (*transform)(const Vec*, Vec*)>
-static inline void tilesIn(const WinogradTiles& t, const Element* map, float* transformed, int begin, int end) {
+// next tile row meanwhile: pixels lie too far apart for the processor to see where this goes. `value(v, c)` makes what is
+// transformed of the values v of channels from c on; with `Masked` it would not be zero of zero.
+template <int Size, int shift, void (*transform)(const Vec*, Vec*), bool Masked, class F>
+static inline void tilesIn(const WinogradTiles& t, const Element* map, float* transformed, int begin, int end, F&& value) {
   const std::ptrdiff_t plane = t.plane;
   for (int r = begin; r < end; r++) {
     const winograd::Place at = winograd::placeOf(t, t.firstRow + r), next = winograd::placeOf(t, t.firstRow + r + 1);
     const Element* const ahead = map + winograd::elementAt(t, next, -shift, -shift);
     const Element* pixel[Size][Size];
+    std::int32_t inside[Size][Size];  // all bits or none
     for (int i = 0; i < Size; i++) {
       for (int j = 0; j < Size; j++) {
         const int y = at.y + i - shift, x = at.x + j - shift;
-        const bool inside = y >= 0 && y < t.height && x >= 0 && x < t.width;
-        pixel[i][j] = inside ? map + (static_cast<std::ptrdiff_t>(y * t.width + x) * t.batch + at.image) * t.row
-                             : winograd::zeros;
+        inside[i][j] = y >= 0 && y < t.height && x >= 0 && x < t.width ? -1 : 0;
+        pixel[i][j] = inside[i][j] != 0 ? map + (static_cast<std::ptrdiff_t>(y * t.width + x) * t.batch + at.image) * t.row
+                                        : winograd::zeros;
       }
     }
     for (int c = 0; c < t.channels; c += V) {
       float* const out = transformed + r * t.transformedRow + c;
       winograd::both<Size, 6, transform>([&](int i, int j) {
                                            __builtin_prefetch(ahead + (i * t.width + j) * t.batch * t.row + c, 0, 3);
-                                           return load(pixel[i][j] + c);
+                                           const Vec v = value(load(pixel[i][j] + c), c);
+                                           return Masked ? keepWhere(Mask{} + inside[i][j], v) : v;
                                          },
                                          [&](int i, int j, Vec v) { store(out + (i * 6 + j) * plane, v); });
     }
   }
 }
 
-static void winogradInput(const WinogradTiles& t, const void* map, float* transformed, int begin, int end) {
-  tilesIn<6, 1, winograd::toInput>(t, elements(map), transformed, begin, end);
+static void winogradInput(const WinogradTiles& t, const void* map, const Finish& finish, float* transformed, int begin,
+                          int end) {
+  const auto as = [&](auto masked, auto&& value) {
+    tilesIn<6, 1, winograd::toInput, decltype(masked)::value>(t, elements(map), transformed, begin, end, value);
+  };
+  if (finish.scale == nullptr) return as(std::false_type{}, [](Vec v, int) { return v; });
+  withRelu(finish, [&](auto relu) {
+    as(std::true_type{}, [&](Vec v, int c) { return finished<Added::nothing, decltype(relu)::value>(finish, v, c, nullptr); });
+  });
 }
 
 static void winogradOutputGradient(const WinogradTiles& t, const void* map, float* transformed, int begin, int end) {
-  tilesIn<4, 0, winograd::fromOutput>(t, elements(map), transformed, begin, end);
+  tilesIn<4, 0, winograd::fromOutput, false>(t, elements(map), transformed, begin, end, [](Vec v, int) { return v; });
 }
 
 // `value(v, c, at)`: what is stored of the values v of channels from c on, `at` elements into the map.

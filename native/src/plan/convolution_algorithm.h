@@ -29,6 +29,9 @@ class ConvolutionAlgorithm {
   // Whether it makes the rows in order, so that it can do the pass of the batch norm that reads them; and from now on does.
   virtual bool canTake(RowPass) const { return false; }
   virtual void take(RowPass, const BatchNormStep&) {}
+  // Whether its forward and weight gradient can norm the input as they read it; and from now on, in training, they do.
+  virtual bool canNorm() const { return false; }
+  virtual void norm(const BatchNormStep&) {}
 };
 
 // By the index of its layer, which may be linear or read the image batch. Without taps that meet only padding.

@@ -37,6 +37,17 @@ ConvolutionAlgorithm& ConvolutionStep::before(RowPass pass) const {
   return by(pass == RowPass::measure ? chosen_.forward : chosen_.dataGradient);
 }
 
+bool ConvolutionStep::canNorm(const BatchNormStep& before) const {
+  const ConvolutionAlgorithm &forward = by(chosen_.forward), &weightGradient = by(chosen_.weightGradient);
+  return before.output() == plan_.graph().layers[layer].input && before.skip() < 0 && forward.canNorm() && weightGradient.canNorm();
+}
+
+void ConvolutionStep::norm(const BatchNormStep& before) {
+  by(chosen_.forward).norm(before);
+  by(chosen_.weightGradient).norm(before);
+  takenForward = takenBackward = before.normedBuffers();
+}
+
 bool ConvolutionStep::canTake(RowPass pass) const { return before(pass).canTake(pass); }
 
 void ConvolutionStep::take(RowPass pass, const BatchNormStep& norm) {

@@ -24,6 +24,8 @@ class ConvolutionStep final : public Op {
   void weightGradient(const Workspace&) const;
   void dataGradient(const Workspace&) const;
 
+  bool canNorm(const BatchNormStep&) const override;
+  void norm(const BatchNormStep&) override;
   // Whether the product before that pass of a batch norm makes the rows in order; and from now on it does the pass.
   bool canTake(RowPass) const;
   void take(RowPass, const BatchNormStep&);

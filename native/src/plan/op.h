@@ -64,6 +64,8 @@ struct Normed {
   const float* scale;
   const float* shift;
   bool relu;
+
+  Finish finish() const { return {scale, shift, nullptr, relu}; }
 };
 
 // Values from one row of `padded` values to the next. Rows whose stride is a multiple of 1 KiB fall into few cache sets;

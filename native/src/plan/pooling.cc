@@ -48,7 +48,7 @@ class MaxPoolOp final : public Op {
     if (norm_ != nullptr && w.phase == Phase::training) {
       const Normed normed = norm_->normed(w);
       input = normed.input;
-      a.finish = {normed.scale, normed.shift, nullptr, normed.relu};
+      a.finish = normed.finish();
     }
     w.team.split(out_.pixels(), [&](int begin, int end) {
       w.kernels.maxPoolForward(a, input, w.at(out_.activation), chosen(w), begin, end);

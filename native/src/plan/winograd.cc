@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "plan/convolution_algorithm.h"
+#include "plan/steps.h"
 
 namespace trainql {
 
@@ -73,12 +74,16 @@ class Winograd final : public ConvolutionAlgorithm {
   }
 
   void forward(const Workspace& w, const ForwardOutput& output) const override {
-    convolve(w, {in_, out_, forward_, w.at(in_.activation), output.map, false, output.finish});
+    const Read input = read(w, in_.activation);
+    convolve(w, {in_, out_, forward_, input.map, output.map, false, output.finish, input.finish});
   }
 
   void dataGradient(const Workspace& w, bool accumulate) const override {
-    convolve(w, {out_, in_, turned_, w.at(out_.gradient), w.at(in_.gradient), accumulate, {}});
+    convolve(w, {out_, in_, turned_, w.at(out_.gradient), w.at(in_.gradient), accumulate, {}, {}});
   }
+
+  bool canNorm() const override { return true; }
+  void norm(const BatchNormStep& before) override { norm_ = &before; }
 
  private:
   // How the transformed weights of one direction lie: [plane][panel][depth][panel width], all of them or, where they would
@@ -158,7 +163,19 @@ class Winograd final : public ConvolutionAlgorithm {
     void* output;
     bool accumulate;
     Finish finish;
+    Finish inputFinish;
   };
+
+  // A map, and what becomes of its values as they are read.
+  struct Read {
+    const void* map;
+    Finish finish;
+  };
+  Read read(const Workspace& w, int buffer) const {
+    if (norm_ == nullptr || w.phase == Phase::evaluation) return {w.at(buffer), {}};
+    const Normed normed = norm_->normed(w);
+    return {normed.input, normed.finish()};
+  }
 
   static std::ptrdiff_t plane(const TensorLayout& t, int rows) {
     return spreadPlane(rows * transformedRow(t));
@@ -180,7 +197,7 @@ class Winograd final : public ConvolutionAlgorithm {
       const WinogradTiles from = tiles(pass.from, first, chunkRows_), to = tiles(pass.to, first, chunkRows_);
       float* const transformed = w.scratch;
       float* const products = w.scratch + 36 * from.plane;
-      w.team.split(from.rows, [&](int b, int e) { k.winogradInput(from, pass.input, transformed, b, e); });
+      w.team.split(from.rows, [&](int b, int e) { k.winogradInput(from, pass.input, pass.inputFinish, transformed, b, e); });
       const RowGroup group{&pixel, &pixel, 1, &tap, 1, nullptr, 0};
       RowProduct a{};
       a.groups = &group;
@@ -253,8 +270,9 @@ class Winograd final : public ConvolutionAlgorithm {
   Transformed transform(const Workspace& w, int first, int most, float* to) const {
     const WinogradTiles in = tiles(in_, first, most), out = tiles(out_, first, most);
     float* const gradient = to + 36 * in.plane;
+    const Read input = read(w, in_.kept);
     w.team.split(in.rows, [&](int b, int e) {
-      w.kernels.winogradInput(in, w.at(in_.kept), to, b, e);
+      w.kernels.winogradInput(in, input.map, input.finish, to, b, e);
       w.kernels.winogradOutputGradient(out, w.at(out_.gradient), gradient, b, e);
     });
     return {in, out, to, gradient};
@@ -330,6 +348,7 @@ class Winograd final : public ConvolutionAlgorithm {
     }
   }
 
+  const BatchNormStep* norm_ = nullptr;  // whose output would be the input
   const Plan& plan_;
   const Layer layer_;
   const WeightLayout& weight_;

@@ -196,20 +196,37 @@ const mostKeptBytes = 144 * 1024 * 1024
 function shardBytes(plan: TrainingPlan): number {
   const images = plan.globalBatch / plan.shards
   const kept = images * peakBytes(plan, [])
-  return kept > mostKeptBytes ? images * peakBytes(plan, madeAnew(fusedSteps(plan.graph))) : kept
+  return kept > mostKeptBytes ? images * peakBytes(plan, madeAnew(plan, fusedSteps(plan.graph))) : kept
+}
+
+/** Outputs of batch norms that are nowhere in memory, since all their readers norm the input as they read; with that input. */
+function absentOutputs(plan: TrainingPlan, steps: readonly FusedStep[]): Map<number, number> {
+  const normsAsItReads = (reader: FusedStep, norm: FusedStep): boolean => {
+    if (reader.isNorm) return reader.inputs[1] === norm.output && !norm.hasRelu
+    return reader.layer.op === 'maxPool' || (reader.layer.op === 'conv' && usesWinograd(plan, reader.layer))
+  }
+  return new Map(
+    steps.flatMap((norm): [number, number][] => {
+      const [input = 0, skip] = norm.inputs
+      if (!norm.isNorm || skip !== undefined || norm.output === plan.graph.logits) return []
+      const readers = steps.filter(({ inputs }) => inputs.includes(norm.output))
+      return readers.every((reader) => normsAsItReads(reader, norm)) ? [[norm.output, input]] : []
+    }),
+  )
 }
 
 /**
  * By step: the batch norms whose output is made anew just before its backward half, along a chain of residual adds from
  * the first to the last that is wanted. Where a chain ends the output is kept.
  */
-function madeAnew(steps: readonly FusedStep[]): FusedStep[][] {
+function madeAnew(plan: TrainingPlan, steps: readonly FusedStep[]): FusedStep[][] {
+  const absent = absentOutputs(plan, steps)
   const norms = new Map(steps.filter(({ isNorm }) => isNorm).map((step) => [step.output, step]))
   const skips = new Set([...norms.values()].flatMap(({ inputs }) => inputs.slice(1)))
   const made = new Set<FusedStep>()
   const makersOf = (tensor: number): FusedStep[] => {
     const norm = norms.get(tensor)
-    if (norm === undefined || made.has(norm)) return []
+    if (norm === undefined || made.has(norm) || absent.has(tensor)) return []
     const [, skip] = norm.inputs
     if (skip !== undefined && !skips.has(tensor)) return []
     made.add(norm)
@@ -227,13 +244,17 @@ function keptBy({ isNorm, inputs, output, keepsInput, keepsOutput }: FusedStep):
 }
 
 /** The most bytes of one image that a training step holds at once. */
-function peakBytes({ graph, precision }: TrainingPlan, again: readonly FusedStep[][]): number {
+function peakBytes(plan: TrainingPlan, again: readonly FusedStep[][]): number {
+  const { graph } = plan
   const steps = fusedSteps(graph)
+  const absent = absentOutputs(plan, steps)
   const anew = new Set(again.flat().map(({ output }) => output))
   const lives = new Map<string, Lifetime>()
   const touch = (kind: 'activation' | 'kept' | 'gradient', tensor: number, at: number): void => {
+    const normed = kind === 'gradient' ? undefined : absent.get(tensor)
+    if (normed !== undefined) return touch('activation', normed, at)
     const key = `${kind === 'kept' && !anew.has(tensor) ? 'activation' : kind} ${tensor}`
-    const bytes = elementCount(graph.shapes[tensor] ?? []) * (tensor === 0 ? floatBytes : elementBytes({ precision }))
+    const bytes = elementCount(graph.shapes[tensor] ?? []) * (tensor === 0 ? floatBytes : elementBytes(plan))
     const life = lives.get(key) ?? { bytes, first: at, last: at }
     lives.set(key, { ...life, first: Math.min(life.first, at), last: Math.max(life.last, at) })
   }
@@ -262,7 +283,10 @@ function peakBytes({ graph, precision }: TrainingPlan, again: readonly FusedStep
 }
 
 interface FusedStep {
+  /** Its first. */
+  layer: Layer
   isNorm: boolean
+  hasRelu: boolean
   /** Tensors; the first is what the step's first layer reads. */
   inputs: number[]
   output: number
@@ -287,6 +311,8 @@ function fusedSteps({ layers }: ModelGraph): FusedStep[] {
   for (const layer of layers) {
     if (taken.has(layer)) continue
     const step: FusedStep = {
+      layer,
+      hasRelu: false,
       isNorm: layer.op === 'batchNorm',
       inputs: [...inputsOf(layer)],
       output: layer.output,
@@ -310,6 +336,7 @@ function fusedSteps({ layers }: ModelGraph): FusedStep[] {
       const relu = soleReader(step.output, 'relu')
       if (relu !== undefined) {
         absorb(relu)
+        step.hasRelu = true
         // Without a residual the input tells what the ReLU let through.
         step.keepsOutput = step.inputs.length > 1
       }
