@@ -269,6 +269,34 @@ struct WinogradTiles {
   int firstRow, rows;
 };
 
+// out (rows, vectors) = left (rows, depth) x right (depth, vectors), a vector being so many columns as a register holds, and
+// two of them a panel. The depth of left lies in blocks.
+struct PlaneProduct {
+  int rows, depth, vectors;
+  int depthBlock;
+  const float* left;
+  std::ptrdiff_t leftRow, leftBlock;
+  const float* right;
+  std::ptrdiff_t rightStep, rightVector, rightPanel;
+  float* out;
+  std::ptrdiff_t outRow, outVector, outPanel;
+  bool resume;  // the chains begin with what out holds
+  Ahead next;   // in one piece
+};
+
+// A plane whose rows become columns. Columns lie in blocks so many values wide, on both sides.
+struct TurnedPlane {
+  int rows, columns;
+  const float* from;
+  std::ptrdiff_t fromRow;
+  int fromWidth;
+  std::ptrdiff_t fromBlock;
+  float* to;
+  std::ptrdiff_t toRow;
+  int toWidth;
+  std::ptrdiff_t toBlock;
+};
+
 // The 36 planes are 6 lines of 6. Transformed weights are made for two lines at a time, which share their arithmetic, and
 // lie in this order.
 constexpr int winogradPairs = 3;
@@ -303,8 +331,6 @@ struct Kernels {
   int (*rowTiles)(const RowProduct&);  // of the products of fp32
   // fp32 images and weights to elements.
   void (*imageProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
-  // fp32 throughout: the products inside Winograd's transform.
-  void (*floatProduct)(const RowProduct&, int panelBegin, int panelEnd, int tileBegin, int tileEnd);
   int (*gradientTiles)(int depth);
   int (*gradientTileBegin)(int depth, int tile);  // its first value of the depth
   // How many partial sums a weight gradient takes of so many pixels of one block: added to what the gradient holds one
@@ -339,6 +365,8 @@ struct Kernels {
   // Weights of 9 taps to the planes of some pairs of lines (`winogradLines`), over floats begin … end of a tap; the gradient
   // goes the other way, from all 36 in their own order.
   void (*winogradWeights)(const float* const* taps, const WinogradWeights&, std::size_t begin, std::size_t end);
+  void (*planeProduct)(const PlaneProduct&);
+  void (*turnPlane)(const TurnedPlane&);
   void (*winogradWeightGradient)(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,
                                  std::size_t begin, std::size_t end);
 

@@ -9,6 +9,7 @@
 #include "cpu/products_impl.h"
 #include "cpu/weight_gradient_impl.h"
 #include "cpu/pairs_impl.h"
+#include "cpu/planes_impl.h"
 #include "cpu/tiles_impl.h"
 #include "cpu/normalisation_impl.h"
 #include "cpu/pointwise_impl.h"
@@ -19,11 +20,12 @@ namespace trainql::TRAINQL_ISA {
 
 static const Kernels table = {
     TRAINQL_ISA_NAME, V, panel, tileRows, sizeof(Element), depthStep,
-    elementTiles, elementProduct, rowTiles, rowProduct<Single, Element>, rowProduct<Single, float>,
+    elementTiles, elementProduct, rowTiles, rowProduct<Single, Element>,
     gradientTiles, gradientTileBegin, gradientSpans, elementGradient, weightGradient<Single, Element>,
     weightGradient<Single, float>, linedPartsOrNull, linedGradientOrNull, packDeepOrNull, packAcrossOrNull,
     pairRowsOrNull, pairWeightsOrNull, transposeBlock, pairTransposedBlockOrNull,
-    winogradInput, winogradOutput, winogradOutputGradient, winogradWeights, winogradWeightGradient,
+    winogradInput, winogradOutput, winogradOutputGradient, winogradWeights,
+    planeProduct, turnPlane, winogradWeightGradient,
     addMoments, moments, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
     maxPoolForward, maxPoolBackward, averageForward, averageBackward, addRelu, passGradient, widen, narrow, addTo,
     sumLeaves, sumSquares, sgd, sgdIdle, adam, adamIdle,

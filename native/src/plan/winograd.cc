@@ -6,6 +6,7 @@
 
 #include "plan/convolution_algorithm.h"
 #include "plan/steps.h"
+#include "plan/winograd_filter.h"
 
 namespace trainql {
 
@@ -13,20 +14,8 @@ namespace {
 
 // Floats of transformed input and output in flight at once.
 constexpr std::ptrdiff_t chunkFloats = 384 * 1024;
-constexpr int leastChunkRows = 56;
-
-// Floats of transformed weights that are made once for all chunks of tile rows. Those of larger layers are made in parts
-// that stay in L2 until they are multiplied, planes of two lines of some panels; each chunk of rows makes them anew. Filters
-// that must be transposed first are made in all planes at once, since transposing takes longer than the transform.
-constexpr std::ptrdiff_t wholeFloats = 1024 * 1024;
-constexpr std::ptrdiff_t partFloats = 192 * 1024;
-constexpr int leastRowsOfPart = 128;
-// Output channels of the widest panel.
-constexpr int mostPanel = 32;
-
-// Floats from one of 36 planes to the next: one line more than whole pages, since a tile writes all planes at once, each
-// into other cache sets.
-std::ptrdiff_t spreadPlane(std::ptrdiff_t floats) { return (floats + 1023) / 1024 * 1024 + 16; }
+// Rows at least: fewer do not pay for reading the weights; those of large layers are transformed for each chunk.
+constexpr int leastChunkRows = 56, leastRowsOfPart = 128;
 
 // A weight gradient's sums are 36 planes of the filter. Where those outgrow L2 by far, all rows are transformed at once and
 // the sums are made and finished slice by slice: some tiles of depth of one panel, which stay in L2. So do the transformed
@@ -43,13 +32,14 @@ class Winograd final : public ConvolutionAlgorithm {
         weight_(plan.parameters().of(layerIndex).weight),
         in_(plan.tensor(layer_.input)),
         out_(plan.tensor(layer_.output)),
-        forward_(false, weight_.panels, layer_.inChannels, weight_.panel),
-        turned_(true, in_.padded / weight_.panel, layer_.outChannels, weight_.panel),
         across_((out_.width + 3) / 4),
-        rows_(across_ * ((out_.height + 3) / 4) * plan.batch()) {
+        rows_(across_ * ((out_.height + 3) / 4) * plan.batch()),
+        vector_(plan.kernels().vector),
+        forward_(weight_, rows_, WinogradFilter::Side::forward),
+        turned_(weight_, rows_, WinogradFilter::Side::turned) {
     const std::ptrdiff_t perRow = 36 * (transformedRow(in_) + transformedRow(out_));
     plan.needWeights(std::max(forward_.floats(), turned_.floats()));
-    const int wanted = std::max(forward_.whole && turned_.whole ? leastChunkRows : leastRowsOfPart, static_cast<int>(chunkFloats / perRow));
+    const int wanted = std::max(forward_.whole() && turned_.whole() ? leastChunkRows : leastRowsOfPart, static_cast<int>(chunkFloats / perRow));
     const int chunks = (rows_ + wanted - 1) / wanted;
     chunkRows_ = (rows_ + chunks - 1) / chunks;
     const std::size_t sums = 36 * weight_.slotStride();
@@ -57,7 +47,9 @@ class Winograd final : public ConvolutionAlgorithm {
     const std::ptrdiff_t tileRows = plan.kernels().tileRows;
     sliceTiles_ = static_cast<int>(std::clamp<std::ptrdiff_t>(sliceInputFloats / (36 * rows_ * tileRows), 1, mostSliceTiles));
     sliceFloats_ = sliceTiles_ * tileRows * plan.kernels().panel;
-    plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, chunkRows_) + plane(out_, chunkRows_))));
+    const std::ptrdiff_t chunk = 36 * (plane(in_, chunkRows_) + plane(out_, chunkRows_));
+    const std::ptrdiff_t turned = turned_.turnsRows() ? 36 * (turnedPlane(in_, chunkRows_) + turnedPlane(out_, chunkRows_)) : 0;
+    plan.needScratch(static_cast<std::size_t>(chunk + turned));
     const int gradientRows = sliced_ ? rows_ : chunkRows_;
     plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, gradientRows) + plane(out_, gradientRows))) +
                      (sliced_ ? 36 * static_cast<std::size_t>(sliceFloats_) : sums));
@@ -65,13 +57,8 @@ class Winograd final : public ConvolutionAlgorithm {
 
   double products() const override { return 36.0 * rows_ * layer_.inChannels * layer_.outChannels; }
 
-  void prepareForward(const Workspace& w) const override {
-    if (forward_.whole) transformWeights(w, forward_, {0, 0, winogradPairs});
-  }
-
-  void prepareDataGradient(const Workspace& w) const override {
-    if (turned_.whole) transformWeights(w, turned_, {0, 0, winogradPairs});
-  }
+  void prepareForward(const Workspace& w) const override { forward_.prepare(w); }
+  void prepareDataGradient(const Workspace& w) const override { turned_.prepare(w); }
 
   void forward(const Workspace& w, const ForwardOutput& output) const override {
     const Read input = read(w, in_.activation);
@@ -86,79 +73,10 @@ class Winograd final : public ConvolutionAlgorithm {
   void norm(const BatchNormStep& before) override { norm_ = &before; }
 
  private:
-  // How the transformed weights of one direction lie: [plane][panel][depth][panel width], all of them or, where they would
-  // outgrow the caches, the planes of two lines of so many panels at once.
-  struct Filter {
-    Filter(bool isTurned, int allPanels, int itsDepth, int panel)
-        : turned(isTurned), panels(allPanels), depth(itsDepth), panelFloats(static_cast<std::ptrdiff_t>(depth) * panel) {
-      whole = 36 * panels * panelFloats <= wholeFloats;
-      partPairs = whole || turned ? winogradPairs : 1;
-      const auto fit = static_cast<int>(std::max<std::ptrdiff_t>(1, partFloats / (partPlanes() * panelFloats)));
-      const int parts = whole ? 1 : (panels + fit - 1) / fit;
-      partPanels = (panels + parts - 1) / parts;
-      plane = spreadPlane(partPanels * panelFloats);
-    }
-    int partPlanes() const { return partPairs * winogradPairPlanes; }
-    std::size_t floats() const { return static_cast<std::size_t>(partPlanes() * plane); }
-
-    bool turned;  // by 180 degrees and transposed, as a data gradient sees the filter
-    int panels, depth;
-    std::ptrdiff_t panelFloats;
-    bool whole;
-    int partPairs, partPanels;
-    std::ptrdiff_t plane;
-  };
-
-  // Panels of a filter from `panel` on, and its pairs of lines.
-  struct FilterPart {
-    int panel, pairBegin, pairEnd;
-  };
-
-  void transformWeights(const Workspace& w, const Filter& f, const FilterPart& part) const {
-    const int panel = weight_.panel, count = std::min(f.partPanels, f.panels - part.panel);
-    if (!f.turned) {
-      const float* taps[9];
-      for (int t = 0; t < 9; t++) taps[t] = slot(w, t) + part.panel * f.panelFloats;
-      const WinogradWeights to{w.weights, f.plane, part.pairBegin, part.pairEnd};
-      return w.team.split(count * f.depth, [&](int b, int e) {
-        w.kernels.winogradWeights(taps, to, static_cast<std::size_t>(b) * panel, static_cast<std::size_t>(e) * panel);
-      });
-    }
-    const int outPanels = (f.depth + panel - 1) / panel;
-    w.team.split(count * outPanels, [&](int b, int e) {
-      for (int i = b; i < e; i++) transformTurned(w, f, part, i / outPanels, i % outPanels);
-    });
-  }
-
-  // One panel of in and one of out channels, of a filter that is turned; `inPanel` counts from the part's first.
-  void transformTurned(const Workspace& w, const Filter& f, const FilterPart& part, int inPanel, int outPanel) const {
-    const int panel = weight_.panel;
-    const int ins = std::min(panel, layer_.inChannels - (part.panel + inPanel) * panel);
-    const int outs = std::min(panel, f.depth - outPanel * panel);
-    alignas(64) float blocks[9][mostPanel * mostPanel];
-    const float* taps[9];
-    const std::ptrdiff_t blockFloats = static_cast<std::ptrdiff_t>(panel) * panel;
-    const std::ptrdiff_t at = outPanel * weight_.panelStride() + (part.panel + inPanel) * blockFloats;
-    for (int t = 0; t < 9; t++) {
-      const float* const block = slot(w, 8 - t) + at;
-      // The next block is pages away: the processor does not see it coming.
-      for (std::ptrdiff_t line = 0; line < blockFloats; line += 16) __builtin_prefetch(block + weight_.panelStride() + line, 0, 2);
-      w.kernels.transposeBlock(block, blocks[t], ins, outs);
-      taps[t] = blocks[t];
-    }
-    const WinogradWeights to{w.weights + inPanel * f.panelFloats + outPanel * panel * panel, f.plane, part.pairBegin,
-                             part.pairEnd};
-    w.kernels.winogradWeights(taps, to, 0, static_cast<std::size_t>(outs) * panel);
-  }
-
-  const float* slot(const Workspace& w, int tap) const {
-    return w.parameters + weight_.live + weight_.slotOfTap[tap] * weight_.slotStride();
-  }
-
   struct Pass {
     const TensorLayout& from;
     const TensorLayout& to;
-    const Filter& filter;
+    const WinogradFilter& filter;
     const void* input;
     void* output;
     bool accumulate;
@@ -189,45 +107,112 @@ class Winograd final : public ConvolutionAlgorithm {
             firstRow,      std::min(most, rows_ - firstRow)};
   }
 
+  int vectors(int rows) const { return (rows + vector_ - 1) / vector_; }
+  std::ptrdiff_t turnedPlane(const TensorLayout& t, int rows) const {
+    return spreadPlane(static_cast<std::ptrdiff_t>(t.padded) * vectors(rows) * vector_);
+  }
+
   void convolve(const Workspace& w, const Pass& pass) const {
-    const Kernels& k = w.kernels;
-    const std::int32_t pixel = 0;
-    const Tap tap{0, 0};
     for (int first = 0; first < rows_; first += chunkRows_) {
       const WinogradTiles from = tiles(pass.from, first, chunkRows_), to = tiles(pass.to, first, chunkRows_);
       float* const transformed = w.scratch;
-      float* const products = w.scratch + 36 * from.plane;
-      w.team.split(from.rows, [&](int b, int e) { k.winogradInput(from, pass.input, pass.inputFinish, transformed, b, e); });
-      const RowGroup group{&pixel, &pixel, 1, &tap, 1, nullptr, 0};
-      RowProduct a{};
-      a.groups = &group;
-      a.groupCount = 1;
-      a.batch = from.rows;
-      a.depth = pass.filter.depth;
-      a.inRow = from.transformedRow;
-      a.outRow = to.transformedRow;
-      a.panelStride = pass.filter.panelFloats;
-      const Filter& f = pass.filter;
-      for (int pair = 0; pair < winogradPairs; pair += f.partPairs) {
-        for (int panel = 0; panel < f.panels; panel += f.partPanels) {
-          if (!f.whole) transformWeights(w, f, {panel, pair, pair + f.partPairs});
-          const int panels = std::min(f.partPanels, f.panels - panel);
-          w.team.split(f.partPlanes(), [&](int b, int e) {
-            RowProduct one = a;
-            for (int i = b; i < e; i++) {
-              const int plane = winogradPlane(pair * winogradPairPlanes + i);
-              one.input = transformed + plane * from.plane;
-              one.output = products + plane * to.plane + panel * k.panel;
-              one.weights = w.weights + i * f.plane;
-              k.floatProduct(one, 0, panels, 0, k.rowTiles(one));
-            }
-          });
-        }
+      float* const products = transformed + 36 * from.plane;
+      w.team.split(from.rows, [&](int b, int e) { w.kernels.winogradInput(from, pass.input, pass.inputFinish, transformed, b, e); });
+      if (pass.filter.turnsRows()) {
+        multiplyTurned(w, pass, from, to);
+      } else {
+        multiply(w, pass.filter, from, to);
       }
       w.team.split(to.rows, [&](int b, int e) {
-        k.winogradOutput(to, products, pass.output, pass.accumulate, pass.finish, b, e);
+        w.kernels.winogradOutput(to, products, pass.output, pass.accumulate, pass.finish, b, e);
       });
     }
+  }
+
+  void multiply(const Workspace& w, const WinogradFilter& filter, const WinogradTiles& from, const WinogradTiles& to) const {
+    const int panel = w.kernels.panel;
+    const float* const transformed = w.scratch;
+    float* const products = w.scratch + 36 * from.plane;
+    filter.eachPart(w, [&](const WinogradFilter::Part& part, const auto& ahead) {
+      w.team.split(part.planes(), [&](int b, int e) {
+        for (int i = b; i < e; i++) {
+          const int plane = winogradPlane(part.pairBegin * winogradPairPlanes + i);
+          PlaneProduct a{};
+          a.rows = from.rows;
+          a.depth = part.rows;
+          a.vectors = 2 * part.panels;
+          a.depthBlock = part.rows;
+          a.left = transformed + plane * from.plane + part.rowBegin;
+          a.leftRow = from.transformedRow;
+          a.right = w.weights + i * filter.plane();
+          a.rightStep = panel;
+          a.rightVector = vector_;
+          a.rightPanel = static_cast<std::ptrdiff_t>(part.rows) * panel;
+          a.out = products + plane * to.plane + part.panelBegin * panel;
+          a.outRow = to.transformedRow;
+          a.outVector = vector_;
+          a.outPanel = panel;
+          a.resume = part.resume;
+          a.next = ahead(i);
+          w.kernels.planeProduct(a);
+        }
+      });
+    });
+  }
+
+  // With rows and channels changing places, so that weights need not be transposed: those of large layers are many more.
+  // Turned planes are [vector of rows][channel][row].
+  void multiplyTurned(const Workspace& w, const Pass& pass, const WinogradTiles& from, const WinogradTiles& to) const {
+    const int panel = w.kernels.panel, rowVectors = vectors(from.rows);
+    const std::ptrdiff_t fromVector = static_cast<std::ptrdiff_t>(from.channels) * vector_, toVector = static_cast<std::ptrdiff_t>(to.channels) * vector_;
+    const std::ptrdiff_t fromPlane = turnedPlane(pass.from, chunkRows_), toPlane = turnedPlane(pass.to, chunkRows_);
+    const float* const transformed = w.scratch;
+    float* const products = w.scratch + 36 * from.plane;
+    float* const turned = products + 36 * to.plane;
+    float* const turnedProducts = turned + 36 * fromPlane;
+    w.team.split(36, [&](int b, int e) {
+      for (int i = b; i < e; i++) {
+        w.kernels.turnPlane({from.rows, from.channels, transformed + i * from.plane, from.transformedRow, from.channels, 0,
+                             turned + i * fromPlane, vector_, vector_, fromVector});
+        // No weights lead to what pads the channels.
+        for (int v = 0; v < rowVectors; v++) {
+          float* const at = turnedProducts + i * toPlane + v * toVector;
+          std::fill(at + layer_.inChannels * vector_, at + toVector, 0.0f);
+        }
+      }
+    });
+    pass.filter.eachPart(w, [&](const WinogradFilter::Part& part, const auto& ahead) {
+      w.team.split(part.planes(), [&](int b, int e) {
+        for (int i = b; i < e; i++) {
+          const int plane = winogradPlane(part.pairBegin * winogradPairPlanes + i);
+          PlaneProduct a{};
+          a.rows = part.rows;
+          a.depth = std::min(part.panels * panel, layer_.outChannels - part.panelBegin * panel);
+          a.vectors = rowVectors;
+          a.depthBlock = panel;
+          a.left = w.weights + i * pass.filter.plane();
+          a.leftRow = panel;
+          a.leftBlock = static_cast<std::ptrdiff_t>(part.rows) * panel;
+          a.right = turned + plane * fromPlane + part.panelBegin * panel * vector_;
+          a.rightStep = vector_;
+          a.rightVector = fromVector;
+          a.rightPanel = 2 * fromVector;
+          a.out = turnedProducts + plane * toPlane + part.rowBegin * vector_;
+          a.outRow = vector_;
+          a.outVector = toVector;
+          a.outPanel = 2 * toVector;
+          a.resume = part.resume;
+          a.next = ahead(i);
+          w.kernels.planeProduct(a);
+        }
+      });
+    });
+    w.team.split(36, [&](int b, int e) {
+      for (int i = b; i < e; i++) {
+        w.kernels.turnPlane({to.channels, to.rows, turnedProducts + i * toPlane, vector_, vector_, toVector,
+                             products + i * to.plane, to.transformedRow, to.channels, 0});
+      }
+    });
   }
 
  public:
@@ -353,8 +338,8 @@ class Winograd final : public ConvolutionAlgorithm {
   const Layer layer_;
   const WeightLayout& weight_;
   const TensorLayout in_, out_;
-  const Filter forward_, turned_;
-  const int across_, rows_;
+  const int across_, rows_, vector_;
+  const WinogradFilter forward_, turned_;
   int chunkRows_ = 0;
   bool sliced_ = false;
   int sliceTiles_ = 0;
