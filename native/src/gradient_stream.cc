@@ -2,59 +2,20 @@
 #include "gradient_stream.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace trainql {
 
-namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double secondsSince(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-}  // namespace
-
 GradientStream::GradientStream(const GradientPlan& plan, int devices, const ReplicaProgress& progress)
-    : plan_(plan), devices_(devices), progress_(progress), layers_(new Layers[devices]) {
-  for (int d = 0; d < devices; d++) {
-    slices_.push_back({static_cast<double>(d) / devices, static_cast<double>(d + 1) / devices});
-  }
-}
+    : plan_(plan), devices_(devices), progress_(progress), layers_(new Layers[devices]) {}
 
 void GradientStream::restart(Consume consume, PartSeconds* seconds) {
-  balance();
   for (int d = 0; d < devices_; d++) {
     layers_[d].written = 0;
     layers_[d].consumed = 0;
-    layers_[d].secondsWaited = layers_[d].secondsConsuming = 0;
   }
   consume_ = std::move(consume);
   seconds_ = seconds;
-}
-
-// Moves the slices a little towards where all would have waited equally long in the last step: a core that was disturbed once
-// is not taken for a slow one.
-void GradientStream::balance() {
-  constexpr double pace = 0.1, mostMoved = 0.02;
-  double waited = 0, consuming = 0;
-  for (int d = 0; d < devices_; d++) {
-    waited += layers_[d].secondsWaited;
-    consuming += layers_[d].secondsConsuming;
-  }
-  if (consuming == 0) return;
-  double begin = 0, sum = 0;
-  for (int d = 0; d < devices_; d++) {
-    const double more = pace * (layers_[d].secondsWaited - waited / devices_) / consuming;
-    Slice& slice = slices_[d];
-    slice = {0, std::max(0.0, slice.end - slice.begin + std::clamp(more, -mostMoved, mostMoved))};
-    sum += slice.end;
-  }
-  for (int d = 0; d < devices_; d++) {
-    const double size = slices_[d].end / sum;
-    slices_[d] = {begin, d + 1 == devices_ ? 1.0 : begin + size};
-    begin = slices_[d].end;
-  }
 }
 
 void GradientStream::beforeNext(int device) {
@@ -88,20 +49,17 @@ void GradientStream::consumeUpTo(int device, int count) {
   std::atomic<int>& consumed = layers_[device].consumed;
   if (of(consumed) >= count) return;
   Laps laps(device == 0 ? seconds_ : nullptr);
-  const auto begin = Clock::now();
   while (of(consumed) < count) {
-    consume_(device, plan_.order[of(consumed)], slices_[device]);
+    consume_(device, plan_.order[of(consumed)]);
     consumed.fetch_add(1, std::memory_order_release);
   }
   tellMoved();
-  layers_[device].secondsConsuming += secondsSince(begin);
   laps.end(&PartSeconds::update);
 }
 
 void GradientStream::waitFor(int device, std::atomic<int> Layers::*layers, int count) {
   if (fewest(layers) >= count) return;
   Laps laps(device == 0 ? seconds_ : nullptr);
-  const auto begin = Clock::now();
   for (;;) {
     const unsigned ticket = moved_.ticket();
     progress_.rest(device, ReplicaProgress::atStream);
@@ -110,7 +68,6 @@ void GradientStream::waitFor(int device, std::atomic<int> Layers::*layers, int c
     moved_.waitPast(ticket);
   }
   progress_.work(device);
-  layers_[device].secondsWaited += secondsSince(begin);
   laps.end(&PartSeconds::waiting);
 }
 

@@ -5,7 +5,6 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <vector>
 
 #include "cpu/team.h"
 #include "laps.h"
@@ -15,16 +14,11 @@
 namespace trainql {
 
 // Every device takes the layers in the plan's order. What becomes of a gradient is elementwise, each device doing its own
-// slice of it over all devices' shards, so that neither pace nor number of devices can tell in the answer. A device that
-// waited for the others in the steps before has a larger slice: cores are rarely equally fast.
+// slices of it over all devices' shards, so that neither pace nor number of devices can tell in the answer.
 class GradientStream {
  public:
-  // One device's part of every layer's gradient, as shares of the whole: 0 … 1.
-  struct Slice {
-    double begin, end;
-  };
-  // The weights themselves are no longer read when it is called.
-  using Consume = std::function<void(int device, int layer, Slice)>;
+  // One device's part of a layer's gradient. The weights themselves are no longer read when it is called.
+  using Consume = std::function<void(int device, int layer)>;
 
   GradientStream(const GradientPlan&, int devices, const ReplicaProgress&);
 
@@ -45,9 +39,7 @@ class GradientStream {
   // How many layers a device has got through, each counted on a cache line of its own.
   struct alignas(64) Layers {
     std::atomic<int> written{0}, consumed{0};
-    double secondsWaited = 0, secondsConsuming = 0;  // in this step
   };
-  void balance();
   static int of(const std::atomic<int>& count) { return count.load(std::memory_order_acquire); }
   int fewest(std::atomic<int> Layers::*) const;
   void consumeUpTo(int device, int count);
@@ -58,7 +50,6 @@ class GradientStream {
   const int devices_;
   const ReplicaProgress& progress_;
   const std::unique_ptr<Layers[]> layers_;
-  std::vector<Slice> slices_;  // by device
   Consume consume_;
   PartSeconds* seconds_ = nullptr;
   std::atomic<bool> broken_{false};

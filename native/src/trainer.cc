@@ -103,9 +103,9 @@ double Trainer::step(const ImageBatch& batch, double learningRate) {
   batchesTracked_ += 1;
   owe(learningRate);
   if (stream_ != nullptr) {
-    stream_->restart([=](int device, int layer, Slice slice) {
+    stream_->restart([=](int device, int layer) {
       const WeightLayout& w = plan_.parameters().of(layer).weight;
-      updateRange(*replicas_[device], slice, leavesOf(layer),
+      updateRange(*replicas_[device], device, leavesOf(layer),
                   {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
     }, streamTimed_);
   }
@@ -166,7 +166,7 @@ double Trainer::gradients(const ImageBatch& batch, float* const* tensors) {
     add(leavesOf(layer), w.live, w.live + w.liveSize());
   };
   if (stream_ != nullptr) {
-    stream_->restart([&](int device, int layer, Slice) {
+    stream_->restart([&](int device, int layer) {
       if (device == 0) addWeights(layer);
     }, nullptr);
   }
@@ -214,16 +214,11 @@ Profile Trainer::profile(const ImageBatch& batch, int repetitions) {
   return profile;
 }
 
-Trainer::Slice Trainer::sliceOf(int device) const {
-  const double all = devices();
-  return {device / all, (device + 1) / all};
-}
-
-// The chunks of a parameter range that fall into a slice of it. They are the same for any slices.
+// Shares the chunks of a parameter range among the replicas. The chunks are the same for any number of them.
 template <class F>
-void Trainer::onChunksOf(std::size_t from, std::size_t to, Replica& replica, Slice slice, F&& work) {
+void Trainer::onChunksOf(std::size_t from, std::size_t to, Replica& replica, int device, F&& work) {
   const int chunks = static_cast<int>((to - from + updateChunk - 1) / updateChunk);
-  const int first = static_cast<int>(chunks * slice.begin), last = static_cast<int>(chunks * slice.end);
+  const int first = chunks * device / devices(), last = chunks * (device + 1) / devices();
   replica.team().split(last - first, [&](int begin, int end) {
     for (int c = first + begin; c < first + end; c++) {
       work(c, from + c * updateChunk, std::min(to, from + (c + 1) * updateChunk));
@@ -232,7 +227,7 @@ void Trainer::onChunksOf(std::size_t from, std::size_t to, Replica& replica, Sli
 }
 
 void Trainer::addSquares(Replica& replica, int device, const GradientLeaves& gradient) {
-  onChunksOf(0, plan_.parameters().liveSize(), replica, sliceOf(device), [&](int chunk, std::size_t begin, std::size_t end) {
+  onChunksOf(0, plan_.parameters().liveSize(), replica, device, [&](int chunk, std::size_t begin, std::size_t end) {
     chunkSquares_[chunk] = plan_.kernels().sumSquares(gradient, begin, end);
   });
 }
@@ -256,10 +251,10 @@ void Trainer::update(Replica& replica, int device, double learningRate) {
       meet(barrier_, progress_, device);
       weights.scale = vectors.scale = clipScale();
     }
-    updateRange(replica, sliceOf(device), weights, {learningRate, spec_.optimizer.weightDecay, 0, space.vectorsBegin()});
+    updateRange(replica, device, weights, {learningRate, spec_.optimizer.weightDecay, 0, space.vectorsBegin()});
   }
   const float decay = spec_.optimizer.decayVectors ? spec_.optimizer.weightDecay : 0.0f;
-  updateRange(replica, sliceOf(device), vectors, {learningRate, decay, space.vectorsBegin(), space.liveSize()});
+  updateRange(replica, device, vectors, {learningRate, decay, space.vectorsBegin(), space.liveSize()});
   if (owedSteps() == mostOwedSteps) updateIdle(replica, device);
 }
 
@@ -275,7 +270,7 @@ void Trainer::owe(double learningRate) {
 
 void Trainer::updateIdle(Replica& replica, int device) {
   const ParameterSpace& space = plan_.parameters();
-  onChunksOf(space.liveSize(), space.size(), replica, sliceOf(device), [&](int, std::size_t begin, std::size_t end) {
+  onChunksOf(space.liveSize(), space.size(), replica, device, [&](int, std::size_t begin, std::size_t end) {
     if (!owedSgd_.empty()) plan_.kernels().sgdIdle(owedSgd_.data(), owedSteps(), begin, end);
     if (!owedAdam_.empty()) plan_.kernels().adamIdle(owedAdam_.data(), owedSteps(), begin, end);
   });
@@ -315,8 +310,8 @@ AdamUpdate Trainer::adamUpdate(const GradientLeaves& gradient, double learningRa
           decoupled ? static_cast<float>(1.0 - learningRate * static_cast<double>(decay)) : 1.0f};
 }
 
-void Trainer::updateRange(Replica& replica, Slice slice, const GradientLeaves& gradient, const UpdateRange& range) {
-  onChunksOf(range.from, range.to, replica, slice, [&](int, std::size_t begin, std::size_t end) {
+void Trainer::updateRange(Replica& replica, int device, const GradientLeaves& gradient, const UpdateRange& range) {
+  onChunksOf(range.from, range.to, replica, device, [&](int, std::size_t begin, std::size_t end) {
     if (spec_.optimizer.kind == Optimizer::Kind::sgd) {
       plan_.kernels().sgd(sgdUpdate(gradient, range.learningRate, range.decay), begin, end);
     } else {

@@ -98,10 +98,8 @@ class Trainer {
   void planLeaves();
   double meanLoss() const;
   bool idleRests() const;
-  using Slice = GradientStream::Slice;
-  Slice sliceOf(int device) const;  // equal ones
   template <class F>
-  void onChunksOf(std::size_t from, std::size_t to, Replica&, Slice, F&&);
+  void onChunksOf(std::size_t from, std::size_t to, Replica&, int device, F&&);
   void addSquares(Replica&, int device, const GradientLeaves&);
   float clipScale() const;
   void update(Replica&, int device, double learningRate);
@@ -112,7 +110,7 @@ class Trainer {
     float decay;
     std::size_t from, to;
   };
-  void updateRange(Replica&, Slice, const GradientLeaves&, const UpdateRange&);
+  void updateRange(Replica&, int device, const GradientLeaves&, const UpdateRange&);
   // Idle parameters (their filter taps only meet padding) move by decay and momentum alone. Their steps are owed, and
   // paid together: a pass over them is mostly memory traffic.
   void owe(double learningRate);
