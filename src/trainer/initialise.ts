@@ -1,4 +1,5 @@
 // Initial weights of a model: torchvision's ResNet initialisation, drawn from our own generator.
+import { drawNormals } from './normals.ts'
 import { createRandom } from './random.ts'
 import type { HostTensor, StateDict } from './engine.ts'
 import type { ModelGraph } from './models/graph.ts'
@@ -33,7 +34,7 @@ interface Draw {
 
 function initialTensor(entry: StateEntry, { seed, index, fanIn }: Draw): HostTensor {
   const data = new Float32Array(elementCount(entry.shape))
-  const random = createRandom({ seed, stream: 'init', substream: index })
+  const key = { seed, stream: 'init' as const, substream: index }
   switch (entry.role) {
     case 'runningMean':
     case 'batchesTracked':
@@ -49,10 +50,11 @@ function initialTensor(entry: StateEntry, { seed, index, fanIn }: Draw): HostTen
         // (O, I, kH, kW): fan_out = O x kH x kW.
         const [outChannels = 1, , kernelHeight = 1, kernelWidth = 1] = entry.shape
         const deviation = Math.sqrt(2 / (outChannels * kernelHeight * kernelWidth))
-        for (let i = 0; i < data.length; i += 1) data[i] = deviation * random.normal()
+        drawNormals(key, deviation, data)
       } else {
         // The bias takes the fan_in of the weight beside it.
         const bound = 1 / Math.sqrt(fanIn.get(entry.name.replace(/\.bias$/, '.weight')) ?? 1)
+        const random = createRandom(key)
         for (let i = 0; i < data.length; i += 1) data[i] = bound * (2 * random.uniform() - 1)
       }
       break

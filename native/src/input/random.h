@@ -8,7 +8,7 @@
 namespace trainql {
 
 // Streams of src/trainer/random.ts that are drawn from here.
-enum class Stream : std::uint32_t { resizedCrop = 5, crop = 6, flip = 7, cutout = 8 };
+enum class Stream : std::uint32_t { init = 1, resizedCrop = 5, crop = 6, flip = 7, cutout = 8 };
 
 struct RandomKey {
   std::uint64_t seed;
