@@ -10,6 +10,7 @@ import { wholeMarker } from './database-template.ts'
 export interface PgliteWorkerData {
   /** Absolute folder of the database; made where it is absent. */
   folder: string
+  program: WebAssembly.Module
 }
 
 /** To the worker. Bytes are whole protocol messages. `open` begins a session: nothing of an earlier one stays. */
@@ -27,7 +28,7 @@ const startParams = [...PGlite.defaultStartParams, '-c', 'max_wal_size=64MB', '-
 
 const port = parentPort
 if (port === null) throw new Error('pglite-worker is the entry of a worker thread')
-const { folder } = workerData as PgliteWorkerData
+const { folder, program } = workerData as PgliteWorkerData
 
 function send(message: FromPglite): void {
   port?.postMessage(message)
@@ -44,11 +45,11 @@ const processFile = join(folder, 'postmaster.pid')
 async function openDatabase(): Promise<PGlite> {
   if (existsSync(marker)) {
     await rm(processFile, { force: true })
-    return PGlite.create({ dataDir: folder, startParams })
+    return PGlite.create({ dataDir: folder, startParams, pgliteWasmModule: program })
   }
   await rm(folder, { recursive: true, force: true })
   await mkdir(folder, { recursive: true })
-  const database = await PGlite.create({ dataDir: folder, startParams })
+  const database = await PGlite.create({ dataDir: folder, startParams, pgliteWasmModule: program })
   await writeFile(marker, '')
   return database
 }

@@ -3,6 +3,7 @@
 import { startWorker } from '../../shared/entry.ts'
 import { TrainqlError } from '../../shared/errors.ts'
 import type { Log } from '../log.ts'
+import { compilePglite } from './pglite-program.ts'
 import { PgliteSocket } from './pglite-socket.ts'
 import type { FromPglite, PgliteWorkerData, ToPglite } from './pglite-worker.ts'
 
@@ -30,7 +31,8 @@ export interface PgliteOptions {
  */
 export async function startPglite(folder: string, options: PgliteOptions): Promise<Pglite> {
   const { log } = options
-  let current = startThread(folder, options)
+  const program = await compilePglite()
+  let current = startThread({ folder, program }, options)
   let restarting: Promise<Thread> | null = null
   let closing = false
 
@@ -55,7 +57,7 @@ export async function startPglite(folder: string, options: PgliteOptions): Promi
     // Two threads on one folder would destroy it.
     await current.ended
     if (closing) throw new Error('the embedded database is being closed')
-    current = startThread(folder, options)
+    current = startThread({ folder, program }, options)
     const started = current
     try {
       await started.ready
@@ -118,9 +120,8 @@ const workerEntry = new URL('./pglite-worker.ts', import.meta.url)
 
 class OpenedTooLate extends Error {}
 
-function startThread(folder: string, options: PgliteOptions): Thread {
+function startThread(data: PgliteWorkerData, options: PgliteOptions): Thread {
   const { log, openSeconds = defaultOpenSeconds, entry = workerEntry } = options
-  const data: PgliteWorkerData = { folder }
   const worker = startWorker(entry, data)
   const waiting: Waiting[] = []
   let failure: Error | null = null
@@ -166,7 +167,7 @@ function startThread(folder: string, options: PgliteOptions): Thread {
   }
   const notice = afterSeconds(Math.min(noticeSeconds, openSeconds / 2), (seconds) =>
     log.info(
-      `The embedded database in ${folder} is not open after ${seconds} s; it is given up after ${openSeconds} s.`,
+      `The embedded database in ${data.folder} is not open after ${seconds} s; it is given up after ${openSeconds} s.`,
     ),
   )
   const limit = afterSeconds(openSeconds, () => end(new OpenedTooLate(`it did not open within ${openSeconds} s`)))
