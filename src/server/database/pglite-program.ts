@@ -2,12 +2,15 @@
 // database in half the time.
 import { readFile } from 'node:fs/promises'
 
-/** Node's types know what it makes, not how. */
-declare const WebAssembly: { compile(bytes: Uint8Array): Promise<WebAssembly.Module> }
+/** A compiled module, as a thread can be handed it. */
+export type PgliteProgram = object
 
-let program: Promise<WebAssembly.Module> | undefined
+/** Node has it, its types do not. */
+declare const WebAssembly: { compile(bytes: Uint8Array): Promise<PgliteProgram> }
 
-export function compilePglite(): Promise<WebAssembly.Module> {
+let program: Promise<PgliteProgram> | undefined
+
+export function compilePglite(): Promise<PgliteProgram> {
   program ??= readFile(new URL('pglite.wasm', import.meta.resolve('@electric-sql/pglite'))).then((bytes) =>
     WebAssembly.compile(bytes),
   )

@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import { parentPort, workerData } from 'node:worker_threads'
 import { PGlite } from '@electric-sql/pglite'
 import { wholeMarker } from './database-template.ts'
+import type { PgliteProgram } from './pglite-program.ts'
 
 export interface PgliteWorkerData {
   /** Absolute folder of the database; made where it is absent. */
   folder: string
-  program: WebAssembly.Module
+  program: PgliteProgram
 }
 
 /** To the worker. Bytes are whole protocol messages. `open` begins a session: nothing of an earlier one stays. */
