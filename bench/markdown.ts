@@ -53,6 +53,7 @@ const keysInNotes = new Map([
   ['updateShare', 'all-reduce and update'],
   ['twoDevicesImagesPerSecond', 'images/s on two devices'],
   ['oneDeviceImagesPerSecond', 'images/s on one device'],
+  ['ofEachStart', 'of each start'],
   ['memoryShareWithoutRuntimes', 'memory without what both take before they have a model:'],
   ['oursIdleShare', 'engine idle'],
   ['loader', 'PyTorch reads by'],
