@@ -29,4 +29,7 @@ struct Graph {
   std::vector<Layer> layers;
 };
 
+// By tensor, the indices of the layers that read it.
+std::vector<std::vector<int>> consumersOf(const Graph&);
+
 }  // namespace trainql

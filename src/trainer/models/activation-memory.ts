@@ -1,5 +1,5 @@
 // The activations of one shard, and their gradients, at the peak of a training step of the native engine: what is kept for
-// the backward pass, made anew in it, or nowhere in memory. As native/src/plan/plan.cc decides.
+// the backward pass, made anew in it, or nowhere in memory. As native/src/plan/plan_memory.cc decides.
 import { inputsOf, type Layer, type ModelGraph } from './graph.ts'
 import { elementCount } from './parameters.ts'
 import { elementBytes, floatBytes, usesWinograd, type TrainingPlan } from './training-plan.ts'

@@ -25,7 +25,7 @@ export function elementBytes({ precision }: Pick<TrainingPlan, 'precision'>): nu
   return precision === 'BF16' ? 2 : 4
 }
 
-/** As `preferWinograd` in native/src/plan/plan.cc. */
+/** As `algorithmsByRule` in native/src/plan/kernel_table.cc. */
 export function usesWinograd({ graph, precision }: TrainingPlan, layer: ConvLayer): boolean {
   const { input, output, kernel, stride, padding } = layer
   const [, height, width] = graph.shapes[output] ?? [0, 0, 0]
