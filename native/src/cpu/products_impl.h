@@ -167,9 +167,7 @@ static void rowProductOf(const RowProduct& a, Part panels, Part tiles) {
 
 template <class Step, class Out>
 static void rowProduct(const RowProduct& a, int panelBegin, int panelEnd, int tileBegin, int tileEnd) {
-  if constexpr (std::is_same_v<Out, Element>) {
-    if (a.finish.scale != nullptr) return rowProductOf<Step, Out, true>(a, {panelBegin, panelEnd}, {tileBegin, tileEnd});
-  }
+  if (a.finish.scale != nullptr) return rowProductOf<Step, Out, true>(a, {panelBegin, panelEnd}, {tileBegin, tileEnd});
   rowProductOf<Step, Out, false>(a, {panelBegin, panelEnd}, {tileBegin, tileEnd});
 }
 

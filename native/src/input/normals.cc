@@ -58,8 +58,7 @@ double naturalLogarithm(double x) {
   return k * ln2High - (halfSquare - (s * (halfSquare + series) + k * ln2Low) - f);
 }
 
-}  // namespace
-
+// The x with P(X <= x) = p for a standard normal X and p in (0, 1).
 double normalQuantile(double p) {
   const double q = p - 0.5;
   if (std::abs(q) <= 0.425) {
@@ -71,6 +70,8 @@ double normalQuantile(double p) {
                           : at(tailNumerator, r - 5) / at(tailDenominator, r - 5);
   return q < 0 ? -x : x;
 }
+
+}  // namespace
 
 void drawNormals(const RandomKey& key, double deviation, float* to, std::size_t count) {
   Random random(key);

@@ -7,9 +7,6 @@
 
 namespace trainql {
 
-// The x with P(X <= x) = p for a standard normal X and p in (0, 1), as src/trainer/normal-quantile.ts has it.
-double normalQuantile(double p);
-
 // `count` numbers of mean 0 from the beginning of a key's sequence, one uniform number each.
 void drawNormals(const RandomKey&, double deviation, float* to, std::size_t count);
 

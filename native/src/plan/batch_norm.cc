@@ -184,19 +184,16 @@ class BatchNorm final : public BatchNormStep {
     int begin, end;
   };
 
-  static void append(std::vector<int>& to, const std::vector<int>& more) { to.insert(to.end(), more.begin(), more.end()); }
+  template <class T>
+  static void append(std::vector<T>& to, const std::vector<T>& more) { to.insert(to.end(), more.begin(), more.end()); }
 
   // What is read and written here: without a pass that is done elsewhere.
   void planBackward() {
     const bool reduces = !left_[static_cast<int>(RowPass::reduce)];
     backwardBuffers = {in_.activation, in_.gradient, coefficients_, totals_};
-    if (reduces || !skipIsPassed()) {
-      backwardBuffers.push_back(out_.gradient);
-      if (hasSkip_ && relu_) backwardBuffers.push_back(out_.kept);
-    }
-    if (hasSkip_) backwardBuffers.push_back(skip_.gradient);
+    append(backwardBuffers, reduces || !skipIsPassed() ? passBuffers(RowPass::reduce) : std::vector<int>{skip_.gradient});
     inPlace = {{in_.activation, in_.gradient}};
-    if (reduces && hasSkip_) inPlace.push_back({out_.gradient, skip_.gradient});
+    if (reduces) append(inPlace, passInPlace(RowPass::reduce));
   }
 
   bool isLeft(RowPass pass, const Workspace& w) const { return left_[static_cast<int>(pass)] && passesAreTaken(w); }
