@@ -105,7 +105,7 @@ export function createCheckpointStore({ prisma }: Database): CheckpointStore {
   }
 }
 
-export function checkpointColumns(record: CheckpointRecord): Prisma.CheckpointUncheckedCreateInput {
+function checkpointColumns(record: CheckpointRecord): Prisma.CheckpointUncheckedCreateInput {
   return {
     ...record,
     importedFrom: record.importedFrom ?? Prisma.DbNull,

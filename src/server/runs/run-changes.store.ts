@@ -13,20 +13,11 @@ type Client = Database['prisma']
  * In order, for one transaction; no run is there twice. It fails where a run's newest event is not the one before its batch.
  */
 export function storeChanges(prisma: Client, changes: readonly RunChange[]): Write[] {
-  const of = <T, Row>(rowsOf: (change: RunChange) => readonly T[], rowOf: (row: T, runId: string) => Row): Row[] =>
-    changes.flatMap((change) => rowsOf(change).map((row) => rowOf(row, change.runId)))
-  const leased = of(
-    ({ batch }) => batch.attemptsLeased,
-    (attempt, runId) => ({ runId, ...attempt }),
-  )
-  const started = of(
-    ({ batch }) => batch.attemptsStarted,
-    (attempt, runId) => ({ runId, ...attempt }),
-  )
-  const released = of(
-    ({ batch }) => batch.attemptsReleased,
-    (attempt, runId) => ({ runId, ...attempt }),
-  )
+  const of = <T extends object>(rowsOf: (change: RunChange) => readonly T[]): (T & { runId: string })[] =>
+    changes.flatMap((change) => rowsOf(change).map((row) => ({ runId: change.runId, ...row })))
+  const leased = of(({ batch }) => batch.attemptsLeased)
+  const started = of(({ batch }) => batch.attemptsStarted)
+  const released = of(({ batch }) => batch.attemptsReleased)
   const epochs = changes.flatMap(({ batch }) => batch.epochMetrics)
   const steps = storeStepRows(prisma, changes)
   const leases = leased.flatMap(({ isHeld, deviceNames, runId, number, leasedAt }) =>
@@ -37,10 +28,7 @@ export function storeChanges(prisma: Client, changes: readonly RunChange[]): Wri
     ...unlessEmpty(changes.flatMap(eventRows), (rows) => insertEvents(prisma, rows)),
     storePositions(
       prisma,
-      of(
-        ({ positions }) => positions,
-        (position, runId) => ({ runId, ...position }),
-      ),
+      of(({ positions }) => positions),
     ),
     ...unlessEmpty(leased, (rows) => insertAttempts(prisma, rows)),
     ...unlessEmpty(started, (rows) => startAttempts(prisma, rows)),
