@@ -1,5 +1,6 @@
 // Queries and mutations: one POST each, with every way it can go wrong made a typed error.
 import { TrainqlGraphqlError, TrainqlNetworkError, type GraphqlErrorShape } from './errors.ts'
+import { requestBody } from './variables.ts'
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>
 
@@ -21,10 +22,12 @@ export interface GraphqlRequest {
  * Sends one operation and returns its `data`.
  * @throws TrainqlNetworkError where no GraphQL answer came back
  * @throws TrainqlGraphqlError on top-level errors
+ * @throws TrainqlFailure `INVALID_INPUT` for a variable that is NaN or infinite
  * @throws the signal's reason once it is aborted
  */
 export async function post(options: HttpOptions, request: GraphqlRequest, signal?: AbortSignal): Promise<unknown> {
   signal?.throwIfAborted()
+  const body = requestBody(request)
   const timeout = AbortSignal.timeout(options.timeoutMs)
   let response: Response
   let text: string
@@ -36,7 +39,7 @@ export async function post(options: HttpOptions, request: GraphqlRequest, signal
         'content-type': 'application/json',
         accept: 'application/graphql-response+json, application/json',
       },
-      body: JSON.stringify(request),
+      body,
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     })
     text = await response.text()

@@ -3,7 +3,8 @@
 import { z } from 'zod'
 import { checkpointFormats, checkpointLayouts, loadReportSchema } from './load-report.ts'
 import { pretrainedNames } from './pretrained.ts'
-import { architectures, parseWith } from './run-spec.ts'
+import { parseWith } from './parse-with.ts'
+import { architectures } from './run-spec.ts'
 
 const count = z.number().int().min(0)
 const path = z.string().min(1)

@@ -5,7 +5,8 @@ import { z } from 'zod'
 import { loadReportSchema } from './load-report.ts'
 import { precisions } from './recipe.ts'
 import { runPlanSchema } from './run-plan.ts'
-import { deviceRequestSchema, parseWith } from './run-spec.ts'
+import { parseWith } from './parse-with.ts'
+import { deviceRequestSchema } from './run-spec.ts'
 
 const count = z.number().int().min(0)
 /** A metric that may have overflowed: null on the wire, and then `nonFinite` says so. */

@@ -1,7 +1,7 @@
 // How the parts of an attempt's log hang together: the last line of one that is full names the next, whose first line names
 // it. So one that is missing is missed, and no line is read twice.
 import { z } from 'zod'
-import { parseWith } from './run-spec.ts'
+import { parseWith } from './parse-with.ts'
 
 const count = z.number().int().min(0)
 const link = {

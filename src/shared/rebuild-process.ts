@@ -1,7 +1,7 @@
 // What the rebuild process is asked and what it answers: one JSON request as its argument, JSON lines out. The command line
 // starts it; it is the server's own code, without the server.
 import { z } from 'zod'
-import { parseWith } from './run-spec.ts'
+import { parseWith } from './parse-with.ts'
 
 const count = z.number().int().min(0)
 

@@ -1,7 +1,7 @@
 // The files of a run directory that server and trainer both name: paths, the lock, the heartbeat, the exit record.
 import { join } from 'node:path'
 import { z } from 'zod'
-import { parseWith } from './run-spec.ts'
+import { parseWith } from './parse-with.ts'
 
 export const specFile = (directory: string): string => join(directory, 'spec.json')
 export const attemptFile = (directory: string, attempt: number): string => join(directory, `attempt.${attempt}.json`)

@@ -10,6 +10,7 @@ import {
 } from './augmentation.ts'
 import { checkpointPolicySchema } from './checkpoint-policy.ts'
 import { invalidInput } from './errors.ts'
+import { parseWith } from './parse-with.ts'
 import { checkRecipe, optimizerSchema, precisions, scheduleSchema } from './recipe.ts'
 
 export type { AugmentationSpec, CorruptImagePolicy, ImageSize } from './augmentation.ts'
@@ -316,17 +317,4 @@ function checkDivides(globalBatch: number, { parts, what, others }: Parts): void
 
 function isPowerOfTwo(value: number): boolean {
   return value > 0 && Number.isInteger(Math.log2(value))
-}
-
-/** Runs a zod schema and turns its first issue into a TrainqlError. */
-export function parseWith<T extends z.ZodType>(schema: T, input: unknown, what: string): z.output<T> {
-  const result = schema.safeParse(input)
-  if (result.success) return result.data
-  const issue = result.error.issues[0]
-  const field = issue?.path.join('.') ?? ''
-  throw invalidInput({
-    field: field === '' ? undefined : field,
-    message: `Invalid ${what}${field === '' ? '' : ` at "${field}"`}: ${issue?.message ?? 'unknown problem'}.`,
-    fix: field === '' ? `Pass a valid ${what}.` : `Correct "${field}".`,
-  })
 }

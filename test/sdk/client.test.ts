@@ -104,6 +104,36 @@ test('sends documents of the caller with variables and headers', async () => {
   })
 })
 
+test.each([
+  ['learningRate', 'NaN', { learningRate: NaN }],
+  ['optimizer.weightDecay', '-Infinity', { optimizer: { kind: 'SGD', weightDecay: -Infinity } }],
+] satisfies [string, string, Partial<CreateRunInput>][])(
+  'sends no request whose %s is %s: JSON would ask for the default',
+  async (field, got, change) => {
+    const server = await eventServer()
+    const error = await rejection(createClient({ url: server.url }).createRun({ dataset: 'shapes', ...change }))
+    expect(error).toBeInstanceOf(TrainqlFailure)
+    expect(error).toMatchObject({
+      code: 'INVALID_INPUT',
+      field,
+      message: `Expected ${field} to be a finite number; got ${got}.`,
+      fix: `Look at how ${field} is computed, or leave it out for its default.`,
+    })
+    expect(server.requests).toEqual([])
+  },
+)
+
+test('writes a bigint as digits, and leaves dates to themselves', async () => {
+  const server = await eventServer()
+  const from = new Date('2026-01-02T03:04:05.006Z')
+  await createClient({ url: server.url }).request('query { __typename }', {
+    input: { seed: 9007199254740993n, list: [1n, 'a', null], from },
+  })
+  expect(JSON.parse(server.requests[0]?.body ?? '')).toMatchObject({
+    variables: { input: { seed: '9007199254740993', list: ['1', 'a', null], from: '2026-01-02T03:04:05.006Z' } },
+  })
+})
+
 test('names the reason and the next step where nothing listens', async () => {
   const server = await startEventServer()
   await server.close()

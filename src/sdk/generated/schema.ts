@@ -8,7 +8,7 @@ export type Scalars = {
   Int: { input: number; output: number; }
   Float: { input: number; output: number; }
   /** Signed 64-bit integer, as a decimal string in JSON. */
-  BigInt: { input: string | number; output: string; }
+  BigInt: { input: string | number | bigint; output: string; }
   /** ISO 8601 with milliseconds, UTC. */
   DateTime: { input: string; output: string; }
 };

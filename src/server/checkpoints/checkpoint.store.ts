@@ -1,7 +1,8 @@
 // Checkpoints in the database.
 import { z } from 'zod'
 import { loadReportSchema } from '../../shared/load-report.ts'
-import { architectures, parseWith } from '../../shared/run-spec.ts'
+import { parseWith } from '../../shared/parse-with.ts'
+import { architectures } from '../../shared/run-spec.ts'
 import type { Database } from '../database/database.ts'
 import { parseNullable } from '../database/json-column.ts'
 import type { PageRequest } from '../page.ts'

@@ -1,7 +1,8 @@
 // What a model is made of and what training it would take, from its description alone: no run, no data, no engine.
 import { z } from 'zod'
 import { optimizerKinds, precisions } from '../../shared/recipe.ts'
-import { architectures, checkDeviceCount, checkShards, parseWith, type Architecture } from '../../shared/run-spec.ts'
+import { parseWith } from '../../shared/parse-with.ts'
+import { architectures, checkDeviceCount, checkShards, type Architecture } from '../../shared/run-spec.ts'
 import { estimateMemory, type MemoryEstimate } from '../../trainer/models/memory.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
 import { summarise, type ModelSummary } from '../../trainer/models/summary.ts'

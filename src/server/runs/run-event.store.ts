@@ -2,7 +2,7 @@
 // They are written with what they change, by the projection's store.
 import { z } from 'zod'
 import { serverEventSchema, trainerEventSchema } from '../../shared/events.ts'
-import { parseWith } from '../../shared/run-spec.ts'
+import { parseWith } from '../../shared/parse-with.ts'
 import type { PageRequest } from '../page.ts'
 import type { Database } from '../database/database.ts'
 import { Prisma } from '../prisma-client/client.ts'
