@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
-
+import sharp from 'sharp'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { ownIdentity } from '../../src/shared/process-identity.ts'
 import { imageSize, type Dataset, type Split } from '../../src/trainer/datasets/dataset.ts'
@@ -147,6 +147,31 @@ describe('images of many sizes', () => {
     expect(Math.abs((row[0] ?? NaN) - 250 * (10.5 / 39))).toBeLessThan(3)
     expect(Math.abs((row[9] ?? NaN) - 250 * (28.5 / 39))).toBeLessThan(3)
     expect(stored(train, 1).filter((_, index) => index < 100 && index % 10 === 0)).toEqual(row)
+  })
+
+  test('are scaled by their colours alone, however transparent these are', async () => {
+    // Beside each other a quarter opaque, and not at all; a whole image that has nothing to see.
+    const stripes = {
+      width: 20,
+      height: 20,
+      paint: (x: number): [number, number, number] => (x % 2 === 0 ? [200, 100, 40] : [100, 60, 20]),
+    }
+    const rgba = async (alphaAt: (x: number) => number): Promise<Buffer> => {
+      const pixels = Array.from({ length: 400 }, (_, i) => [...stripes.paint(i % 20), alphaAt(i % 20)]).flat()
+      return sharp(Uint8Array.from(pixels), { raw: { width: 20, height: 20, channels: 4 } })
+        .png()
+        .toBuffer()
+    }
+    writeFiles(folder, {
+      'train/a/1.png': await png(stripes),
+      'train/a/2.png': await rgba((x) => (x % 2 === 0 ? 64 : 0)),
+      'train/a/3.png': await rgba(() => 0),
+    })
+    const { train } = await open({ imageSize: { height: 10, width: 10 } })
+    const opaque = stored(train, 0)
+    expect([opaque[44], opaque[144], opaque[244]]).toEqual([150, 80, 30])
+    expect(stored(train, 1)).toEqual(opaque)
+    expect(stored(train, 2)).toEqual(opaque)
   })
 
   test('keep a margin for crops of random scale: all of a training image, 256/224 of the size for validation', async () => {

@@ -1,5 +1,5 @@
 // Decodes one image file to the bytes that are kept of it: (3, H, W), turned upright, in sRGB, scaled as the set needs it.
-import sharp from 'sharp'
+import sharp, { type OutputInfo, type Sharp } from 'sharp'
 import type { Box, Size } from '../../input/placement.ts'
 
 /** Whose pixels a decoded set holds; another version may round differently. */
@@ -25,6 +25,8 @@ export interface DecodedImage {
   size: Size
 }
 
+const channels = 3
+
 /** An image that holds more pixels than this ends the decoder: it may be made to. */
 const maxPixels = 2 ** 28
 
@@ -39,20 +41,37 @@ export async function decodeImage(
   split: 'train' | 'validation',
 ): Promise<DecodedImage> {
   const covered = output !== null && randomScale ? larger(output) : output
-  let image = sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels }).autoOrient()
+  const { data, info } = await pixelsOf(covered === null ? opened(bytes) : await scaled(bytes, covered))
+  const size = { height: info.height, width: info.width }
+  const whole = output === null || covered === null || (randomScale && split === 'train')
+  const box = whole ? { top: 0, left: 0, ...size } : middle(size, { output, covered })
+  return { planes: planesOf(data, size.width, box), size: { height: box.height, width: box.width } }
+}
+
+function opened(bytes: Buffer): Sharp {
+  return sharp(bytes, { failOn: 'error', limitInputPixels: maxPixels }).autoOrient()
+}
+
+async function scaled(bytes: Buffer, covered: Size): Promise<Sharp> {
+  let image = opened(bytes)
+  if ((await image.metadata()).hasAlpha) {
+    // Scaled together with alpha, colours would count by how opaque they are; they are to count as convert('RGB') leaves them.
+    const { data, info } = await pixelsOf(image)
+    image = sharp(data, { raw: { width: info.width, height: info.height, channels } })
+  }
   // `linear` is the triangle filter over all covered pixels: Pillow's and torchvision's antialiased bilinear.
-  if (covered !== null) image = image.resize({ ...covered, fit: 'outside', kernel: 'linear', withoutEnlargement: true })
-  // Alpha is dropped and grey repeated, as Pillow's convert('RGB') does.
-  const { data, info } = await image
+  return image.resize({ ...covered, fit: 'outside', kernel: 'linear', withoutEnlargement: true })
+}
+
+/** (H, W, 3), without alpha and grey repeated, as Pillow's convert('RGB') does. */
+async function pixelsOf(image: Sharp): Promise<{ data: Buffer; info: OutputInfo }> {
+  const pixels = await image
     .toColourspace('srgb')
     .removeAlpha()
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true })
-  if (info.channels !== 3) throw new Error(`decoded to ${info.channels} channels`)
-  const scaled = { height: info.height, width: info.width }
-  const whole = output === null || covered === null || (randomScale && split === 'train')
-  const box = whole ? { top: 0, left: 0, ...scaled } : middle(scaled, { output, covered })
-  return { planes: planesOf(data, scaled.width, box), size: { height: box.height, width: box.width } }
+  if (pixels.info.channels !== channels) throw new Error(`decoded to ${pixels.info.channels} channels`)
+  return pixels
 }
 
 function larger({ height, width }: Size): Size {

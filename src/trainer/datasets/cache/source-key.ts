@@ -7,7 +7,7 @@ import type { ImageFile, ImageFolder } from '../../../shared/datasets/image-fold
 import { decoderVersion, type Geometry } from './decode.ts'
 
 /** Changes whenever the same files would be decoded to another set. */
-const formatVersion = 1
+const formatVersion = 2
 
 const filesAtOnce = 32
 
