@@ -119,5 +119,9 @@ test('a key is of the migrations, each and in their order', async () => {
 test('a server takes the one of this version', async () => {
   const database = await openDatabase({ folder: join(home, 'db'), url: null, log: silentLog })
   await database.close()
-  expect(readdirSync(templatesFolder)).toContain(templateKey(await readMigrations()))
+  const key = templateKey(await readMigrations())
+  expect(readdirSync(templatesFolder)).toContain(key)
+  // Its one database, and nothing to make others after.
+  expect(readdirSync(join(templatesFolder, key, 'base'))).toEqual(['5'])
+  expect(readdirSync(join(home, 'db', 'base'))).toEqual(['5'])
 })

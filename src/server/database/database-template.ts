@@ -22,11 +22,14 @@ export interface TemplateSource {
 
 export const templatesFolder = fileURLToPath(new URL('../../../build/database-template/', import.meta.url))
 
+/** Raised when templates are made in another way: 2, without PostgreSQL's own templates. */
+const templateVersion = 2
+
 /** A folder fits the PGlite that wrote it, and holds the migrations that there were. */
 export function templateKey(migrations: readonly Migration[]): string {
   const manifest = new URL('../package.json', import.meta.resolve('@electric-sql/pglite'))
   const { version } = JSON.parse(readFileSync(manifest, 'utf8')) as { version: string }
-  const hash = createHash('sha256').update(version)
+  const hash = createHash('sha256').update(`${templateVersion}\0${version}`)
   for (const { name, checksum } of migrations) hash.update(`\0${name}\0${checksum}`)
   return hash.digest('hex').slice(0, 16)
 }
