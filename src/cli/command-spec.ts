@@ -15,6 +15,13 @@ export interface OptionSpec {
 export interface ArgumentSpec {
   /** In capitals, as help shows it. */
   name: string
+  /** Takes all that follow; of the last one only. */
+  many?: boolean
+}
+
+/** As usage shows it. */
+export function argumentName({ name, many }: ArgumentSpec): string {
+  return many === true ? `${name}…` : name
 }
 
 export interface CommandSpec {

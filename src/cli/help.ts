@@ -1,5 +1,5 @@
 // The help texts, rendered from the tables of commands and options.
-import type { CommandGroup, CommandSpec, OptionSpec } from './command-spec.ts'
+import { argumentName, type CommandGroup, type CommandSpec, type OptionSpec } from './command-spec.ts'
 import { commands, globalOptions } from './options.ts'
 import { wrap } from './terminal/format.ts'
 
@@ -63,7 +63,7 @@ function renderCommand(command: CommandSpec): string {
 }
 
 function usageOf({ name, arguments: wanted }: CommandSpec): string {
-  return [name, ...wanted.map((argument) => argument.name)].join(' ')
+  return [name, ...wanted.map(argumentName)].join(' ')
 }
 
 function optionRow({ name, short, value, negatable, description }: OptionSpec): [string, string] {

@@ -1,6 +1,6 @@
 // Reads a command's options and arguments by its table, and says what is wrong with a line that does not fit it.
 import { parseArgs } from 'node:util'
-import type { ArgumentSpec, OptionSpec } from './command-spec.ts'
+import { argumentName, type ArgumentSpec, type OptionSpec } from './command-spec.ts'
 
 /** A command line that cannot be understood; exit code 2. */
 export class UsageError extends Error {
@@ -15,7 +15,7 @@ export class UsageError extends Error {
 
 /** What a command line gave, each value checked as it is asked for. */
 export interface Values {
-  /** In order; as many as the command takes. */
+  /** In order; as many as the command takes, at least one of each. */
   arguments: readonly string[]
   text(name: string): string | undefined
   flag(name: string): boolean | undefined
@@ -56,7 +56,8 @@ export function readValues(
   })
   for (const token of tokens) {
     if (token.kind === 'positional') {
-      if (given.length === wanted.length) throw new UsageError(`"${token.value}" is one argument too many.`, usage)
+      if (given.length >= wanted.length && wanted.at(-1)?.many !== true)
+        throw new UsageError(`"${token.value}" is one argument too many.`, usage)
       given.push(token.value)
       continue
     }
@@ -83,7 +84,7 @@ export function readValues(
   if (missing !== undefined && flags.get('help') !== true) {
     throw new UsageError(
       `${missing.name} is missing.`,
-      `Write trainql ${command ?? ''} ${wanted.map(({ name }) => name).join(' ')}.`,
+      `Write trainql ${command ?? ''} ${wanted.map(argumentName).join(' ')}.`,
     )
   }
   return {

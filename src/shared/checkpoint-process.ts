@@ -15,6 +15,7 @@ interface AnswerKinds {
   IMPORT: 'IMPORTED'
   EXPORT: 'EXPORTED'
   VERIFY: 'VERIFIED'
+  PREDICT: 'PREDICTED'
   PROVE: 'PROVED'
 }
 type AnswerTo<Action extends CheckpointRequest['action']> = Extract<

@@ -1,6 +1,7 @@
 // What is asked of the checkpoint process and what it answers: one JSON request as its argument, JSON lines out. Files
 // that strangers made are read in that process alone, so that none can end a server or a shell.
 import { z } from 'zod'
+import { imageSizeSchema } from './augmentation.ts'
 import { checkpointFormats, checkpointLayouts, loadReportSchema } from './load-report.ts'
 import { pretrainedNames } from './pretrained.ts'
 import { parseWith } from './parse-with.ts'
@@ -66,6 +67,18 @@ export const checkpointRequestSchema = z.discriminatedUnion('action', [
   z.strictObject({ action: z.literal('EXPORT'), file: path, out: path, ...exportOptions }),
   /** Hashes every file of a checkpoint folder anew. */
   z.strictObject({ action: z.literal('VERIFY'), folder: path }),
+  /** The likeliest classes of image files, scaled as the validation images of the checkpoint's run were. */
+  z.strictObject({
+    action: z.literal('PREDICT'),
+    /** A checkpoint. */
+    folder: path,
+    /** Files; of a folder, all image files directly in it, by name. */
+    images: z.array(path).min(1),
+    /** Classes to give of each image. */
+    top: z.number().int().positive().default(5),
+    /** Null: that of the images it was trained on. */
+    imageSize: imageSizeSchema.nullable().default(null),
+  }),
   /** Trains `steps` steps from a run's checkpoint again and compares with the run's record. */
   z.strictObject({
     action: z.literal('PROVE'),
@@ -174,12 +187,28 @@ const proofSchema = z.strictObject({
 })
 export type CheckpointProof = z.output<typeof proofSchema>
 
+const predictionsSchema = z.strictObject({
+  images: z.array(
+    z.strictObject({
+      file: path,
+      /** Likeliest first; null where the file cannot be decoded. */
+      classes: z
+        .array(z.strictObject({ class: count, name: z.string(), probability: z.number().min(0).max(1) }))
+        .nullable(),
+      /** Why it cannot be decoded; else null. */
+      problem: z.string().nullable(),
+    }),
+  ),
+})
+export type ImagePredictions = z.output<typeof predictionsSchema>
+
 export const checkpointAnswerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('PROGRESS'), doneBytes: count, ofBytes: count }),
   z.strictObject({ kind: z.literal('INSPECTED'), inspection: inspectionSchema }),
   z.strictObject({ kind: z.literal('IMPORTED'), imported: importSchema }),
   z.strictObject({ kind: z.literal('EXPORTED'), exported: exportSchema }),
   z.strictObject({ kind: z.literal('VERIFIED'), verification: verificationSchema }),
+  z.strictObject({ kind: z.literal('PREDICTED'), predictions: predictionsSchema }),
   z.strictObject({ kind: z.literal('PROVED'), proof: proofSchema }),
   z.strictObject({
     kind: z.literal('FAILED'),

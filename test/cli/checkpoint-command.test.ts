@@ -7,7 +7,11 @@ import { beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { run } from '../../src/cli/run.ts'
 import { parseCheckpointAnswer } from '../../src/shared/checkpoint-tool.ts'
 import { entryCommand } from '../../src/shared/entry.ts'
+import { resnet } from '../../src/trainer/models/resnet.ts'
+import { generateState } from '../engine/generate.ts'
 import { readForms } from '../trainer/checkpoints/forms/forms.ts'
+import { animals, writeCheckpointFolder } from '../trainer/fixtures/checkpoint-folder.ts'
+import { png, writeFiles } from '../trainer/fixtures/image-folders.ts'
 import { suiteFolder } from '../trainer/fixtures/temporary-folder.ts'
 
 const folder = suiteFolder()
@@ -95,4 +99,49 @@ test('what is not there is named, and where it was looked for', async () => {
     stdout: '',
     stderr: `error: There is no file or folder imported/nothing, and no such checkpoint in ${home}.\n  fix: Correct the path.\n`,
   })
+})
+
+test('predict tells the likeliest classes of files and folders, and by name what cannot be decoded', async () => {
+  const input = { channels: 3, height: 8, width: 8 }
+  const classes = animals.classNames.length
+  const state = generateState(resnet({ architecture: 'RESNET18', input, classes }), 1)
+  const checkpoint = await writeCheckpointFolder(folder, { state, model: { architecture: 'RESNET18', classes, input } })
+  writeFiles(folder, {
+    'photos/b c.png': await png({ width: 9, height: 8, paint: [10, 200, 30] }),
+    'photos/notes.txt': 'no image',
+    'broken.jpg': 'no image',
+  })
+  const told = await trainql('predict', checkpoint, at('photos'), at('broken.jpg'), '--top', '2')
+  expect(told).toMatchObject({ code: 1, stderr: '' })
+  const lines = told.stdout.split('\n')
+  expect(lines[0]).toBe(at('photos/b c.png'))
+  for (const line of lines.slice(1, 3)) expect(line).toMatch(/^ {3}[ \d]\d\.\d\d % {2}[a-z]+$/)
+  expect(lines.slice(3)).toEqual([
+    `✘ ${at('broken.jpg')}  cannot be decoded: Input buffer contains unsupported image format`,
+    '',
+    '1 of 2 images cannot be decoded',
+    '',
+  ])
+
+  const { code, stdout } = await trainql('predict', checkpoint, at('photos'), '--top', '1', '--json')
+  expect(code).toBe(0)
+  const answer = parseCheckpointAnswer(JSON.parse(stdout))
+  const [image] = answer.kind === 'PREDICTED' ? answer.predictions.images : []
+  expect(image).toMatchObject({ file: at('photos/b c.png'), problem: null })
+  expect(image?.classes?.map(({ name }) => name)).toEqual([lines[1]?.split('  ').at(-1)])
+})
+
+test.each([
+  [['photos'], 'there is no photos.'],
+  [['.'], 'expected at least one .jpg, .jpeg, .png or .webp file; found none.'],
+])('predict of %j is refused', async (images, message) => {
+  const { code, stdout, stderr } = await trainql('predict', join(folder, '1-00000020'), ...images)
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' })
+  expect(stderr).toContain(message)
+})
+
+test('predict takes a checkpoint, not a file of weights', async () => {
+  const { code, stderr } = await trainql('predict', at('resnet50.pth'), 'x.png')
+  expect(code).toBe(1)
+  expect(stderr).toContain(`${at('resnet50.pth')} is no checkpoint folder: there is no manifest.json in it.`)
 })

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { checkpointCommands } from '../../src/cli/checkpoint/options.ts'
 import type { CheckpointPlan } from '../../src/cli/checkpoint/parse.ts'
+import { argumentName } from '../../src/cli/command-spec.ts'
 import { renderHelp } from '../../src/cli/help.ts'
 import { parse, type Plan } from '../../src/cli/parse.ts'
 import { UsageError } from '../../src/cli/values.ts'
@@ -35,6 +36,14 @@ test.each<[string, Plan]>([
     { ...inspect, target: { architecture: 'RESNET50', classes: 10, inputChannels: 1 } },
   ],
   ['checkpoint inspect f --architecture 18', { ...inspect, target: { architecture: 'RESNET18' } }],
+  ['checkpoint predict c a.png b.jpg', { ...plan, action: 'predict', checkpoint: 'c', images: ['a.png', 'b.jpg'] }],
+  [
+    'checkpoint predict c photos --top 1 --size 224x192 --json',
+    {
+      ...{ ...plan, json: true, action: 'predict', checkpoint: 'c', images: ['photos'] },
+      ...{ top: 1, imageSize: { height: 224, width: 192 } },
+    },
+  ],
   ['checkpoint doctor f', { ...plan, action: 'doctor', file: 'f', target: {} }],
   [
     'checkpoint doctor f --repair g.safetensors',
@@ -102,6 +111,17 @@ test.each([
     '--training-file is for torch files; this one is safetensors.',
     'Leave it out',
   ],
+  ['checkpoint predict c', 'IMAGE is missing.', 'Write trainql checkpoint predict CHECKPOINT IMAGE….'],
+  [
+    'checkpoint predict c a.png --size 224',
+    '--size expects a height and a width from 1 to 4096; got "224".',
+    'Write --size HxW, such as --size 224x224.',
+  ],
+  [
+    'checkpoint predict c a.png --size 0x8',
+    '--size expects a height and a width from 1 to 4096; got "0x8".',
+    'Write --size HxW, such as --size 224x224.',
+  ],
   ['checkpoint export f -o o.pth --no-fold', '--no-fold is for onnx files; this one is torch.', 'Leave it out'],
 ])('trainql %s is refused', (line, message, fix) => {
   let thrown: unknown
@@ -120,9 +140,7 @@ test('help lists the commands of the group, and each has a page that fits 100 co
   for (const command of checkpointCommands) {
     const page = renderHelp(command.name)
     expect(group).toContain(command.summary)
-    expect(page).toContain(
-      `Usage: trainql ${command.name} ${command.arguments.map(({ name }) => name).join(' ')} [options]`,
-    )
+    expect(page).toContain(`Usage: trainql ${command.name} ${command.arguments.map(argumentName).join(' ')} [options]`)
     expect(page.split('\n').filter((line) => line.length > 100)).toEqual([])
   }
 })

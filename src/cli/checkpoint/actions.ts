@@ -16,8 +16,10 @@ import { refuseToReplace } from '../out-file.ts'
 import { dataDirectory, displayPath } from '../places.ts'
 import type { Style } from '../terminal/screen.ts'
 import { renderDiagnosis, renderInspection, renderTensors, renderVerdict } from './inspection.ts'
-import type { DoctorPlan, ExportPlan, ImportPlan, InspectPlan, ProvePlan, VerifyPlan } from './parse.ts'
+import type { DoctorPlan, ExportPlan, ImportPlan, InspectPlan, PredictPlan, ProvePlan, VerifyPlan } from './parse.ts'
+import { optional } from '../values.ts'
 import { printable } from './printable.ts'
+import { renderPredictions } from './predictions.ts'
 import { indented } from './report.ts'
 import { renderExported, renderImported, renderProof, renderRefusal, renderVerification } from './results.ts'
 
@@ -140,15 +142,36 @@ async function exportTo(request: Extract<CheckpointRequestInput, { action: 'EXPO
 }
 
 export async function verify({ folder }: VerifyPlan, ask: Ask): Promise<Outcome> {
-  if (!existsSync(join(folder, 'manifest.json'))) {
-    throw new CliFailure(
-      `${folder} is no checkpoint folder: there is no manifest.json in it.`,
-      'Name the folder itself, such as RUN/checkpoints/1-00000235; `trainql checkpoint inspect` looks at files.',
-    )
-  }
+  refuseUnlessFolder(folder)
   const answer = succeeded(await ask({ action: 'VERIFY', folder }))
   const shown = printable(answer.verification)
   return { answer, lines: (style) => renderVerification(shown, style), fine: shown.intact }
+}
+
+function refuseUnlessFolder(folder: string): void {
+  if (existsSync(join(folder, 'manifest.json'))) return
+  throw new CliFailure(
+    `${folder} is no checkpoint folder: there is no manifest.json in it.`,
+    'Name the folder itself, such as RUN/checkpoints/1-00000235; `trainql checkpoint inspect` looks at files.',
+  )
+}
+
+/** The request is one argument of a process, of which Linux takes 128 KiB. */
+const mostPathBytes = 100_000
+
+export async function predict({ checkpoint, images, top, imageSize }: PredictPlan, ask: Ask): Promise<Outcome> {
+  refuseUnlessFolder(checkpoint)
+  if (Buffer.byteLength(JSON.stringify(images)) > mostPathBytes) {
+    throw new CliFailure(
+      `Expected fewer names of images; got ${images.length}.`,
+      'Name the folder that holds them, or ask for some at a time.',
+    )
+  }
+  const request = { ...optional('top', top), ...optional('imageSize', imageSize) }
+  const answer = succeeded(await ask({ action: 'PREDICT', folder: checkpoint, images: [...images], ...request }))
+  const shown = printable(answer.predictions)
+  const fine = shown.images.every(({ problem }) => problem === null)
+  return { answer, lines: (style) => renderPredictions(shown, style), fine }
 }
 
 export async function prove({ runDirectory, checkpoint, steps, devices }: ProvePlan, ask: Ask): Promise<Outcome> {

@@ -112,6 +112,29 @@ export const checkpointCommands: readonly CommandSpec[] = [
     examples: ['trainql checkpoint verify RUN/1-00000235'],
   },
   {
+    name: 'checkpoint predict',
+    arguments: [{ name: 'CHECKPOINT' }, { name: 'IMAGE', many: true }],
+    summary: 'Tell the likeliest classes of images.',
+    details: [
+      'CHECKPOINT is a checkpoint folder, or a checkpoint of the data directory as RUN/NAME or imported/ID. IMAGE is a JPEG, PNG or WebP file, or a folder: all such files directly in it.',
+      'Images are scaled and normalised as the validation images of the run were. Leaves with code 1 where one cannot be decoded; the others are told all the same.',
+    ],
+    options: [
+      { name: 'top', value: 'N', description: 'Classes to tell of each image. Default 5.' },
+      {
+        name: 'size',
+        value: 'HxW',
+        description: 'Height and width that the model sees, such as 224x224. Default: those it was trained on.',
+      },
+      json,
+      help,
+    ],
+    examples: [
+      'trainql checkpoint predict RUN/1-00000235 cat.jpg dog.png',
+      'trainql checkpoint predict RUN/1-00000235 ./photos --top 1 --json',
+    ],
+  },
+  {
     name: 'checkpoint prove',
     arguments: [{ name: 'RUN_DIRECTORY' }],
     summary: "Train some of a run's steps again and compare, bit by bit.",

@@ -1,5 +1,6 @@
 // What each line of `trainql checkpoint` plans.
 import { extname } from 'node:path'
+import type { ImageSize } from '../../shared/augmentation.ts'
 import type { ExportFormat, TargetModel } from '../../shared/checkpoint-tool.ts'
 import { optional, readResNet, UsageError, type Values } from '../values.ts'
 
@@ -46,6 +47,14 @@ export interface VerifyPlan {
   folder: string
 }
 
+export interface PredictPlan {
+  action: 'predict'
+  checkpoint: string
+  images: readonly string[]
+  top?: number
+  imageSize?: ImageSize
+}
+
 export interface ProvePlan {
   action: 'prove'
   runDirectory: string
@@ -55,7 +64,7 @@ export interface ProvePlan {
 }
 
 export type CheckpointPlan = { command: 'checkpoint'; json: boolean } & (
-  InspectPlan | DoctorPlan | ImportPlan | ExportPlan | VerifyPlan | ProvePlan
+  InspectPlan | DoctorPlan | ImportPlan | ExportPlan | VerifyPlan | PredictPlan | ProvePlan
 )
 
 /**
@@ -69,7 +78,7 @@ export function parseCheckpoint(name: string, values: Values): CheckpointPlan {
 function planOf(
   name: string,
   values: Values,
-): InspectPlan | DoctorPlan | ImportPlan | ExportPlan | VerifyPlan | ProvePlan {
+): InspectPlan | DoctorPlan | ImportPlan | ExportPlan | VerifyPlan | PredictPlan | ProvePlan {
   const [path = ''] = values.arguments
   switch (name) {
     case 'checkpoint inspect':
@@ -87,6 +96,8 @@ function planOf(
       return exportPlan(path, values)
     case 'checkpoint verify':
       return { action: 'verify', folder: path }
+    case 'checkpoint predict':
+      return predictPlan(values)
     case 'checkpoint prove':
       return {
         action: 'prove',
@@ -127,6 +138,28 @@ function importPlan(file: string, values: Values): ImportPlan {
     target: targetOf(values),
     allowPartial: values.flag('partial') ?? false,
   }
+}
+
+function predictPlan(values: Values): PredictPlan {
+  const [checkpoint = '', ...images] = values.arguments
+  return {
+    action: 'predict',
+    checkpoint,
+    images,
+    ...optional('top', values.integer('top', 1, 1_000_000)),
+    ...optional('imageSize', sizeOf(values.text('size'))),
+  }
+}
+
+function sizeOf(text: string | undefined): ImageSize | undefined {
+  if (text === undefined) return undefined
+  const [, height, width] = (/^(\d{1,4})x(\d{1,4})$/.exec(text) ?? []).map(Number)
+  const isSide = (side = 0): boolean => side >= 1 && side <= 4096
+  if (isSide(height) && isSide(width)) return { height: height ?? 0, width: width ?? 0 }
+  throw new UsageError(
+    `--size expects a height and a width from 1 to 4096; got "${text}".`,
+    'Write --size HxW, such as --size 224x224.',
+  )
 }
 
 const formatNames = ['safetensors', 'torch', 'onnx'] as const

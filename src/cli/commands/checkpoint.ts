@@ -9,6 +9,7 @@ import {
   exportFile,
   importFile,
   inspect,
+  predict,
   prove,
   Refused,
   verify,
@@ -69,6 +70,8 @@ function carryOut(plan: CheckpointPlan, ask: Ask): Promise<Outcome> {
       return exportFile(plan, ask)
     case 'verify':
       return verify(plan, ask)
+    case 'predict':
+      return predict(plan, ask)
     case 'prove':
       return prove(plan, ask)
     default:
@@ -81,6 +84,8 @@ function locate(plan: CheckpointPlan): CheckpointPlan {
   switch (plan.action) {
     case 'verify':
       return { ...plan, folder: findPath(plan.folder) }
+    case 'predict':
+      return { ...plan, checkpoint: findPath(plan.checkpoint) }
     case 'prove':
       return { ...plan, runDirectory: findPath(plan.runDirectory) }
     case 'inspect':

@@ -31,6 +31,7 @@ const timeLimitMs: Record<WorkerAction, number> = {
   PRETRAINED: 60 * minute,
   EXPORT: 15 * minute,
   VERIFY: 15 * minute,
+  PREDICT: 15 * minute,
 }
 
 export function createCheckpointWorker({ log }: { log: Log }): CheckpointWorker {

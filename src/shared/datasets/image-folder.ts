@@ -128,7 +128,8 @@ async function isDirectory(path: string): Promise<boolean> {
   return (await stat(path).catch(() => null))?.isDirectory() === true
 }
 
-async function listImages(folder: string): Promise<string[]> {
+/** Names of the image files directly in it, sorted. */
+export async function listImages(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(emptyWhereAbsent)
   return entries
     .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && imageNames.test(entry.name))

@@ -50,6 +50,8 @@ const manifestSchema = z
         classNames: z.array(z.string()),
         /** Per channel, of pixel / 255. */
         normalisation: z.strictObject({ mean: z.array(z.number()), deviation: z.array(z.number().positive()) }),
+        /** Validation images were scaled to cover 256/224 of the input and cut to its middle, as torchvision does it. */
+        margin: z.boolean().default(false),
       })
       .nullable(),
     /** Of the epoch just complete; null where the checkpoint was taken inside an epoch. */

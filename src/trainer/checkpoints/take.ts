@@ -82,6 +82,7 @@ export function createCheckpointTaker(job: CheckpointedJob, training: Training):
         dataset: dataset.name,
         classNames: [...dataset.classes],
         normalisation: { mean: [...dataset.normalisation.mean], deviation: [...dataset.normalisation.deviation] },
+        margin: dataset.margin ?? false,
       },
       metrics,
       training: {

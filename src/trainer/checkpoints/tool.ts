@@ -47,6 +47,8 @@ function act(request: CheckpointRequest): Promise<Result> {
       return import('./actions/pretrained.ts').then(({ run }) => run(request, print))
     case 'VERIFY':
       return import('./actions/verify.ts').then(({ run }) => run(request, print))
+    case 'PREDICT':
+      return import('./actions/predict.ts').then(({ run }) => run(request, print))
     case 'PROVE':
       return import('./actions/prove.ts').then(({ run }) => run(request, print))
     default:

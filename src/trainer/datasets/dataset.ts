@@ -36,6 +36,8 @@ export interface Dataset {
   train: Split
   validation: Split
   normalisation: Normalisation
+  /** Whether validation images are larger than the shape by a margin, which is cut off. Default: no. */
+  margin?: boolean
   /** Images that were left out because they cannot be decoded. */
   skipped: readonly CorruptImage[]
 }

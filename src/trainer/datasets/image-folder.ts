@@ -30,7 +30,9 @@ export async function openImageFolder({ classes, onCorruptImage, ...request }: I
   if (corrupt.length > namedInLog) say(`dataset ${name}: cannot decode ${corrupt.length - namedInLog} more`)
   if (corrupt.length > 0 && onCorruptImage === 'FAIL') throw corruptImages(name, corrupt)
   if (corrupt.length > 0) say(`dataset ${name}: left out ${corrupt.length} images that cannot be decoded`)
-  return { name, shape, classes: description.classes, train, validation, normalisation, skipped: corrupt }
+  const { output, randomScale } = request.geometry
+  const margin = output !== null && randomScale
+  return { name, shape, classes: description.classes, train, validation, normalisation, margin, skipped: corrupt }
 }
 
 function corruptImages(name: string, corrupt: readonly CorruptImage[]): Error {

@@ -199,7 +199,12 @@ describe('a checkpoint folder of ours', () => {
       attempt: 1,
       epoch: 1,
       step: 3,
-      data: { dataset: 'shapes', classNames: ['ring'], normalisation: { mean: [0.5], deviation: [0.25] } },
+      data: {
+        dataset: 'shapes',
+        classNames: ['ring'],
+        normalisation: { mean: [0.5], deviation: [0.25] },
+        margin: false,
+      },
       training: {
         sampler: { seed: 0, epoch: 2, step: 0, lossSum: 0 },
         schedule: { kind: 'CONSTANT', learningRate: 0.1, totalSteps: 6 },

@@ -37,7 +37,12 @@ export async function importPretrained(
     target: { architecture, classes, inputChannels: 3 },
     allowPartial: false,
     // The thousand names are not shipped: predictions give a class by its number.
-    data: { dataset: 'imagenet', classNames: [], normalisation: { mean: [...mean], deviation: [...deviation] } },
+    data: {
+      dataset: 'imagenet',
+      classNames: [],
+      normalisation: { mean: [...mean], deviation: [...deviation] },
+      margin: true,
+    },
     imageSize: { height: imageSize, width: imageSize },
   }
   return importCheckpoint(request, say)

@@ -2,12 +2,12 @@
 import { readFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { invalidDataset, messageOf } from '../../../shared/datasets/dataset-info.ts'
+import { invalidDataset } from '../../../shared/datasets/dataset-info.ts'
 import type { ImageFile, ImageFolder } from '../../../shared/datasets/image-folder.ts'
 import { invalidInput } from '../../../shared/errors.ts'
 import type { Size } from '../../input/placement.ts'
 import { countLevels, type CorruptImage } from '../dataset.ts'
-import { decodeImage, type DecodedImage, type Geometry } from './decode.ts'
+import { decodeImage, decodingProblem, type DecodedImage, type Geometry } from './decode.ts'
 import { createImageFile, type SplitName } from './image-file.ts'
 import { contentKey, filesOf, hashBytes } from './source-key.ts'
 
@@ -102,7 +102,7 @@ async function* decodeInOrder({ files, listing, folder, geometry, inFlight }: De
       bytes = await readFile(join(folder, item.path))
       return { item, split, hash: hashBytes(bytes), outcome: await decodeImage(bytes, geometry, split) }
     } catch (error) {
-      return { item, split, hash: hashBytes(bytes), outcome: { reason: firstLine(messageOf(error)) } }
+      return { item, split, hash: hashBytes(bytes), outcome: { reason: decodingProblem(error) } }
     }
   }
 
@@ -142,9 +142,4 @@ function nothingLeft({ name, corrupt }: { name: string; corrupt: readonly Corrup
     message: `${name}: expected training and validation images that can be decoded; ${corrupt.length} cannot, such as ${file}: ${reason}.`,
     fix: 'Replace the files by undamaged ones.',
   })
-}
-
-/** The decoder goes on to list what followed from the first thing that was wrong. */
-function firstLine(reason: string): string {
-  return reason.trim().split('\n', 1)[0] ?? ''
 }

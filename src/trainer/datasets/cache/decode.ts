@@ -1,5 +1,6 @@
 // Decodes one image file to the bytes that are kept of it: (3, H, W), turned upright, in sRGB, scaled as the set needs it.
 import sharp, { type OutputInfo, type Sharp } from 'sharp'
+import { messageOf } from '../../../shared/datasets/dataset-info.ts'
 import type { Box, Size } from '../../input/placement.ts'
 
 /** Whose pixels a decoded set holds; another version may round differently. */
@@ -46,6 +47,11 @@ export async function decodeImage(
   const whole = output === null || covered === null || (randomScale && split === 'train')
   const box = whole ? { top: 0, left: 0, ...size } : middle(size, { output, covered })
   return { planes: planesOf(data, size.width, box), size: { height: box.height, width: box.width } }
+}
+
+/** The decoder goes on to list what followed from the first thing that was wrong. */
+export function decodingProblem(error: unknown): string {
+  return messageOf(error).trim().split('\n', 1)[0] ?? ''
 }
 
 function opened(bytes: Buffer): Sharp {
