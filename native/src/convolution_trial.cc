@@ -76,7 +76,7 @@ double secondsOf(F&& work) {
 
 ConvolutionTrial::ConvolutionTrial(const ConvolutionTrialSpec& spec)
     : spec_(spec),
-      plan_(graphOf(spec.shape), spec.shape.batch, bestKernels(spec.precision), &spec_.algorithms),
+      plan_(graphOf(spec.shape), spec.shape.batch, bestKernels(spec.precision), {}, &spec_.algorithms),
       parameters_(plan_.parameters().size()),
       weights_(plan_.weightsFloats()),
       gradient_(plan_.parameters().liveSize()),

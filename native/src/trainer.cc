@@ -27,8 +27,7 @@ T treeSum(const T* values, int count) {
 Trainer::Trainer(const TrainerSpec& spec)
     : spec_(spec),
       progress_(spec.progress, static_cast<int>(spec.deviceCores.size())),
-      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision), nullptr, spec.keptBytes,
-            spec.joinedBytes),
+      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision), spec.limits),
       parameters_(plan_.parameters().size()),
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),

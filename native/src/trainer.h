@@ -31,8 +31,7 @@ struct TrainerSpec {
   Precision precision = Precision::fp32;     // of activations and convolutions; weights, sums and update are fp32
   double labelSmoothing = 0;
   double clipNorm = 0;  // largest norm of the whole gradient; 0: no limit
-  std::size_t keptBytes = Plan::mostKeptBytes;
-  std::size_t joinedBytes = Plan::leastJoinedBytes;
+  PlanLimits limits;
   std::int64_t* progress = nullptr;  // null, or rows that outlive the trainer: see `ReplicaProgress`
   bool syncBatchNorm = false;  // batch-norm statistics over the global batch; every shard then has memory of its own
 };

@@ -47,8 +47,8 @@ describe.skipIf(!probe.available)(`convolution and batch norm at once (${probe.d
     test.each(graphs)('%s: as apart, before and after steps, on one thread, two, and two devices', async (_, build) => {
       const graph = build()
       const deviceCores = [[0]]
-      const apart = await run(graph, { precision, deviceCores, joinedBytes: 2 ** 40 })
-      const joined = await run(graph, { precision, deviceCores, joinedBytes: 0 })
+      const apart = await run(graph, { precision, deviceCores, leastJoinedBytes: 2 ** 40 })
+      const joined = await run(graph, { precision, deviceCores, leastJoinedBytes: 0 })
       joined.logits.forEach((logits, i) => {
         expect(norm(logits)).toBeGreaterThan(0.1)
         expect(relativeDistance(logits, apart.logits[i] ?? [])).toBeLessThanOrEqual(furthest[precision])
@@ -56,7 +56,7 @@ describe.skipIf(!probe.available)(`convolution and batch norm at once (${probe.d
       expect(relativeDistance(joined.logits[1] ?? [], joined.logits[0] ?? [])).toBeGreaterThan(3 * furthest[precision])
       expect(joined.losses).toEqual(apart.losses)
       for (const cores of [[[0, 1]], [[0], [1]]]) {
-        expect(await run(graph, { precision, deviceCores: cores, joinedBytes: 0 })).toEqual(joined)
+        expect(await run(graph, { precision, deviceCores: cores, leastJoinedBytes: 0 })).toEqual(joined)
       }
     })
   })

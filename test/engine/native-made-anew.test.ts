@@ -32,9 +32,9 @@ describe.skipIf(!probe.available)(`activations made anew (${probe.detail})`, () 
     describe.each([false, true])('syncBatchNorm %s', (syncBatchNorm) => {
       test.each(graphs)('%s: the same bits after three steps, in less memory', async (_, build) => {
         const graph = build()
-        const train = async (keptBytes: number) => {
+        const train = async (mostKeptBytes: number) => {
           const deviceCores = [[0], [1]]
-          const settings = { globalBatch, shards: 4, optimizer: sgd, precision, syncBatchNorm, keptBytes }
+          const settings = { globalBatch, shards: 4, optimizer: sgd, precision, syncBatchNorm, mostKeptBytes }
           const session = new (loadAddon() as Addon).Session({ graph, deviceCores, ...settings })
           await session.writeState([...generateState(graph, 1).values()].map(({ data }) => data))
           const { images, labels } = batchOf(graph, globalBatch)

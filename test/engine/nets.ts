@@ -144,3 +144,20 @@ export function narrowBottlenecks(): ModelGraph {
   }
   return net.head(x)
 }
+
+/** Whole panels of channels on 2x2 and 1x1 maps: strided, with a shortcut whose gradient is added, and 1x1 convolutions. */
+export function manyChannels(): ModelGraph {
+  const net = build('many-channels', [1, 8, 8], 6)
+  let x = net.block('stem', 0, 32, { kernel: 3, stride: 2, padding: 1 })
+  x = net.block('down', x, 64, { kernel: 3, stride: 2, padding: 1 })
+  for (const [index, stride] of [1, 2].entries()) {
+    const name = `layer${index + 1}`
+    const input = x
+    x = net.block(`${name}.1`, x, 32, { kernel: 1 })
+    x = net.block(`${name}.2`, x, 96, { kernel: 3, stride, padding: 1 })
+    x = net.norm(`${name}.bn3`, net.conv(`${name}.conv3`, x, 64, { kernel: 3, padding: 1 }))
+    const projected = net.norm(`${name}.bn4`, net.conv(`${name}.conv4`, input, 64, { kernel: 1, stride }))
+    x = net.relu(net.add(x, projected))
+  }
+  return net.head(x)
+}

@@ -80,6 +80,22 @@ struct RowProduct {
   RowsMade made;      // of a product of one group, over all panels and tiles at once
 };
 
+// inputGradient[pixel] (channels, images) = sum over taps t of weights[slot(t)] (channels, depth) x outputGradient[base + delta(t)]
+// (depth, images): a data gradient with images and channels changing places. Channels and depth are whole panels, images
+// whole registers.
+struct TurnedProduct {
+  const RowGroup* groups;
+  int groupCount;
+  int batch;     // images
+  int channels;  // of input
+  int depth;     // channels of output
+  const float* weights;  // the parameters: [slot][panel of depth][channel][panel width]
+  std::ptrdiff_t slotStride, panelStride;
+  const float* outputGradient;  // [pixel][panel of images][channel][panel width]
+  float* inputGradient;         // likewise
+  std::ptrdiff_t outPixelStride, inPixelStride;
+};
+
 // Pixels (input, output) that one tap connects, in the order of their output pixels.
 struct TapPixels {
   std::int32_t slot;
@@ -295,6 +311,7 @@ struct TurnedPlane {
   std::ptrdiff_t toRow;
   int toWidth;
   std::ptrdiff_t toBlock;
+  bool add = false;  // to what is there
 };
 
 // The 36 planes are 6 lines of 6. Transformed weights are made for two lines at a time, which share their arithmetic, and
@@ -365,6 +382,9 @@ struct Kernels {
   // Weights of 9 taps to the planes of some pairs of lines (`winogradLines`), over floats begin … end of a tap; the gradient
   // goes the other way, from all 36 in their own order.
   void (*winogradWeights)(const float* const* taps, const WinogradWeights&, std::size_t begin, std::size_t end);
+  // fp32 alone. Tiles are of input channels.
+  int (*turnedTiles)(const TurnedProduct&);
+  void (*turnedProduct)(const TurnedProduct&, int tileBegin, int tileEnd);
   void (*planeProduct)(const PlaneProduct&);
   void (*turnPlane)(const TurnedPlane&);
   void (*winogradWeightGradient)(const float* transformed, std::ptrdiff_t plane, float* const* taps, bool add,

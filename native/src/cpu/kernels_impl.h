@@ -10,6 +10,7 @@
 #include "cpu/weight_gradient_impl.h"
 #include "cpu/pairs_impl.h"
 #include "cpu/planes_impl.h"
+#include "cpu/turned_impl.h"
 #include "cpu/tiles_impl.h"
 #include "cpu/normalisation_impl.h"
 #include "cpu/pointwise_impl.h"
@@ -25,7 +26,7 @@ static const Kernels table = {
     weightGradient<Single, float>, linedPartsOrNull, linedGradientOrNull, packDeepOrNull, packAcrossOrNull,
     pairRowsOrNull, pairWeightsOrNull, transposeBlock, pairTransposedBlockOrNull,
     winogradInput, winogradOutput, winogradOutputGradient, winogradWeights,
-    planeProduct, turnPlane, winogradWeightGradient,
+    turnedTiles, turnedProduct, planeProduct, turnPlane, winogradWeightGradient,
     addMoments, moments, columnSums, batchNormForward, batchNormReduce, batchNormBackward,
     maxPoolForward, maxPoolBackward, averageForward, averageBackward, addRelu, passGradient, widen, narrow, addTo,
     sumLeaves, sumSquares, sgd, sgdIdle, adam, adamIdle,

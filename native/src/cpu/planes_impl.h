@@ -121,7 +121,9 @@ static void turnPlane(const TurnedPlane& t) {
       transposeVectors(r);
 #pragma GCC unroll 16
       for (int k = 0; k < V; k++) {
-        if (column + k < t.columns) store(t.to + (column + k) * t.toRow + row / t.toWidth * t.toBlock + row % t.toWidth, r[k]);
+        if (column + k >= t.columns) continue;
+        float* const to = t.to + (column + k) * t.toRow + row / t.toWidth * t.toBlock + row % t.toWidth;
+        store(to, t.add ? r[k] + load(to) : r[k]);
       }
     }
   }

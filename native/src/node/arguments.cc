@@ -103,6 +103,17 @@ Optimizer optimizerFrom(const Napi::Object& o) {
   return optimizer;
 }
 
+PlanLimits limitsFrom(const Napi::Object& o) {
+  PlanLimits limits;
+  const auto bytesAt = [&](const char* name, std::size_t otherwise) {
+    return static_cast<std::size_t>(numberAt(o, name, static_cast<double>(otherwise)));
+  };
+  limits.mostKeptBytes = bytesAt("mostKeptBytes", limits.mostKeptBytes);
+  limits.leastJoinedBytes = bytesAt("leastJoinedBytes", limits.leastJoinedBytes);
+  limits.leastTurnedWeights = numberAt(o, "leastTurnedWeights", limits.leastTurnedWeights);
+  return limits;
+}
+
 }  // namespace
 
 TrainerSpec trainerSpecFrom(const Napi::Object& o) {
@@ -119,8 +130,7 @@ TrainerSpec trainerSpecFrom(const Napi::Object& o) {
   if (o.Has("precision")) spec.precision = precisionNamed(o.Get("precision").As<Napi::String>());
   spec.labelSmoothing = numberAt(o, "labelSmoothing", 0);
   spec.clipNorm = numberAt(o, "clipNorm", 0);
-  spec.keptBytes = static_cast<std::size_t>(numberAt(o, "keptBytes", static_cast<double>(Plan::mostKeptBytes)));
-  spec.joinedBytes = static_cast<std::size_t>(numberAt(o, "joinedBytes", static_cast<double>(Plan::leastJoinedBytes)));
+  spec.limits = limitsFrom(o);
   if (o.Has("progress")) spec.progress = o.Get("progress").As<Napi::BigInt64Array>().Data();
   spec.syncBatchNorm = flagAt(o, "syncBatchNorm", false);
   return spec;

@@ -9,6 +9,7 @@
 #include "plan/lined_gradient.h"
 #include "plan/row_groups.h"
 #include "plan/steps.h"
+#include "plan/turned_gradient.h"
 
 namespace trainql {
 
@@ -51,8 +52,9 @@ class Direct final : public ConvolutionAlgorithm {
     dataGradient_.seal(plan.batch(), pieces);
     if (inRegisters) lined_ = std::make_unique<LinedWeightGradient>(plan, layerIndex, blockBytes(weight(), mapBytes(), true));
     inParts_ = blocks() > 1 || (lined_ == nullptr && inSpans());
+    if (TurnedGradient::pays(plan, layerIndex)) turned_ = std::make_unique<TurnedGradient>(plan, layerIndex, dataGradient_);
     plan.needScratch((inParts_ ? weight().liveSize() : 0) + (lined_ == nullptr ? pairedFloats() : lined_->scratchFloats()));
-    plan.needWeights(std::max(readsPairs() ? forwardPairs() : 0, weight().flat ? 0 : dataGradientFloats()));
+    plan.needWeights(std::max(readsPairs() ? forwardPairs() : 0, weight().flat || turned_ != nullptr ? 0 : dataGradientFloats()));
   }
 
   double products() const override {
@@ -73,6 +75,7 @@ class Direct final : public ConvolutionAlgorithm {
   }
 
   void prepareDataGradient(const Workspace& w) const override {
+    if (turned_ != nullptr) return;
     const std::size_t slotFloats = dataGradientFloats() / weight().liveSlots;
     w.team.split(panels(), [&](int begin, int end) {
       for (int i = begin; i < end; i++) {
@@ -232,12 +235,13 @@ class Direct final : public ConvolutionAlgorithm {
 
  public:
   void dataGradient(const Workspace& w, bool accumulate) const override {
+    const MadeRows made{norms_[static_cast<int>(RowPass::reduce)], RowPass::reduce, w};
+    if (turned_ != nullptr) return turned_->compute(w, accumulate, made.receive());
     RowProduct a = product(dataGradient_, out_, in_);
     a.input = w.at(out_.gradient);
     a.output = w.at(in_.gradient);
     a.accumulate = accumulate;
     setWeights(a, w.weights, dataGradientDepth(), in_);
-    const MadeRows made{norms_[static_cast<int>(RowPass::reduce)], RowPass::reduce, w};
     a.made = made.receive();
     run(w, {w.kernels.rowProduct, w.kernels.elementTiles(a)}, a, in_);
   }
@@ -476,6 +480,7 @@ class Direct final : public ConvolutionAlgorithm {
   std::deque<std::vector<std::int32_t>> inPixels_, outPixels_, blockBegin_;
   std::vector<TapPixels> taps_;
   std::vector<PixelRange> inRanges_, outRanges_;  // of each block
+  std::unique_ptr<TurnedGradient> turned_;        // in place of transposed weights, where those are more than rows
   std::unique_ptr<LinedWeightGradient> lined_;    // in place of taps_ and blocks, where elements are multiplied in tile registers
   const BatchNormStep* norms_[rowPasses] = {};  // that left their passes to this one's products
   bool inParts_ = false;  // whether a weight gradient is the sum of several

@@ -11,17 +11,16 @@
 
 namespace trainql {
 
-Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const Algorithms* forced,
-           std::size_t keptBytes, std::size_t joinedBytes)
-    : graph_(graph), batch_(batch), kernels_(kernels), parameters_(graph, kernels) {
+Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const PlanLimits& limits, const Algorithms* forced)
+    : graph_(graph), batch_(batch), kernels_(kernels), limits_(limits), parameters_(graph, kernels) {
   layTensors();
   chooseAll(forced);
   compile();
   planGradients();
   shareRows();
   leaveNorms();
-  planMemory(keptBytes);
-  planEvaluation(joinedBytes);
+  planMemory();
+  planEvaluation();
 }
 
 int Plan::addBuffer(std::size_t floats) {

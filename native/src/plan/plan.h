@@ -13,25 +13,32 @@
 
 namespace trainql {
 
-class Plan {
- public:
+// From where on a plan does the one thing or the other. No answer of training depends on it.
+struct PlanLimits {
   // Bytes of a shard's activations up to which all are kept. Above, outputs of batch norms are made anew in the backward
   // pass, to the same bits: that takes about 2 % of a step, and saves a third of the activations.
-  static constexpr std::size_t mostKeptBytes = 144 << 20;
+  std::size_t mostKeptBytes = 144 << 20;
 
   // Bytes of a shard's map from which on evaluation computes a convolution and the batch norm behind it at once. A smaller
   // map is in cache when batch norm comes to it, and the loops of products that finish their sums are a little slower.
-  static constexpr std::size_t leastJoinedBytes = 1 << 20;
+  std::size_t leastJoinedBytes = 1 << 20;
 
+  // Live weights of a layer, for each value of its maps, from which on its data gradient turns the maps and not the weights.
+  // Transposed weights are made once for two shards, from memory; maps are turned for each, in cache.
+  double leastTurnedWeights = 3;
+};
+
+class Plan {
+ public:
   // The kernel table chooses the algorithms of convolutions; `forced`, where given, takes its place for all that do not
   // read the image batch.
   // @throws std::invalid_argument where the graph cannot be planned.
-  Plan(const Graph&, int batch, const Kernels&, const Algorithms* forced = nullptr,
-       std::size_t keptBytes = mostKeptBytes, std::size_t joinedBytes = leastJoinedBytes);
+  Plan(const Graph&, int batch, const Kernels&, const PlanLimits& = {}, const Algorithms* forced = nullptr);
 
   int batch() const { return batch_; }
   const Graph& graph() const { return graph_; }
   const Kernels& kernels() const { return kernels_; }
+  const PlanLimits& limits() const { return limits_; }
   const ParameterSpace& parameters() const { return parameters_; }
   const TensorLayout& tensor(int id) const { return tensors_[id]; }
   // Zero border stored around each input image, in pixels.
@@ -69,8 +76,8 @@ class Plan {
   void planGradients();
   void shareRows();
   void leaveNorms();
-  void planMemory(std::size_t keptBytes);
-  void planEvaluation(std::size_t joinedBytes);
+  void planMemory();
+  void planEvaluation();
   ArenaPlan planTraining(bool again) const;
   void shareInPlace(std::vector<Lifetime>& lives, std::vector<int>& place) const;
   void chooseAgain();
@@ -78,6 +85,7 @@ class Plan {
   const Graph graph_;
   const int batch_;
   const Kernels& kernels_;
+  const PlanLimits limits_;
   const ParameterSpace parameters_;
   ImageWindows images_;
   bool imagesInWindows_ = false;

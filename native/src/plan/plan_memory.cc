@@ -87,10 +87,10 @@ void Plan::shareInPlace(std::vector<Lifetime>& lives, std::vector<int>& place) c
   }
 }
 
-void Plan::planMemory(std::size_t keptBytes) {
+void Plan::planMemory() {
   chooseAgain();
   training_ = planTraining(false);
-  if (training_.floats * sizeof(float) > keptBytes) {
+  if (training_.floats * sizeof(float) > limits_.mostKeptBytes) {
     training_ = planTraining(true);
   } else {
     for (const auto& op : ops_) op->again.clear();
@@ -99,7 +99,7 @@ void Plan::planMemory(std::size_t keptBytes) {
 
 // Where a convolution's output goes into a batch norm alone, the two are one step, which stands where the batch norm did:
 // there what that adds is ready. The output of the convolution itself is nowhere in memory then.
-void Plan::planEvaluation(std::size_t joinedBytes) {
+void Plan::planEvaluation() {
   const auto consumers = consumersOf(graph_);
   std::vector<const Op*> waiting(tensors_.size(), nullptr);
   std::vector<Lifetime> lives = buffers_;
@@ -107,7 +107,7 @@ void Plan::planEvaluation(std::size_t joinedBytes) {
     const Layer& layer = graph_.layers[op->layer];
     const std::vector<int>& next = consumers[layer.output];
     const std::size_t mapBytes = buffers_[tensors_[layer.output].activation].floats * sizeof(float);
-    if (mapBytes >= joinedBytes && op->convolution() != nullptr && layer.output != graph_.logits && next.size() == 1 &&
+    if (mapBytes >= limits_.leastJoinedBytes && op->convolution() != nullptr && layer.output != graph_.logits && next.size() == 1 &&
         graph_.layers[next[0]].kind == LayerKind::batchNorm) {
       waiting[layer.output] = op.get();
       continue;
