@@ -28,7 +28,7 @@ const cases = [
   { globalBatch: 64, shards: 4, deviceCores: [[0], [1]], syncBatchNorm: true },
 ]
 
-async function train(settings: { globalBatch: number }) {
+async function train(settings: { globalBatch: number; leastTurnedWeights: number }) {
   const session = new (loadAddon() as Addon).Session({ graph, optimizer: sgd, ...settings })
   await session.writeState([...generateState(graph, 1).values()].map(({ data }) => data))
   const { images, labels } = batchOf(graph, settings.globalBatch)
