@@ -35,7 +35,8 @@ function expectedOf(issue: Issue): string | null {
     return sized(issue.origin, issue.inclusive === false ? 'below' : 'of at most', issue.maximum)
   }
   if (issue.code === 'invalid_type') return nouns[issue.expected] ?? null
-  return issue.code === 'invalid_value' ? `one of ${issue.values.map(String).join(', ')}` : null
+  if (issue.code !== 'invalid_value') return null
+  return `${issue.values.length === 1 ? '' : 'one of '}${issue.values.map(String).join(', ')}`
 }
 
 const nouns: Partial<Record<string, string>> = {

@@ -135,7 +135,7 @@ describe('loadCheckpoint refuses', () => {
     [
       'a manifest of another version',
       (folder) => writeFileSync(join(folder, 'manifest.json'), '{"formatVersion":1}'),
-      /Invalid checkpoint manifest at "formatVersion"/,
+      /Invalid checkpoint manifest: expected formatVersion to be 2; got \d\./,
     ],
     [
       'a manifest that knows an optimiser and no file of it',
