@@ -1,7 +1,6 @@
 // The client's methods for checkpoints, with the transfers that belong to them.
-import type { TypedDocumentNode } from '@graphql-typed-document-node/core'
 import type { CallOptions } from './client.ts'
-import { failureOf, TrainqlFailure } from './errors.ts'
+import { failureOf } from './errors.ts'
 import * as operations from './generated/operations.ts'
 import type {
   ExportCheckpointInput,
@@ -9,8 +8,9 @@ import type {
   InspectCheckpointInput,
   PretrainedName,
 } from './generated/schema.ts'
-import { createLocalTarget, openLocalFile } from './local-files.ts'
-import { downloadBytes, putBytes, type TransferOptions } from './transfer.ts'
+import { createLocalTarget } from './local-files.ts'
+import { downloadBytes } from './transfer.ts'
+import { upload, type UploadContent, type UploadDeps } from './upload.ts'
 
 export type Checkpoint = operations.CheckpointFieldsFragment
 /** What came of loading a checkpoint's tensors. */
@@ -78,30 +78,18 @@ export interface CheckpointMethods {
   pretrainedWeights(options?: CallOptions): Promise<PretrainedWeights[]>
 }
 
-export interface CheckpointMethodDeps {
-  send: <Data, Variables>(
-    document: TypedDocumentNode<Data, Variables>,
-    variables: Variables,
-    options?: CallOptions & { timeoutMs?: number },
-  ) => Promise<Data>
-  transfer: TransferOptions
-  /** The caller's, and the client's own end. */
-  signalOf: (options: CallOptions) => AbortSignal
+export interface CheckpointMethodDeps extends UploadDeps {
   attempts: number
 }
 
 /** Reading a large file takes its time, and fetching one more. */
 const longMs = 65 * 60_000
 
-export function checkpointMethods({ send, transfer, signalOf, attempts }: CheckpointMethodDeps): CheckpointMethods {
-  async function upload(source: string | Blob | ReadableStream, name: string | undefined, call: CallOptions) {
-    const { content, bytes, fileName } = await bodyOf(source, name)
-    const input = { fileName, bytes: bytes === null ? null : String(bytes) }
-    const { createCheckpointUpload: upload } = await send(operations.CreateCheckpointUploadDocument, { input }, call)
-    if (upload.__typename !== 'CheckpointUpload') throw failureOf(upload)
-    await putBytes(transfer, upload.url, { content, bytes }, signalOf(call))
-    return { uploadId: upload.id }
-  }
+export function checkpointMethods(deps: CheckpointMethodDeps): CheckpointMethods {
+  const { send, transfer, signalOf, attempts } = deps
+  const uploaded = async (content: UploadContent, name: string | undefined, call: CallOptions) => ({
+    uploadId: await upload(deps, { content, name }, call),
+  })
 
   async function exportCheckpoint(id: string, { signal, ...options }: ExportOptions): Promise<Download> {
     const input = { ...options, checkpoint: id }
@@ -114,7 +102,7 @@ export function checkpointMethods({ send, transfer, signalOf, attempts }: Checkp
 
   return {
     async inspectCheckpoint(source, { signal, fileName, ...target } = {}) {
-      const from = isLocal(source) ? { ...(await upload(source, fileName, { signal })), forgetUpload: true } : source
+      const from = isLocal(source) ? { ...(await uploaded(source, fileName, { signal })), forgetUpload: true } : source
       const call = { signal, timeoutMs: longMs }
       const input = { ...target, ...from }
       const { inspectCheckpoint: found } = await send(operations.InspectCheckpointDocument, { input }, call)
@@ -123,7 +111,7 @@ export function checkpointMethods({ send, transfer, signalOf, attempts }: Checkp
       return inspection
     },
     async importCheckpoint(source, { signal, fileName, ...settings } = {}) {
-      const from = isLocal(source) ? await upload(source, fileName ?? settings.name ?? undefined, { signal }) : source
+      const from = isLocal(source) ? await uploaded(source, fileName ?? settings.name ?? undefined, { signal }) : source
       const call = { signal, timeoutMs: longMs }
       const input = { ...settings, ...from }
       const { importCheckpoint: imported } = await send(operations.ImportCheckpointDocument, { input }, call)
@@ -161,29 +149,6 @@ export function checkpointMethods({ send, transfer, signalOf, attempts }: Checkp
   }
 }
 
-function isLocal(source: CheckpointSource | { checkpoint: string }): source is string | Blob | ReadableStream {
+function isLocal(source: CheckpointSource | { checkpoint: string }): source is UploadContent {
   return typeof source === 'string' || source instanceof Blob || source instanceof ReadableStream
-}
-
-interface NamedBody {
-  content: Blob | ReadableStream
-  bytes: number | null
-  fileName: string
-}
-
-async function bodyOf(source: string | Blob | ReadableStream, name: string | undefined): Promise<NamedBody> {
-  if (typeof source === 'string') {
-    const { name: own, bytes, body } = await openLocalFile(source)
-    return { content: body, bytes, fileName: own }
-  }
-  // A File has a name of its own.
-  const fileName = name ?? (source instanceof Blob && 'name' in source ? String(source.name) : undefined)
-  if (fileName !== undefined) return { content: source, bytes: source instanceof Blob ? source.size : null, fileName }
-  throw new TrainqlFailure({
-    type: 'InvalidInputFailure',
-    code: 'INVALID_INPUT',
-    field: 'fileName',
-    message: 'Expected fileName, since what is to be imported is no file; got none.',
-    fix: 'Give fileName, such as resnet18.pth.',
-  })
 }

@@ -10,6 +10,7 @@ import type { CreateRunInput, ModelSummaryInput } from './generated/schema.ts'
 import { post, type Fetch } from './http.ts'
 import { type MetricsMethods, metricsMethods } from './metrics.ts'
 import { type PlanningMethods, planningMethods } from './planning.ts'
+import { type PredictionMethods, predictionMethods } from './predictions.ts'
 import { type RunControlMethods, runControlMethods, runOf } from './run-control.ts'
 import { openSocket } from './socket.ts'
 import { eventStream, type EventStream } from './stream.ts'
@@ -82,7 +83,8 @@ export interface RunEventsOptions extends CallOptions {
  * Every method throws a `TrainqlFailure` where the server declines, a `TrainqlNetworkError` where it is not reached,
  * and a `TrainqlGraphqlError` on a document it does not accept or a defect of its own.
  */
-export interface Client extends AsyncDisposable, CheckpointMethods, MetricsMethods, RunControlMethods, PlanningMethods {
+export interface Client
+  extends AsyncDisposable, CheckpointMethods, MetricsMethods, PredictionMethods, RunControlMethods, PlanningMethods {
   /** Where requests go. */
   readonly url: string
   server(options?: CallOptions): Promise<ServerInfo>
@@ -225,6 +227,7 @@ export function createClient(options: ClientOptions): Client {
     ...runControlMethods({ send }),
     ...planningMethods({ send }),
     ...metricsMethods({ send, transfer: http, signalOf }),
+    ...predictionMethods({ send, transfer: http, signalOf }),
     ...checkpointMethods({ send, transfer: http, signalOf, attempts: retry.attempts }),
     runEvents: (runId, { after = null, signal } = {}) =>
       eventStream((own) => follow(runId, after, own), [signal, closed.signal]),

@@ -23,6 +23,7 @@ export type {
   StepMetricsOptions,
 } from './metrics.ts'
 export type { PlannedRun, PlanningMethods, RunPlan } from './planning.ts'
+export type { ImageContent, ImagePrediction, PredictionMethods, PredictOptions } from './predictions.ts'
 export type { ResumeOptions, RunControlMethods, RunControlOptions } from './run-control.ts'
 export type {
   Checkpoint,

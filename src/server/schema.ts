@@ -5,6 +5,7 @@ import { buildSchemaSync, type NonEmptyArray } from 'type-graphql'
 import { CheckpointKeepingResolver } from './checkpoints/checkpoint-keeping.resolver.ts'
 import { CheckpointTransferResolver } from './checkpoints/checkpoint-transfer.resolver.ts'
 import { CheckpointResolver, RunCheckpointsResolver } from './checkpoints/checkpoint.resolver.ts'
+import { PredictionResolver } from './checkpoints/prediction.resolver.ts'
 import { DatasetResolver } from './datasets/dataset.resolver.ts'
 import { DeviceResolver } from './devices/device.resolver.ts'
 import { ServerResolver } from './engines/engine.resolver.ts'
@@ -52,6 +53,7 @@ export interface Resolvers {
   checkpoints: CheckpointResolver
   checkpointTransfer: CheckpointTransferResolver
   checkpointKeeping: CheckpointKeepingResolver
+  predictions: PredictionResolver
   runCheckpoints: RunCheckpointsResolver
   writtenCheckpoint: EventCheckpointResolver
   pinnedCheckpoint: EventCheckpointResolver
@@ -82,6 +84,7 @@ const resolverClasses: NonEmptyArray<abstract new (...args: never[]) => object> 
   CheckpointResolver,
   CheckpointTransferResolver,
   CheckpointKeepingResolver,
+  PredictionResolver,
   RunCheckpointsResolver,
   WrittenCheckpointResolver,
   PinnedCheckpointResolver,

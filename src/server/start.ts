@@ -7,6 +7,7 @@ import { type App, startApp } from './app.ts'
 import { CheckpointKeepingResolver } from './checkpoints/checkpoint-keeping.resolver.ts'
 import { createCheckpointRoom } from './checkpoints/checkpoint-room.ts'
 import { CheckpointTransferResolver } from './checkpoints/checkpoint-transfer.resolver.ts'
+import { PredictionResolver } from './checkpoints/prediction.resolver.ts'
 import { CheckpointResolver, RunCheckpointsResolver } from './checkpoints/checkpoint.resolver.ts'
 import { createCheckpointService } from './checkpoints/checkpoint.service.ts'
 import { createCheckpointStore } from './checkpoints/checkpoint.store.ts'
@@ -236,6 +237,7 @@ async function assemble(options: ServerOptions, { log, database, startedAt }: Fo
     epochClasses: new EpochClassesResolver(),
     confusionMatrix: new ConfusionMatrixResolver(),
     checkpointTransfer: new CheckpointTransferResolver({ ...room, home }),
+    predictions: new PredictionResolver(room.predictions),
     checkpointKeeping: new CheckpointKeepingResolver(room.keeping, home),
     checkpoints: new CheckpointResolver(checkpoints, { home, runsDirectory }),
     runCheckpoints: new RunCheckpointsResolver(checkpoints, home),

@@ -367,6 +367,13 @@ export type ClassAccuracy = {
   name: Scalars['String']['output'];
 };
 
+export type ClassProbability = {
+  class: Scalars['Int']['output'];
+  /** The number as text where the checkpoint does not know the name. */
+  name: Scalars['String']['output'];
+  probability: Scalars['Float']['output'];
+};
+
 export type ConflictFailure = Failure & {
   code: Scalars['String']['output'];
   /** The run that does not allow what was asked of it, as it is now; null where none is in the way. */
@@ -778,6 +785,15 @@ export type Graded = {
   expected?: Maybe<Scalars['Float']['output']>;
 };
 
+export type ImagePrediction = {
+  /** Likeliest first; null where the image cannot be decoded. */
+  classes?: Maybe<Array<ClassProbability>>;
+  /** Of the file. */
+  name: Scalars['String']['output'];
+  /** Why it cannot be decoded. */
+  problem?: Maybe<Scalars['String']['output']>;
+};
+
 export type ImageSize = {
   height: Scalars['Int']['output'];
   width: Scalars['Int']['output'];
@@ -1091,6 +1107,8 @@ export type Mutation = {
   pauseRun: PauseRunResult;
   /** A pinned checkpoint is not deleted, neither by hand nor by the policy of its run. */
   pinCheckpoint: KeepCheckpointResult;
+  /** The likeliest classes of images, scaled and normalised as the validation images of the checkpoint's run were. */
+  predictImages: PredictImagesResult;
   /** A run that was paused, has failed or was canceled goes on as its next attempt, and so does one that is UNREACHABLE, whose silent trainer is given up: its weights end bit-equal to a run that never stopped. */
   resumeRun: ResumeRunResult;
   /** The queue is planned anew at once. */
@@ -1168,6 +1186,11 @@ export type MutationPauseRunArgs = {
 export type MutationPinCheckpointArgs = {
   id: Scalars['ID']['input'];
   pinned?: Scalars['Boolean']['input'];
+};
+
+
+export type MutationPredictImagesArgs = {
+  input: PredictImagesInput;
 };
 
 
@@ -1308,6 +1331,23 @@ export type PlanRunSuccess = {
 export type Precision =
   | 'BF16'
   | 'FP32';
+
+export type PredictImagesInput = {
+  checkpoint: Scalars['ID']['input'];
+  /** What the model sees of an image. Default: as large as the images it was trained on. */
+  imageSize?: InputMaybe<ImageSizeInput>;
+  /** Classes to tell of each image. */
+  top?: InputMaybe<Scalars['Int']['input']>;
+  /** Of createCheckpointUpload, once each image (JPEG, PNG or WebP) has been PUT; at most 256. They are forgotten afterwards. */
+  uploads: Array<Scalars['ID']['input']>;
+};
+
+export type PredictImagesResult = ConflictFailure | InvalidInputFailure | NotFoundFailure | PredictImagesSuccess;
+
+export type PredictImagesSuccess = {
+  /** In the order of the uploads. */
+  images: Array<ImagePrediction>;
+};
 
 /** torchvision's published weights. */
 export type PretrainedName =

@@ -18,12 +18,14 @@ import type { CheckpointRecord } from './checkpoint.record.ts'
 import type { CheckpointService } from './checkpoint.service.ts'
 import type { CheckpointStore } from './checkpoint.store.ts'
 import { createImportedFiles } from './imported-files.ts'
+import { createPredictionService, type PredictionService } from './prediction.service.ts'
 
 export interface CheckpointRoom {
   imports: CheckpointImportService
   keeping: CheckpointKeepingService
   uploads: UploadService
   exports: ExportService
+  predictions: PredictionService
   signer: UrlSigner
   /** Once runs are recovered and before the first request: what crashes and time have left is cleared away. */
   open(): Promise<void>
@@ -71,6 +73,7 @@ export async function createCheckpointRoom(deps: CheckpointRoomDeps): Promise<Ch
   const pretrained = { folders: pretrainedRoots, url, cacheFolder: join(cacheFolder, 'pretrained') }
   const common = { checkpoints, store, files, worker, home, now }
   const imports = createCheckpointImportService({ ...common, uploads, roots, pretrained, log })
+  const predictions = createPredictionService({ checkpoints, uploads, worker, home })
   const keeping = createCheckpointKeepingService({ ...common, recorder, listUsers, guard })
   let timer: NodeJS.Timeout | undefined
   const sweep = async (): Promise<void> => {
@@ -82,6 +85,7 @@ export async function createCheckpointRoom(deps: CheckpointRoomDeps): Promise<Ch
     keeping,
     uploads,
     exports,
+    predictions,
     signer,
     async open() {
       await imports.takeStock()
