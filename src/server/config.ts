@@ -86,6 +86,8 @@ const environmentSchema = z.object({
   TRAINQL_SILENT_SECONDS: wholeNumber(2, 86_400).default(15),
   TRAINQL_START_SECONDS: wholeNumber(10, 86_400).default(600),
   TRAINQL_STALLED_SECONDS: wholeNumber(2, 86_400).default(60),
+  // The engine reads it itself, in each trainer: a wrong one would have runs train without it, two orders slower.
+  TRAINQL_ISA: z.enum(['avx512', 'avx2', 'portable'], 'expected avx512, avx2 or portable').optional(),
   TRAINQL_DEBUG: flag.default(false),
   TRAINQL_DRAIN_ON_EXIT: flag.default(false),
   TRAINQL_STOP_TRAINERS_ON_EXIT: flag.default(false),

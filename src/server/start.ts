@@ -3,6 +3,7 @@ import 'reflect-metadata'
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runsFolder } from '../shared/checkpoint-reference.ts'
+import { listAbsentRoots } from '../shared/datasets.ts'
 import { type App, startApp } from './app.ts'
 import { CheckpointKeepingResolver } from './checkpoints/checkpoint-keeping.resolver.ts'
 import { createCheckpointRoom } from './checkpoints/checkpoint-room.ts'
@@ -112,6 +113,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await mkdir(home, { recursive: true })
     const lock = await lockHome(home)
     undo.push(() => lock.release())
+    for (const root of await listAbsentRoots(options.dataRoots)) {
+      log.warn(`TRAINQL_DATA: there is no folder ${root}; it is looked for again each time datasets are asked for.`)
+    }
     const database = await openDatabase({
       ...{ folder: join(home, 'db'), url: options.databaseUrl, log },
       openSeconds: options.databaseOpenSeconds,

@@ -61,12 +61,46 @@ export async function getDataset(name: string, roots: readonly string[]): Promis
   if (info !== undefined) return info
   const broken = damaged.find((dataset) => dataset.name === name)
   if (broken !== undefined) throw broken.error
-  throw new TrainqlError({
+  throw await notFound(name, roots, datasets)
+}
+
+async function notFound(
+  name: string,
+  roots: readonly string[],
+  datasets: readonly DatasetInfo[],
+): Promise<TrainqlError> {
+  const absent = await listAbsentRoots(roots)
+  const message = `There is no dataset "${name}"; there are ${datasets.map((dataset) => dataset.name).join(', ')}.`
+  const missing =
+    absent.length === 0 ? '' : ` Of the folders of TRAINQL_DATA, ${absent.join(', ')} cannot be looked into.`
+  return new TrainqlError({
     code: 'DATASET_NOT_FOUND',
     field: 'dataset',
-    message: `There is no dataset "${name}"; there are ${datasets.map((dataset) => dataset.name).join(', ')}.`,
-    fix: `Name one of these, or put the folder ${name} with its files into a folder listed in TRAINQL_DATA.`,
+    message: `${message}${missing}`,
+    fix: await nextStep(name, roots, datasets),
   })
+}
+
+/** What stands in the way of a name that looks like something else. */
+async function nextStep(name: string, roots: readonly string[], datasets: readonly DatasetInfo[]): Promise<string> {
+  if (/[/\\]/.test(name)) {
+    const last = basename(name)
+    const known = datasets.find((dataset) => dataset.name === last)
+    return known === undefined
+      ? `Name a dataset by its folder's name, ${last}, and start the server with a folder that holds it in TRAINQL_DATA.`
+      : `Name it by its folder's name alone, ${last}.`
+  }
+  const folder = (await listFolders(roots)).find((path) => basename(path) === name)
+  if (folder !== undefined) {
+    return `${folder} holds no dataset: put train-images-idx3-ubyte and its companions there, data_batch_1.bin and its companions, or train/<class>/ and val/<class>/ with images.`
+  }
+  return `Name one of these, or put the folder ${name} with its files into a folder listed in TRAINQL_DATA.`
+}
+
+/** Those that cannot be looked into: a typing error, or a disk that is not mounted. */
+export async function listAbsentRoots(roots: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(roots.map((root) => readdir(root).catch(() => null)))
+  return roots.filter((_, index) => found[index] === null)
 }
 
 async function listFolders(roots: readonly string[]): Promise<string[]> {

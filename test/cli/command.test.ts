@@ -29,7 +29,11 @@ test('a wrong line goes to standard error with the next step, and code 2', () =>
 
 test('a folder that is not there is told before anything starts, with code 1', () => {
   const missing = fileURLToPath(new URL('./no-such-folder', import.meta.url))
-  const { status, stderr } = trainql('demo', '--data', missing)
-  expect(status).toBe(1)
-  expect(stderr).toBe(`error: There is no folder ${missing}.\n  fix: Correct --data.\n`)
+  for (const command of ['demo', 'start']) {
+    expect(trainql(command, '--data', missing)).toEqual({
+      status: 1,
+      stdout: '',
+      stderr: `error: There is no folder ${missing}.\n  fix: Correct --data.\n`,
+    })
+  }
 })

@@ -82,6 +82,7 @@ test('settings come from the environment; empty is not set', () => {
 test.each([
   [{ PORT: '70000' }, 'PORT: expected a number from 0 to 65535; got "70000".'],
   [{ TRAINQL_CPU_DEVICES: '0' }, 'TRAINQL_CPU_DEVICES: expected a number from 1 to 1024; got "0".'],
+  [{ TRAINQL_ISA: 'avx1024' }, 'TRAINQL_ISA: expected avx512, avx2 or portable; got "avx1024".'],
   [{ TRAINQL_PORT: 'x' }, 'TRAINQL_PORT: expected a whole number; got "x".'],
   [
     { TRAINQL_DRAIN_ON_EXIT: '1', TRAINQL_STOP_TRAINERS_ON_EXIT: '1' },

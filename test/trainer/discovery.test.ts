@@ -2,7 +2,7 @@
 import { mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { discoverDatasets, getDataset } from '../../src/shared/datasets.ts'
+import { discoverDatasets, getDataset, listAbsentRoots } from '../../src/shared/datasets.ts'
 import { listImageFolder } from '../../src/shared/datasets/image-folder.ts'
 import { smallIdx, writeIdx } from './fixtures/idx-files.ts'
 import { writeFiles } from './fixtures/image-folders.ts'
@@ -74,7 +74,7 @@ describe('image folders', () => {
     [
       'without validation images',
       { 'train/a/1.png': '' },
-      'expected val/, validation/, test/ with a folder a class beside train/; found none.',
+      'expected val/, validation/ or test/ with a folder a class beside train/; found none.',
       'Put the validation images into FOLDER/val/<class>/.',
     ],
     [
@@ -97,13 +97,18 @@ describe('image folders', () => {
   test.each([
     ['a class', { 'train/a/1.png': '', 'train/b/notes.txt': '', 'val/a/1.png': '' }, 'train/b'],
     ['all of validation', { 'train/a/1.png': '', 'val/a/notes.txt': '' }, 'val'],
-  ])('whose images are missing from %s are refused when they are opened', async (_, files, empty) => {
-    writeFiles(join(root, 'pets'), files)
-    await expect(listImageFolder(join(root, 'pets'))).rejects.toMatchObject({
-      code: 'DATASET_INVALID',
-      message: `${join(root, 'pets', empty)}: expected at least one .jpg, .jpeg, .png or .webp file; found none.`,
-    })
-  })
+  ])(
+    'whose images are missing from %s are refused, when they are listed as when they are opened',
+    async (_, files, empty) => {
+      writeFiles(join(root, 'pets'), files)
+      const refusal = {
+        code: 'DATASET_INVALID',
+        message: `${join(root, 'pets', empty)}: expected at least one .jpg, .jpeg, .png or .webp file; found none.`,
+      }
+      await expect(getDataset('pets', [root])).rejects.toMatchObject(refusal)
+      await expect(listImageFolder(join(root, 'pets'))).rejects.toMatchObject(refusal)
+    },
+  )
 })
 
 describe('roots', () => {
@@ -121,9 +126,43 @@ describe('roots', () => {
       ['pets', 'IMAGE_FOLDER', 1],
       ['small', 'IDX', 3],
     ])
-    await expect(getDataset('notes', roots)).rejects.toMatchObject({
+    await expect(getDataset('cats', roots.slice(0, 2))).rejects.toMatchObject({
       code: 'DATASET_NOT_FOUND',
-      message: 'There is no dataset "notes"; there are shapes, pets, small.',
+      message: 'There is no dataset "cats"; there are shapes, pets, small.',
+      fix: 'Name one of these, or put the folder cats with its files into a folder listed in TRAINQL_DATA.',
+    })
+  })
+
+  test('that are not there are named where a dataset is not found', async () => {
+    const roots = [join(root, 'absent'), root]
+    expect(await listAbsentRoots(roots)).toEqual([join(root, 'absent')])
+    await expect(getDataset('cats', roots)).rejects.toMatchObject({
+      code: 'DATASET_NOT_FOUND',
+      message: `There is no dataset "cats"; there are shapes. Of the folders of TRAINQL_DATA, ${join(root, 'absent')} cannot be looked into.`,
+    })
+  })
+
+  test.each<[string, string, (root: string) => string]>([
+    ['a path of one that is found', '/data/pets', () => "Name it by its folder's name alone, pets."],
+    [
+      'a path of one that is not',
+      './other/cats',
+      () =>
+        "Name a dataset by its folder's name, cats, and start the server with a folder that holds it in TRAINQL_DATA.",
+    ],
+    [
+      'a folder that holds none',
+      'notes',
+      (folder) =>
+        `${join(folder, 'notes')} holds no dataset: put train-images-idx3-ubyte and its companions there, data_batch_1.bin and its companions, or train/<class>/ and val/<class>/ with images.`,
+    ],
+  ])('say what to do about %s', async (_, name, fix) => {
+    writeFiles(join(root, 'pets'), { 'train/a/1.png': '', 'val/a/1.png': '' })
+    writeFiles(join(root, 'notes'), { 'train/1.png': '' })
+    await expect(getDataset(name, [root])).rejects.toMatchObject({
+      code: 'DATASET_NOT_FOUND',
+      message: `There is no dataset "${name}"; there are shapes, pets.`,
+      fix: fix(root),
     })
   })
 })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { createClient, type Client, type Dataset } from '../../sdk/index.ts'
+import { dataFolders } from '../data-folders.ts'
 import { CliFailure } from '../failure.ts'
 import { aborted, Interrupted, watchInterruption } from '../interruption.ts'
 import type { DemoPlan } from '../parse.ts'
@@ -94,12 +95,7 @@ async function launch(
 
 /** Where datasets are looked for: what was given; else the environment and the folder beside the package. */
 function dataRoots({ data }: DemoPlan): string[] {
-  if (data !== undefined) {
-    const roots = data.split(delimiter).map((root) => resolve(root))
-    const missing = roots.find((root) => !existsSync(root))
-    if (missing === undefined) return roots
-    throw new CliFailure(`There is no folder ${missing}.`, 'Correct --data.')
-  }
+  if (data !== undefined) return dataFolders(data)
   const named = (process.env['TRAINQL_DATA'] ?? '').split(delimiter).filter((root) => root !== '')
   const beside = resolve(packageRoot, '../shared/data')
   return [...named, ...(existsSync(beside) ? [beside] : [])]

@@ -26,12 +26,17 @@ export interface ImageFolder {
   validation: ImageFile[]
 }
 
+/** @throws TrainqlError `DATASET_INVALID` as `listImageFolder` */
 export async function describeImageFolder(folder: string): Promise<DatasetInfo> {
   const { classes, splits } = await layOf(folder)
   const [trainImages = 0, validationImages = 0] = await Promise.all(
-    splits.map(async ({ path, names }) => {
+    splits.map(async ({ path, names }, split) => {
       const counts = await Promise.all(names.map((name) => countImages(join(folder, path, name))))
-      return counts.reduce((sum, count) => sum + count, 0)
+      const empty = split === 0 ? names[counts.indexOf(0)] : undefined
+      if (empty !== undefined) throw withoutImages(`${folder}/${path}/${empty}`)
+      const total = counts.reduce((sum, count) => sum + count, 0)
+      if (total === 0) throw withoutImages(`${folder}/${path}`)
+      return total
     }),
   )
   return {
@@ -99,7 +104,7 @@ async function layOf(folder: string): Promise<Lay> {
     }
   }
   throw invalidDataset({
-    message: `${folder}: expected ${validationFolders.join('/, ')}/ with a folder a class beside ${trainFolder}/; found none.`,
+    message: `${folder}: expected ${validationFolders.slice(0, -1).join('/, ')}/ or ${validationFolders.at(-1)}/ with a folder a class beside ${trainFolder}/; found none.`,
     fix: `Put the validation images into ${folder}/${validationFolders[0]}/<class>/.`,
   })
 }
