@@ -5,6 +5,7 @@ import { parseAttempt, parseRunSpec, type AugmentationSpec } from '../../src/sha
 import type { Dataset } from '../../src/trainer/datasets/dataset.ts'
 import type { Batch, Engine, Session, SessionSpec } from '../../src/trainer/engine.ts'
 import { noReserve } from '../../src/trainer/disk.ts'
+import { backToBack } from '../../src/trainer/back-to-back.ts'
 import { openEngine } from '../../src/trainer/engines/open.ts'
 import { openEventLog } from '../../src/trainer/event-log.ts'
 import { train } from '../../src/trainer/loop.ts'
@@ -99,7 +100,10 @@ function summarise(inLoop: readonly Interval[], alone: readonly Interval[]): Idl
   }
 }
 
-/** An engine whose steps are timed; before it is closed, it repeats as many on its last batch. */
+/**
+ * An engine whose steps are timed, those asked for ahead from where the one before them ended; before it is closed, it repeats
+ * as many on its last batch.
+ */
 function watch(engine: Engine, steps: number): { engine: Engine; inLoop: Interval[]; alone: Interval[] } {
   const inLoop: Interval[] = []
   const alone: Interval[] = []
@@ -107,13 +111,18 @@ function watch(engine: Engine, steps: number): { engine: Engine; inLoop: Interva
   async function open(spec: SessionSpec): Promise<Session> {
     const session = await engine.open(spec)
     let last: Batch | undefined
+    const repeat = async (ask: () => Promise<unknown>) => {
+      const row = backToBack({ ahead: session.queues, ask, follows: (step) => step + 1 < steps })
+      while ((await row.next()).done !== true);
+    }
     const timed = async (batch: Batch, learningRate: number, into: Interval[]) => {
       const begun = performance.now()
       const result = await session.step(batch, learningRate)
-      into.push({ begun, ended: performance.now() })
+      into.push({ begun: Math.max(begun, into.at(-1)?.ended ?? 0), ended: performance.now() })
       return result
     }
     return {
+      queues: session.queues,
       step: (batch, learningRate) => {
         last = batch
         return timed(batch, learningRate, inLoop)
@@ -127,7 +136,8 @@ function watch(engine: Engine, steps: number): { engine: Engine; inLoop: Interva
       writeOptimizerState: (state) => session.writeOptimizerState(state),
       memoryBytes: session.memoryBytes,
       async close() {
-        for (let step = 0; step < steps && last !== undefined; step += 1) await timed(last, 0.01, alone)
+        const batch = last
+        if (batch !== undefined) await repeat(() => timed(batch, 0.01, alone))
         await session.close()
       },
     }

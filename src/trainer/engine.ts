@@ -104,8 +104,14 @@ export interface StepProfile {
   steps: PlanStepProfile[]
 }
 
-/** One model on its devices. Calls must not overlap; each runs off the JS thread where the engine can. */
+/** One model on its devices. Calls must not overlap unless `queues`; each runs off the JS thread where the engine can. */
 export interface Session {
+  /**
+   * Calls may be made before the last has resolved: they are carried out in the order in which they were made, each at once
+   * when the one before it ends. What a call was given stays untouched until it has resolved. Where one fails in a replica,
+   * those behind it reject too.
+   */
+  readonly queues: boolean
   /** Forward, backward, all-reduce and update on one global batch of exactly `globalBatch` images. */
   step(batch: Batch, learningRate: number): Promise<StepResult>
   /** As `step` without the update: running statistics unchanged too. For tests. Gradients summed over shards, before clipping, by parameter name. */
@@ -127,7 +133,7 @@ export interface Session {
   writeOptimizerState(state: OptimizerState): Promise<void>
   /** Bytes the session holds: weights, gradients, optimiser state, activations. */
   readonly memoryBytes: number
-  /** Frees everything; later calls reject. Safe to call twice. */
+  /** Frees everything once the calls made before have ended; later calls reject. Safe to call twice. */
   close(): Promise<void>
 }
 

@@ -1,9 +1,11 @@
 // The training loop, in one straight line: batches in, steps, evaluation, events and checkpoints out.
 import { setImmediate as eventLoopTurn } from 'node:timers/promises'
+import { backToBack, type Answer } from './back-to-back.ts'
 import { createCheckpointTaker, type CheckpointedJob, type Position } from './checkpoints/take.ts'
 import { checkRoom, checkpointBytes, logBytes } from './disk-room.ts'
 import { createTally, type ClassMetrics, type ValidationMetrics } from './evaluation.ts'
 import { parameterCount } from './models/parameters.ts'
+import type { Batch } from './engine.ts'
 import { finiteOrNull, nonFinite } from './non-finite.ts'
 import { createReplicaRows } from './replica-progress.ts'
 import { openTraining } from './training.ts'
@@ -43,6 +45,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
     metrics: resume?.manifest.metrics ?? null,
   }
   let position = start
+  let checkpointRequested = false
   try {
     progress.advance(start.epoch, (start.epoch - 1) * stepsPerEpoch + start.step)
     progress.watchReplicas({
@@ -82,27 +85,29 @@ export async function train(job: TrainingJob): Promise<Outcome> {
 
       while (position.step < stepsPerEpoch) {
         if (control.stop.aborted) return await leave()
-        if (control.takeCheckpointRequest() || isCheckpointDue()) await checkpoints.take(position)
-
-        const globalStep = progress.step + 1
-        const learningRate = rateAt(globalStep)
-        const stepBegun = performance.now()
-        const { loss } = await session.step(await batches.training(epoch, position.step), learningRate)
-        position = { epoch, step: position.step + 1, lossSum: position.lossSum + loss, metrics: null }
-        progress.advance(epoch, globalStep)
-        events.append({
-          type: 'step',
-          epoch,
-          step: globalStep,
-          loss: finiteOrNull(loss),
-          nonFinite: !Number.isFinite(loss),
-          learningRate,
-          imagesPerSecond: spec.globalBatch / secondsSince(stepBegun),
-        })
-        if (!Number.isFinite(loss) && spec.onNonFinite === 'STOP')
-          throw nonFinite(`the training loss is ${loss}`, globalStep)
-        // An engine may compute on this thread: let signals, timers and the log have their turn.
-        await eventLoopTurn()
+        if (isCheckpointRequested() || isCheckpointDue()) {
+          checkpointRequested = false
+          await checkpoints.take(position)
+        }
+        for await (const { answer, seconds } of stepsInARow()) {
+          const { loss, learningRate } = answer
+          const globalStep = progress.step + 1
+          position = { epoch, step: position.step + 1, lossSum: position.lossSum + loss, metrics: null }
+          progress.advance(epoch, globalStep)
+          events.append({
+            type: 'step',
+            epoch,
+            step: globalStep,
+            loss: finiteOrNull(loss),
+            nonFinite: !Number.isFinite(loss),
+            learningRate,
+            imagesPerSecond: spec.globalBatch / seconds,
+          })
+          if (!Number.isFinite(loss) && spec.onNonFinite === 'STOP')
+            throw nonFinite(`the training loss is ${loss}`, globalStep)
+          // An engine may compute on this thread: let signals, timers and the log have their turn.
+          await eventLoopTurn()
+        }
       }
 
       const imagesPerSecond = ((stepsPerEpoch - firstStep) * spec.globalBatch) / clock.wallSeconds()
@@ -130,6 +135,7 @@ export async function train(job: TrainingJob): Promise<Outcome> {
       )
       if (diverged && spec.onNonFinite === 'STOP') throw nonFinite('the validation loss is not finite', progress.step)
       control.takeCheckpointRequest()
+      checkpointRequested = false
       position = { epoch: epoch + 1, step: 0, lossSum: 0, metrics }
       await checkpoints.take(position, epoch === spec.epochs)
     }
@@ -156,21 +162,62 @@ export async function train(job: TrainingJob): Promise<Outcome> {
     })
   }
 
+  /** Those of the epoch under way, until something is to be done between two of them. */
+  function stepsInARow(): AsyncGenerator<Answer<{ loss: number; learningRate: number }>, void> {
+    const { epoch, step: first } = position
+    const firstGlobal = progress.step + 1
+    return backToBack({
+      ahead: session.queues,
+      async ask(index) {
+        const learningRate = rateAt(firstGlobal + index)
+        const { loss } = await session.step(await batches.training(epoch, first + index), learningRate)
+        return { loss, learningRate }
+      },
+      follows: (index) =>
+        first + index + 1 < stepsPerEpoch &&
+        !control.stop.aborted &&
+        !isCheckpointRequested() &&
+        !isCheckpointDueBehind(firstGlobal + index),
+    })
+  }
+
+  /** Until one is taken. */
+  function isCheckpointRequested(): boolean {
+    checkpointRequested ||= control.takeCheckpointRequest()
+    return checkpointRequested
+  }
+
   /** Inside an epoch; its end has one anyway, and where the attempt begins there is nothing new. */
   function isCheckpointDue(): boolean {
+    return position.step > 0 && position !== start && isCheckpointDueBehind(progress.step)
+  }
+
+  function isCheckpointDueBehind(globalStep: number): boolean {
     const { everySteps } = spec.checkpoints
-    return everySteps !== null && position.step > 0 && position !== start && progress.step % everySteps === 0
+    return everySteps !== null && globalStep % everySteps === 0
   }
 
   /** Metrics over every validation image; null where the run was told to stop meanwhile. */
   async function evaluate(epoch: number): Promise<{ metrics: ValidationMetrics; classes: ClassMetrics } | null> {
+    if (control.stop.aborted) return null
     const tally = createTally(graph.classes)
-    for await (const batch of batches.validation()) {
-      if (control.stop.aborted) return null
-      tally.add(batch, await session.evaluate(batch))
+    const validation = batches.validation()
+    let done = 0
+    const evaluations = backToBack({
+      ahead: session.queues,
+      async ask() {
+        const batch = (await validation.next()).value as Batch
+        return { batch, result: await session.evaluate(batch) }
+      },
+      follows: (index) => index + 1 < batches.validationBatches && !control.stop.aborted,
+    })
+    for await (const { answer } of evaluations) {
+      tally.add(answer.batch, answer.result)
+      done += 1
       progress.advance(epoch, progress.step)
       await eventLoopTurn()
     }
+    if (done < batches.validationBatches) return null
     return { metrics: tally.metrics(), classes: tally.classMetrics() }
   }
 

@@ -193,13 +193,40 @@ describe('what is prepared ahead', () => {
     straight.close()
   })
 
-  test('does not touch the batch in use', async () => {
-    const batches = createBatches(dataset, options)
-    const batch = await batches.training(1, 0)
-    const copy = batch.images.slice()
-    await new Promise((resolve) => setTimeout(resolve, 20))
-    expect(batch.images).toEqual(copy)
-    batches.close()
+  test.each([true, false])(
+    'leaves the last batch alone while another one is asked for (concurrently: %s)',
+    async (concurrent) => {
+      const plain = createPlainFiller(dataset, options)
+      const taken: ArrayBufferLike[] = []
+      let touched = 0
+      const filler: BatchFiller = {
+        concurrent,
+        fill(request) {
+          if (request.images.buffer === taken.at(-1)) touched += 1
+          return plain.fill(request)
+        },
+        close: () => plain.close(),
+      }
+      const batches = createBatches(dataset, options, () => filler)
+      const note = ({ images }: Batch): void => void taken.push(images.buffer)
+      for (const epoch of [1, 2, 3]) {
+        for (const step of [0, 1]) note(await batches.training(epoch, step))
+        for await (const batch of batches.validation()) note(batch)
+      }
+      // Out of turn.
+      for (const step of [1, 0]) note(await batches.training(1, step))
+      expect(taken).toHaveLength(14)
+      expect(touched).toBe(0)
+      batches.close()
+    },
+  )
+
+  test('is right for batches that are asked for at one time, in the order of asking', async () => {
+    const [together, straight] = [createBatches(dataset, options), createBatches(dataset, options)]
+    const expected = [await copyOf(straight.training(1, 0)), await copyOf(straight.training(1, 1))]
+    expect(await Promise.all([together.training(1, 0), together.training(1, 1)])).toEqual(expected)
+    together.close()
+    straight.close()
   })
 
   test('holds nothing before the first batch, and nothing after closing', async () => {

@@ -1,7 +1,7 @@
 // The training loop on a small deterministic engine: order of events, going on from any position, refusals.
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { parseTrainerEvent, type TrainerEvent } from '../../src/shared/events.ts'
 import { parseAttempt, parseRunSpec } from '../../src/shared/run-spec.ts'
 import { loadResumable } from '../../src/trainer/checkpoints/load.ts'
@@ -220,6 +220,128 @@ describe('a whole run', () => {
     expect(types(second.events)).toBe('started step step step epoch checkpoint finished')
     expect(facts(second.events)).toEqual(facts(straight.events).slice(4))
     expect(manifest(folder, '2-00000006').files).toEqual(straightFiles)
+  })
+
+  describe('on an engine that queues calls', () => {
+    test('gives the same losses and the same bytes', async () => {
+      const folder = temporaryFolder()
+      const { outcome, events } = await trial({ folder, queues: true })
+      expect(outcome).toBe('finished')
+      expect(types(events)).toBe(types(straight.events))
+      expect(facts(events)).toEqual(facts(straight.events))
+      expect(manifest(folder, '1-00000006').files).toEqual(straightFiles)
+    })
+
+    interface LoggedOptions extends Omit<TrialOptions, 'folder' | 'onAsk' | 'onEvaluate'> {
+      /** Calls, by number from 1, that are held until the next one is asked for. */
+      held: number[]
+    }
+
+    /** What the loop asks, and what the engine does. Six steps an epoch; no step takes long. */
+    async function logged({ held, ...options }: LoggedOptions): Promise<[Trial, string[]]> {
+      vi.spyOn(performance, 'now').mockReturnValue(0)
+      const log: string[] = []
+      let calls = 0
+      let release = (): void => undefined
+      const result = await trial({
+        folder: temporaryFolder(),
+        queues: true,
+        ...options,
+        spec: { globalBatch: 4, epochs: 1, ...options.spec },
+        onAsk(call) {
+          log.push(call === 'close' ? call : `ask ${call}`)
+          release()
+          calls += 1
+          return held.includes(calls) ? new Promise((resolve) => (release = resolve)) : Promise.resolve()
+        },
+        onEvaluate: () => void log.push('evaluate'),
+        onStep(step, batch) {
+          log.push(`step ${step}`)
+          return options.onStep?.(step, batch)
+        },
+      })
+      return [result, log]
+    }
+
+    test('has it go on when a step ends, and stand still for checkpoints and an evaluation', async () => {
+      const [{ events }, log] = await logged({
+        held: [2, 3, 9],
+        spec: { checkpoints: { everySteps: 4 } },
+      })
+      expect(types(events)).toBe('started step step step step checkpoint step step epoch checkpoint finished')
+      expect(log).toEqual([
+        ...['ask step', 'step 1', 'ask step', 'ask step', 'step 2', 'ask step', 'step 3', 'step 4', 'ask readState'],
+        ...['ask step', 'step 5', 'ask step', 'step 6'],
+        ...['ask evaluate', 'evaluate', 'ask evaluate', 'ask evaluate', 'evaluate', 'evaluate', 'ask readState'],
+        'close',
+      ])
+    })
+
+    test('a stop takes effect behind the step that was asked for already', async () => {
+      const stop = new AbortController()
+      const [{ events, outcome }, log] = await logged({
+        held: [2],
+        stop,
+        onStep: (step) => {
+          if (step === 2) stop.abort('SIGTERM')
+          return undefined
+        },
+      })
+      expect(outcome).toBe('stopped')
+      expect(types(events)).toBe('started step step step checkpoint stopped')
+      expect(events.at(-1)).toMatchObject({ step: 3, lastCheckpoint: '1-00000003' })
+      expect(log.slice(-3)).toEqual(['step 3', 'ask readState', 'close'])
+    })
+
+    test('a checkpoint that is asked for meanwhile is taken once, between two steps', async () => {
+      let requested = false
+      const [{ events, checkpoints }, log] = await logged({
+        held: [2],
+        onStep: (step) => {
+          if (step === 2) requested = true
+          return undefined
+        },
+        takeCheckpointRequest: () => {
+          const taken = requested
+          requested = false
+          return taken
+        },
+      })
+      expect(types(events)).toBe('started step step step checkpoint step step step epoch checkpoint finished')
+      expect(checkpoints).toEqual(['1-00000003', '1-00000006'])
+      expect(log.slice(4, 8)).toEqual(['step 2', 'step 3', 'ask readState', 'ask step'])
+    })
+
+    test.each([NaN, Infinity])('a loss of %d ends it with that step, whatever comes of the next', async (loss) => {
+      const [{ events, outcome, checkpoints, progress }, log] = await logged({
+        held: [2, 3],
+        onStep: (step) => (step === 3 ? loss : undefined),
+      })
+      expect(outcome).toMatchObject({
+        code: 'NON_FINITE_LOSS',
+        message: `Training diverged at step 3: the training loss is ${loss}.`,
+      })
+      expect(types(events)).toBe('started step step step')
+      expect(events.at(-1)).toMatchObject({ step: 3, loss: null, nonFinite: true })
+      expect(checkpoints).toEqual([])
+      expect(progress).toMatchObject({ step: 3, lastCheckpoint: null })
+      // It was under way already, and had ended before the session was closed.
+      expect(log.slice(-2)).toEqual(['step 4', 'close'])
+    })
+
+    test('an engine that fails in a step ends it there, with its error alone', async () => {
+      const [{ events, outcome, checkpoints }, log] = await logged({
+        held: [2, 3],
+        onStep: (step) => {
+          if (step >= 3) throw new Error(`step ${step}`)
+          return undefined
+        },
+      })
+      expect(outcome).toMatchObject({ message: 'step 3' })
+      expect(types(events)).toBe('started step step')
+      expect(checkpoints).toEqual([])
+      expect(log.slice(-2)).toEqual(['step 4', 'close'])
+    })
   })
 
   test('another seed gives other weights', async () => {

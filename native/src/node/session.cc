@@ -11,23 +11,30 @@ namespace trainql {
 
 namespace {
 
-// Runs `work` on a pool thread, then resolves with what `result` makes of it on the JS thread. Keeps the argument
-// arrays and the session alive meanwhile.
+// Runs `compute` on a pool thread once the calls before it have ended, where the next one then waits already: between the two
+// no turn of JavaScript is needed. Resolves with what `result` makes of it on the JS thread. Keeps the argument arrays and the
+// session alive meanwhile.
 class Work final : public Napi::AsyncWorker {
  public:
   using Compute = std::function<void()>;
   using Result = std::function<Napi::Value(Napi::Env)>;
 
-  static Napi::Promise queue(const Napi::CallbackInfo& info, Compute compute, Result result) {
-    auto* work = new Work(info, std::move(compute), std::move(result));
+  static Napi::Promise queue(const Napi::CallbackInfo& info, std::shared_ptr<CallOrder> order, Compute compute,
+                             Result result) {
+    auto* work = new Work(info, std::move(order), std::move(compute), std::move(result));
     const Napi::Promise promise = work->deferred_.Promise();
+    work->place_ = work->order_->next();
     work->Queue();
     return promise;
   }
 
  private:
-  Work(const Napi::CallbackInfo& info, Compute compute, Result result)
-      : AsyncWorker(info.Env()), deferred_(info.Env()), compute_(std::move(compute)), result_(std::move(result)) {
+  Work(const Napi::CallbackInfo& info, std::shared_ptr<CallOrder> order, Compute compute, Result result)
+      : AsyncWorker(info.Env()),
+        deferred_(info.Env()),
+        order_(std::move(order)),
+        compute_(std::move(compute)),
+        result_(std::move(result)) {
     kept_.push_back(Napi::Persistent(info.This().As<Napi::Object>()));
     for (std::size_t i = 0; i < info.Length(); i++) {
       if (info[i].IsObject()) kept_.push_back(Napi::Persistent(info[i].As<Napi::Object>()));
@@ -35,6 +42,7 @@ class Work final : public Napi::AsyncWorker {
   }
 
   void Execute() override {
+    const CallOrder::Turn turn(*order_, place_);
     try {
       compute_();
     } catch (const ReplicaFailure& failure) {
@@ -53,6 +61,8 @@ class Work final : public Napi::AsyncWorker {
   }
 
   Napi::Promise::Deferred deferred_;
+  const std::shared_ptr<CallOrder> order_;
+  unsigned place_ = 0;
   Compute compute_;
   Result result_;
   int failedReplica_ = -1;  // none
@@ -111,6 +121,11 @@ Session::Session(const Napi::CallbackInfo& info)
   if (spec.Has("progress")) progress_ = Napi::Persistent(spec.Get("progress").As<Napi::Object>());
 }
 
+Napi::Promise Session::queue(const Napi::CallbackInfo& info, std::function<void()> compute,
+                             std::function<Napi::Value(Napi::Env)> result) {
+  return Work::queue(info, order_, std::move(compute), std::move(result));
+}
+
 Napi::Value Session::step(const Napi::CallbackInfo& info) {
   // The first step is the first to touch what the session holds. Told of it, V8 collects what starting has left behind,
   // the initial weights above all, before the two are in memory at once.
@@ -119,7 +134,7 @@ Napi::Value Session::step(const Napi::CallbackInfo& info) {
   const ImageBatch batch = batchFrom(info, *trainer);
   const double learningRate = info[2].As<Napi::Number>().DoubleValue();
   const auto loss = std::make_shared<double>();
-  return Work::queue(
+  return queue(
       info, [=] { *loss = trainer->step(batch, learningRate); },
       [=](Napi::Env env) { return Napi::Number::New(env, *loss); });
 }
@@ -129,7 +144,7 @@ Napi::Value Session::gradients(const Napi::CallbackInfo& info) {
   const ImageBatch batch = batchFrom(info, *trainer);
   const auto tensors = tensorsFrom(info[2]);
   const auto loss = std::make_shared<double>();
-  return Work::queue(
+  return queue(
       info, [=] { *loss = trainer->gradients(batch, tensors.data()); },
       [=](Napi::Env env) { return Napi::Number::New(env, *loss); });
 }
@@ -139,7 +154,7 @@ Napi::Value Session::profile(const Napi::CallbackInfo& info) {
   const ImageBatch batch = batchFrom(info, *trainer);
   const int repetitions = info[2].As<Napi::Number>().Int32Value();
   const auto profile = std::make_shared<Profile>();
-  return Work::queue(
+  return queue(
       info, [=] { *profile = trainer->profile(batch, repetitions); },
       [=](Napi::Env env) {
         auto steps = Napi::Array::New(env, profile->steps.size());
@@ -170,7 +185,7 @@ Napi::Value Session::evaluate(const Napi::CallbackInfo& info) {
   const ImageBatch batch = batchFrom(info, *trainer);
   const auto sum = std::make_shared<LossSum>();
   const auto predicted = std::make_shared<std::vector<std::int32_t>>(batch.count);
-  return Work::queue(
+  return queue(
       info, [=] { *sum = trainer->evaluate(batch, predicted->data()); },
       [=](Napi::Env env) {
         auto result = Napi::Object::New(env);
@@ -189,7 +204,7 @@ Napi::Value Session::predict(const Napi::CallbackInfo& info) {
   const ImageBatch batch = batchFrom(info, *trainer);
   const auto logits =
       std::make_shared<std::vector<float>>(static_cast<std::size_t>(batch.count) * trainer->graph().classes);
-  return Work::queue(
+  return queue(
       info, [=] { trainer->predict(batch, logits->data()); },
       [=](Napi::Env env) { return arrayFrom(env, *logits); });
 }
@@ -197,14 +212,14 @@ Napi::Value Session::predict(const Napi::CallbackInfo& info) {
 Napi::Value Session::readState(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
   const auto tensors = tensorsFrom(info[0]);
-  return Work::queue(
+  return queue(
       info, [=] { trainer->readState(tensors.data()); }, [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value Session::writeState(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
   const auto tensors = tensorsFrom(info[0]);
-  return Work::queue(
+  return queue(
       info, [=] { trainer->writeState(tensors.data()); }, [](Napi::Env env) { return env.Undefined(); });
 }
 
@@ -212,7 +227,7 @@ Napi::Value Session::readOptimizer(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
   const auto slots = slotsFrom(info[0]);
   const auto step = std::make_shared<double>();
-  return Work::queue(
+  return queue(
       info, [=] { *step = trainer->readOptimizer(slots); },
       [=](Napi::Env env) { return Napi::Number::New(env, *step); });
 }
@@ -221,7 +236,7 @@ Napi::Value Session::writeOptimizer(const Napi::CallbackInfo& info) {
   const auto trainer = trainer_;
   const double step = info[0].As<Napi::Number>().DoubleValue();
   const auto slots = slotsFrom(info[1]);
-  return Work::queue(
+  return queue(
       info, [=] { trainer->writeOptimizer(step, slots); }, [](Napi::Env env) { return env.Undefined(); });
 }
 

@@ -4,8 +4,10 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
+#include "node/call_order.h"
 #include "trainer.h"
 
 namespace trainql {
@@ -29,12 +31,18 @@ class Session final : public Napi::ObjectWrap<Session> {
   Napi::Value memoryBytes(const Napi::CallbackInfo&);
   Napi::Value close(const Napi::CallbackInfo&);
 
+  // Queues a call of the trainer behind those made before: see `Work`.
+  Napi::Promise queue(const Napi::CallbackInfo&, std::function<void()> compute,
+                      std::function<Napi::Value(Napi::Env)> result);
+
   // Tells V8 how much memory the session holds.
   void holdBytes(Napi::Env, std::int64_t);
 
   std::int64_t heldBytes_ = 0;  // what V8 was told last
   Napi::ObjectReference progress_;    // the array that the trainer writes into
-  std::shared_ptr<Trainer> trainer_;  // work under way keeps its own share
+  // Work under way keeps its own share of both.
+  std::shared_ptr<Trainer> trainer_;
+  std::shared_ptr<CallOrder> order_ = std::make_shared<CallOrder>();
 };
 
 }  // namespace trainql

@@ -175,6 +175,7 @@ function checkPrecision(precision: Precision): void {
 }
 
 class NativeSession implements Session {
+  readonly queues = true
   private session: AddonSession | undefined
   private readonly graph: ModelGraph
   private readonly spec: SessionSpec

@@ -31,6 +31,7 @@ function createGuard(typed: (error: unknown) => TrainqlError): Guard {
 function guarded(session: Session, guard: Guard): Session {
   const profile = session.profile?.bind(session)
   return {
+    queues: session.queues,
     step: guard((batch, learningRate) => session.step(batch, learningRate)),
     gradients: guard((batch) => session.gradients(batch)),
     evaluate: guard((batch) => session.evaluate(batch)),

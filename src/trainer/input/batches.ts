@@ -4,8 +4,14 @@ import type { Batch } from '../engine.ts'
 import { planBatches, type BatchOptions, type BatchPlan, type Position } from './batch-plan.ts'
 import { openFiller, type BatchFiller } from './filler.ts'
 
-export interface Batches extends Pick<BatchPlan, 'trainImages' | 'validationImages' | 'stepsPerEpoch'> {
-  /** Training batch `step` (from 0) of `epoch` (from 1). Its memory is used again by the next batch of either kind. */
+export interface Batches extends Pick<
+  BatchPlan,
+  'trainImages' | 'validationImages' | 'stepsPerEpoch' | 'validationBatches'
+> {
+  /**
+   * Training batch `step` (from 0) of `epoch` (from 1). Its memory is used again once the batch after the next, of either
+   * kind, is asked for: while the engine computes one, the next can wait for it.
+   */
   training(epoch: number, step: number): Promise<Batch>
   /** Every validation image once, in fixed order; the last batch may be smaller. Memory as above. */
   validation(): AsyncGenerator<Batch, void>
@@ -16,9 +22,11 @@ export interface Batches extends Pick<BatchPlan, 'trainImages' | 'validationImag
 /** Bounds what is prepared ahead: batches of large images are large. */
 const maxBytesAhead = 256 * 1024 * 1024
 const maxBatchesAhead = 3
+/** One that the engine computes, and one that waits for it. */
+const heldByCaller = 2
 
 /**
- * Nothing is held before the first batch is asked for. Batches are asked for one at a time.
+ * Nothing is held before the first batch is asked for.
  * @throws TrainqlError `INVALID_INPUT` where fewer images are there than asked for, or than one global batch.
  */
 export function createBatches(
@@ -29,16 +37,23 @@ export function createBatches(
   const plan = planBatches(dataset, options)
   let queue: PrefetchQueue | null = null
   let epochNow: number | null = null
+  let lastTaken: Promise<unknown> = Promise.resolve()
 
-  async function take(position: Position): Promise<Batch> {
-    queue ??= createQueue({ dataset, plan, globalBatch: options.globalBatch, filler: open(dataset, options) })
-    return queue.take(position)
+  /** One at a time, in the order in which they are asked for. */
+  function take(position: Position): Promise<Batch> {
+    const taken = lastTaken.then(() => {
+      queue ??= createQueue({ dataset, plan, globalBatch: options.globalBatch, filler: open(dataset, options) })
+      return queue.take(position)
+    })
+    lastTaken = taken.catch(() => undefined)
+    return taken
   }
 
   return {
     trainImages: plan.trainImages,
     validationImages: plan.validationImages,
     stepsPerEpoch: plan.stepsPerEpoch,
+    validationBatches: plan.validationBatches,
     training(epoch, step) {
       epochNow = epoch
       return take({ split: 'train', epoch, step })
@@ -77,12 +92,12 @@ interface Prepared {
 function createQueue({ dataset, plan, globalBatch, filler }: QueueOptions): PrefetchQueue {
   const size = imageSize(dataset.shape)
   const ahead = filler.concurrent ? batchesAhead(globalBatch * size * Float32Array.BYTES_PER_ELEMENT) : 0
-  const free: Batch[] = Array.from({ length: ahead + 1 }, () => ({
+  const free: Batch[] = Array.from({ length: ahead + heldByCaller }, () => ({
     images: new Float32Array(globalBatch * size),
     labels: new Int32Array(globalBatch),
   }))
   const waiting: Prepared[] = []
-  let inUse: Batch | null = null
+  const inUse: Batch[] = []
   let next: Position | null = null
 
   function prepare(): void {
@@ -118,12 +133,11 @@ function createQueue({ dataset, plan, globalBatch, filler }: QueueOptions): Pref
 
   return {
     async take(position) {
-      if (inUse !== null) free.push(inUse)
-      inUse = null
+      if (inUse.length === heldByCaller) free.push(inUse.shift() as Batch)
       const [head] = waiting
       if (head === undefined || !isSame(head.position, position)) await beginAt(position)
       const first = waiting.shift() as Prepared
-      inUse = first.memory
+      inUse.push(first.memory)
       for (let i = waiting.length; i < ahead; i += 1) prepare()
       return first.batch
     },
@@ -136,7 +150,7 @@ function createQueue({ dataset, plan, globalBatch, filler }: QueueOptions): Pref
 }
 
 function batchesAhead(batchBytes: number): number {
-  return Math.min(maxBatchesAhead, Math.max(1, Math.floor(maxBytesAhead / batchBytes) - 1))
+  return Math.min(maxBatchesAhead, Math.max(1, Math.floor(maxBytesAhead / batchBytes) - heldByCaller))
 }
 
 function isSame(a: Position, b: Position): boolean {

@@ -223,6 +223,8 @@ export function createTfjsSession(operations: Operations, spec: SessionSpec): Se
   }
 
   return {
+    // It computes on this thread: a call made ahead would only keep the loop from seeing the end of the one before.
+    queues: false,
     memoryBytes: sessionMemoryBytes(spec),
 
     step: (batch, learningRate) =>
