@@ -77,7 +77,11 @@ async function notFound(
     code: 'DATASET_NOT_FOUND',
     field: 'dataset',
     message: `${message}${missing}`,
-    fix: await nextStep(name, roots, datasets),
+    fix: await nextStep(
+      name,
+      roots.filter((root) => !absent.includes(root)),
+      datasets,
+    ),
   })
 }
 

@@ -16,6 +16,11 @@ beforeAll(async () => {
   const data = join(home, 'data')
   await mkdir(join(data, 'damaged'), { recursive: true })
   writeFileSync(join(data, 'damaged', 'train-images-idx3-ubyte'), Buffer.from([0, 0, 8, 1]))
+  for (const split of ['train', 'val']) {
+    await mkdir(join(data, 'alone', split, 'cat'), { recursive: true })
+    // Never opened: what is in them does not matter.
+    for (let index = 0; index < 64; index += 1) writeFileSync(join(data, 'alone', split, 'cat', `${index}.png`), '')
+  }
   // A machine with a GPU, as far as nvidia-smi says, and an engine that does not serve it.
   await mkdir(join(home, 'bin'))
   const gpu = '0, GPU-8f2a7c1e-0000-1111-2222-333344445555, NVIDIA Test, 81559'
@@ -153,7 +158,7 @@ test.each<[what: string, input: Record<string, unknown>, failure: Record<string,
     {
       __typename: 'NotFoundFailure',
       code: 'DATASET_NOT_FOUND',
-      message: 'There is no dataset "imagenet"; there are shapes.',
+      message: 'There is no dataset "imagenet"; there are shapes, alone.',
     },
   ],
   [
@@ -165,6 +170,16 @@ test.each<[what: string, input: Record<string, unknown>, failure: Record<string,
       message: expect.stringMatching(
         /train-images-idx3-ubyte: at byte 4 expected a header of 16 bytes; found end of file/,
       ),
+    },
+  ],
+  [
+    'a dataset of one class',
+    { dataset: 'alone' },
+    {
+      __typename: 'InvalidInputFailure',
+      code: 'DATASET_INVALID',
+      field: 'dataset',
+      message: 'alone: expected at least 2 classes to tell apart; found 1, "cat".',
     },
   ],
   [

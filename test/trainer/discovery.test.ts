@@ -136,9 +136,10 @@ describe('roots', () => {
   test('that are not there are named where a dataset is not found', async () => {
     const roots = [join(root, 'absent'), root]
     expect(await listAbsentRoots(roots)).toEqual([join(root, 'absent')])
-    await expect(getDataset('cats', roots)).rejects.toMatchObject({
+    await expect(getDataset('absent', roots)).rejects.toMatchObject({
       code: 'DATASET_NOT_FOUND',
-      message: `There is no dataset "cats"; there are shapes. Of the folders of TRAINQL_DATA, ${join(root, 'absent')} cannot be looked into.`,
+      message: `There is no dataset "absent"; there are shapes. Of the folders of TRAINQL_DATA, ${join(root, 'absent')} cannot be looked into.`,
+      fix: 'Name one of these, or put the folder absent with its files into a folder listed in TRAINQL_DATA.',
     })
   })
 

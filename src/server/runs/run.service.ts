@@ -5,6 +5,7 @@ import { type RunPlan, stepsPerEpoch } from '../../shared/run-plan.ts'
 import { checkWarmUp } from '../../shared/recipe.ts'
 import { parseRunSpec, sessionShards, type RunSpec } from '../../shared/run-spec.ts'
 import type { DatasetInfo } from '../../shared/datasets.ts'
+import { invalidDataset } from '../../shared/datasets/dataset-info.ts'
 import { resnet } from '../../trainer/models/resnet.ts'
 import type { PageRequest } from '../page.ts'
 import type { CheckpointRecord } from '../checkpoints/checkpoint.record.ts'
@@ -184,6 +185,13 @@ export function createRunService(deps: RunServiceDeps): RunService {
 }
 
 function checkImages(spec: RunSpec, dataset: DatasetInfo): void {
+  const [only, ...others] = dataset.classes
+  if (others.length === 0) {
+    throw invalidDataset({
+      message: `${dataset.name}: expected at least 2 classes to tell apart; found ${only === undefined ? 'none' : `1, "${only}"`}.`,
+      fix: 'Put the images of each class into a folder of its own, such as train/cat/ and train/dog/.',
+    })
+  }
   for (const field of ['trainImages', 'validationImages'] as const) {
     const wanted = spec[field]
     if (wanted === null || wanted <= dataset[field]) continue
