@@ -1,5 +1,5 @@
 // Which folders are datasets: each kind by its files, without an image being read, and what is said of those that are none.
-import { mkdirSync, symlinkSync } from 'node:fs'
+import { mkdirSync, rmSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { discoverDatasets, getDataset, listAbsentRoots } from '../../src/shared/datasets.ts'
@@ -29,7 +29,7 @@ describe('image folders', () => {
     expect(await getDataset('pets', [root])).toEqual({
       name: 'pets',
       kind: 'IMAGE_FOLDER',
-      description: '4 + 1 image files in 3 classes.',
+      description: '4 + 1 image files in 3 classes. Left out: 1 other file or folder, such as train/cat/readme.txt.',
       trainImages: 4,
       validationImages: 1,
       channels: 3,
@@ -53,6 +53,24 @@ describe('image folders', () => {
   test.each(['val', 'validation', 'test'])('take their validation images from %s', async (folder) => {
     writeFiles(join(root, 'pets'), { 'train/a/1.png': '', [`${folder}/a/1.png`]: '' })
     expect(await getDataset('pets', [root])).toMatchObject({ validationImages: 1 })
+  })
+
+  test('tell of what is no image file that they read, over all classes', async () => {
+    writeFiles(join(root, 'pets'), {
+      'train/a/1.png': '',
+      'train/a/.hidden': '',
+      'train/b/1.png': '',
+      'train/b/2.bmp': '',
+      'train/b/more/1.png': '',
+      'val/b/1.png': '',
+    })
+    const told = async (): Promise<string> => (await getDataset('pets', [root])).description
+    expect(await told()).toBe(
+      '2 + 1 image files in 2 classes. Left out: 2 other files or folders, such as train/b/2.bmp.',
+    )
+    rmSync(join(root, 'pets/train/b/2.bmp'))
+    rmSync(join(root, 'pets/train/b/more'), { recursive: true })
+    expect(await told()).toBe('2 + 1 image files in 2 classes.')
   })
 
   test('are counted anew when files come and go', async () => {

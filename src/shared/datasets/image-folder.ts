@@ -1,6 +1,6 @@
 // Folders of image files, `train/<class>/*` beside `val/<class>/*`: which classes and files there are, found by name alone.
 import { readdir, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { type DatasetInfo, emptyWhereAbsent, invalidDataset } from './dataset-info.ts'
 
 const imageNames = /\.(?:jpe?g|png|webp)$/i
@@ -29,20 +29,17 @@ export interface ImageFolder {
 /** @throws TrainqlError `DATASET_INVALID` as `listImageFolder` */
 export async function describeImageFolder(folder: string): Promise<DatasetInfo> {
   const { classes, splits } = await layOf(folder)
-  const [trainImages = 0, validationImages = 0] = await Promise.all(
-    splits.map(async ({ path, names }, split) => {
-      const counts = await Promise.all(names.map((name) => countImages(join(folder, path, name))))
-      const empty = split === 0 ? names[counts.indexOf(0)] : undefined
-      if (empty !== undefined) throw withoutImages(`${folder}/${path}/${empty}`)
-      const total = counts.reduce((sum, count) => sum + count, 0)
-      if (total === 0) throw withoutImages(`${folder}/${path}`)
-      return total
-    }),
+  const [train, validation] = await Promise.all(
+    splits.map(({ path, names }) => Promise.all(names.map((name) => countContents(join(folder, path, name))))),
   )
+  const empty = classes[train?.findIndex(({ images }) => images === 0) ?? -1]
+  if (empty !== undefined) throw withoutImages(`${folder}/${trainFolder}/${empty}`)
+  const [trainImages, validationImages] = [imagesIn(train), imagesIn(validation)]
+  if (validationImages === 0) throw withoutImages(`${folder}/${splits[1]?.path ?? ''}`)
   return {
     name: basename(folder),
     kind: 'IMAGE_FOLDER',
-    description: `${trainImages} + ${validationImages} image files in ${classes.length} classes.`,
+    description: `${trainImages} + ${validationImages} image files in ${classes.length} classes.${leftOut(folder, [...(train ?? []), ...(validation ?? [])])}`,
     trainImages,
     validationImages,
     channels: 3,
@@ -51,6 +48,18 @@ export async function describeImageFolder(folder: string): Promise<DatasetInfo> 
     classes,
     path: folder,
   }
+}
+
+function imagesIn(counts: readonly Counts[] = []): number {
+  return counts.reduce((sum, { images }) => sum + images, 0)
+}
+
+/** What a user may have taken for images, such as .bmp files and folders within a class. */
+function leftOut(folder: string, counts: readonly Counts[]): string {
+  const others = counts.reduce((sum, each) => sum + each.others, 0)
+  const first = counts.find(({ firstOther }) => firstOther !== null)?.firstOther ?? null
+  if (first === null) return ''
+  return ` Left out: ${others} other ${others === 1 ? 'file or folder' : 'files or folders'}, such as ${relative(folder, first)}.`
 }
 
 /**
@@ -135,22 +144,45 @@ async function isDirectory(path: string): Promise<boolean> {
 
 /** Names of the image files directly in it, sorted. */
 export async function listImages(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch(emptyWhereAbsent)
-  return entries
-    .filter((entry) => !entry.isDirectory() && !entry.name.startsWith('.') && imageNames.test(entry.name))
-    .map(({ name }) => name)
-    .sort()
+  return (await lookInto(folder)).images
 }
 
-/** Counts by folder, kept while the folder is as it was: a listing then costs one look at each class. */
-const counted = new Map<string, { changedAt: bigint; count: number }>()
+interface Contents {
+  images: string[]
+  /** What else is there, but for what begins with a dot. */
+  others: string[]
+}
 
-async function countImages(folder: string): Promise<number> {
+async function lookInto(folder: string): Promise<Contents> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(emptyWhereAbsent)
+  const contents: Contents = { images: [], others: [] }
+  for (const entry of entries) {
+    if (entry.name.startsWith('.')) continue
+    const isImage = !entry.isDirectory() && imageNames.test(entry.name)
+    contents[isImage ? 'images' : 'others'].push(entry.name)
+  }
+  return { images: contents.images.sort(), others: contents.others.sort() }
+}
+
+interface Counts {
+  images: number
+  others: number
+  /** Path of the first of the others. */
+  firstOther: string | null
+}
+
+/** By folder, kept while the folder is as it was: a listing then costs one look at each class. */
+const counted = new Map<string, { changedAt: bigint; counts: Counts }>()
+
+async function countContents(folder: string): Promise<Counts> {
   const found = await stat(folder, { bigint: true }).catch(() => null)
-  if (found === null) return 0
+  if (found === null) return { images: 0, others: 0, firstOther: null }
   const known = counted.get(folder)
-  if (known?.changedAt === found.mtimeNs) return known.count
-  const { length: count } = await listImages(folder)
-  counted.set(folder, { changedAt: found.mtimeNs, count })
-  return count
+  if (known?.changedAt === found.mtimeNs) return known.counts
+  const { images, others } = await lookInto(folder)
+  const [first] = others
+  const firstOther = first === undefined ? null : join(folder, first)
+  const counts = { images: images.length, others: others.length, firstOther }
+  counted.set(folder, { changedAt: found.mtimeNs, counts })
+  return counts
 }
