@@ -1,5 +1,5 @@
-// Bundles the processes that only tests start, so that they too run built: reading them through tsx takes longer than what they
-// do. Their folder is this run's own.
+// Bundles the processes that only tests and benches start, so that they too run built: reading them through tsx takes longer
+// than what they do. Their folder is this run's own.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -13,12 +13,14 @@ declare module 'vitest' {
   }
 }
 
-/** Entry files, by their place under `test/`. One that is not among them runs from source. */
+/** Entry files, by their place in the repository. One that is not among them runs from source. */
 const entries = [
-  'server/fixtures/scripted-trainer',
-  'server/fixtures/server-main',
-  'trainer/fixtures/fill-checkpoints',
-  'trainer/fixtures/fill-disk',
+  'bench/main',
+  'bench/workers/chaos',
+  'test/server/fixtures/scripted-trainer',
+  'test/server/fixtures/server-main',
+  'test/trainer/fixtures/fill-checkpoints',
+  'test/trainer/fixtures/fill-disk',
 ]
 
 const inRepository = (path: string): string => fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -36,18 +38,28 @@ const fromDist: Plugin = {
   },
 }
 
+/** A bench finds its peers, its data and the built server from where its source lies. */
+const besideSource: Plugin = {
+  name: 'trainql:beside-source',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!id.startsWith(inRepository('bench/')) || !code.includes('import.meta.url')) return null
+    return { code: code.replaceAll('import.meta.url', JSON.stringify(pathToFileURL(id).href)), map: null }
+  },
+}
+
 export default async function buildEntries(project: TestProject): Promise<() => void> {
   const folder = mkdtempSync(inRepository('build/test-entries-'))
   await build({
     configFile: false,
     logLevel: 'warn',
-    plugins: [fromDist],
+    plugins: [fromDist, besideSource],
     build: {
       ssr: true,
       target: 'node20',
       outDir: folder,
       rolldownOptions: {
-        input: Object.fromEntries(entries.map((entry) => [entry, inRepository(`test/${entry}.ts`)])),
+        input: Object.fromEntries(entries.map((entry) => [entry, inRepository(`${entry}.ts`)])),
         output: { entryFileNames: '[name].js' },
       },
     },

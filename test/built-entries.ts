@@ -3,4 +3,4 @@ import { inject } from 'vitest'
 import { startBuilt } from '../src/shared/entry.ts'
 
 startBuilt({ source: new URL('../src/', import.meta.url), built: new URL('../dist/', import.meta.url) })
-startBuilt({ source: new URL('./', import.meta.url), built: new URL(inject('builtEntries')) })
+startBuilt({ source: new URL('../', import.meta.url), built: new URL(inject('builtEntries')) })

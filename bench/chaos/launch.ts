@@ -5,12 +5,12 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { entryCommand } from '../../src/shared/entry.ts'
 import { BenchError } from '../bench.ts'
 import { answerSchema, type StormAnswer, type StormSettings } from './answer.ts'
 import { listProcessesWith } from './trainers.ts'
 
-const workerFile = fileURLToPath(new URL('../workers/chaos.ts', import.meta.url))
+const workerEntry = new URL('../workers/chaos.ts', import.meta.url)
 
 export interface Launched {
   answer: StormAnswer
@@ -28,7 +28,7 @@ export async function launchStorm(settings: LaunchOptions): Promise<Launched> {
   const home = await mkdtemp(join(tmpdir(), 'trainql-chaos-'))
   const evidence = `${home}-evidence`
   const argument = JSON.stringify({ ...settings, home, evidence } satisfies StormSettings)
-  const worker = [process.execPath, '--import', import.meta.resolve('tsx'), workerFile, argument]
+  const worker = [...entryCommand(workerEntry), argument]
   const [command = '', ...args] = mayMount() ? ['unshare', '-Urm', ...worker] : worker
   // What it starts makes its temporary folders there, and is known by it.
   const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'], env: { ...process.env, TMPDIR: home } })

@@ -2,11 +2,14 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { entryCommand } from '../../src/shared/entry.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
+const entry = new URL('../../bench/main.ts', import.meta.url)
 
 export async function bench(args: string[], env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'bench/main.ts', ...args], {
+  const [command, ...entryArgs] = entryCommand(entry)
+  const child = spawn(command, [...entryArgs, ...args], {
     cwd: root,
     env: { ...process.env, ...env },
   })
