@@ -6,12 +6,12 @@ import { createClient, type Client, type CreateRunInput, type Run, type RunEvent
 import { lockFile, parseLockRecord } from '../../src/shared/run-directory.ts'
 import { startRealServer, temporaryHome, type RealServer } from './real-server.ts'
 
-/** 5 epochs of 4 steps. */
+/** 4 epochs of 4 steps. */
 const small: CreateRunInput = {
   dataset: 'shapes',
   trainImages: 64,
   validationImages: 16,
-  epochs: 5,
+  epochs: 4,
   globalBatch: 16,
   optimizer: { kind: 'ADAM' },
   schedule: { kind: 'COSINE' },

@@ -60,14 +60,14 @@ const cancel = (id: string): Promise<unknown> =>
 
 test('behind a big run that waits, the small one goes first, and the one that would take too long does not', async () => {
   const long = await createRun(url, { epochs: 5_000, devices: { names: ['cpu:0'] } })
-  const big = await createRun(url, { devices: { count: 2 } })
+  const big = await createRun(url, { epochs: 1, devices: { count: 2 } })
   expect(big.state).toBe('QUEUED')
   const endless = await createRun(url, { epochs: 50_000, devices: { count: 1 } })
   expect(endless).toMatchObject({
     state: 'QUEUED',
     waitingFor: expect.stringContaining('1 run is before it') as string,
   })
-  const small = await createRun(url)
+  const small = await createRun(url, short)
   await collectEvents(url, small.id)
 
   const [passed] = await leases(small.id)
@@ -88,7 +88,7 @@ test('behind a big run that waits, the small one goes first, and the one that wo
 
 test('one that takes longer than it was expected to yields, goes on later, and ends as if nothing had been', async () => {
   const holder = await createRun(url, { epochs: 8, devices: { names: ['cpu:0'] } })
-  const big = await createRun(url, { devices: { count: 2 } })
+  const big = await createRun(url, { epochs: 1, devices: { count: 2 } })
   const lent = await createRun(url, short)
   await waitForEvent(url, lent.id, 'StepEvent')
   const pid = trainerPid(lent)

@@ -18,7 +18,7 @@ import { createRun, type CreatedRun, makeFolder, removeFolder, startTestServer, 
 import { freeze, isAlive, thaw, trainerPid } from './trainer-pid.ts'
 
 /** Long enough for it to be seen to go on. */
-const long = { trainImages: 640 }
+const long = { epochs: 3, trainImages: 640 }
 const short = { epochs: 2, trainImages: 48 }
 
 let home: string

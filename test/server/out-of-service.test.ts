@@ -11,7 +11,8 @@ import { createRun, type CreatedRun, makeFolder, query, removeFolder, startTestS
 import { trainerPid } from './trainer-pid.ts'
 
 /** Long enough for something to come in between. */
-const long = { trainImages: 512 }
+const long = { epochs: 3, trainImages: 512 }
+const short = { epochs: 1 }
 const onFirst = { devices: { names: ['cpu:0'] } }
 
 let home: string
@@ -47,10 +48,10 @@ test('drained, a device lets its run end and takes no other one, until it is ena
     ...{ name: 'cpu:0', state: 'LEASED', availability: 'DRAINING', availabilityReason: 'new fans' },
     ...{ availabilitySince: expect.any(String) as string, run: { id: run.id } },
   })
-  const next = await createRun(server.url, onFirst)
+  const next = await createRun(server.url, { ...short, ...onFirst })
   const waits = { state: 'QUEUED', waitingFor: 'cpu:0 is being drained (new fans)' }
   expect(next).toMatchObject(waits)
-  const elsewhere = await createRun(server.url)
+  const elsewhere = await createRun(server.url, short)
   expect(elsewhere).toMatchObject({ state: 'STARTING', deviceNames: ['cpu:1'] })
 
   await restart()
@@ -96,7 +97,7 @@ async function crash(run: CreatedRun): Promise<RunAccount> {
 }
 
 test('on which three trainers in a row died of a fault, a device is in quarantine, and stays so until it is enabled', async () => {
-  const onSecond = { devices: { names: ['cpu:1'] } }
+  const onSecond = { ...short, devices: { names: ['cpu:1'] } }
   for (let death = 1; death <= 3; death += 1) {
     expect(await deviceOf(server.url, 'cpu:1')).toMatchObject({ availability: 'ACTIVE' })
     const account = await crash(await createRun(server.url, onSecond))

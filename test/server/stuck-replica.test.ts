@@ -9,7 +9,7 @@ import { createRun, makeFolder, query, removeFolder, startTestServer, waitForEve
 import { trainerPid } from './trainer-pid.ts'
 
 /** Long enough for it to be seen to go on. */
-const long = { trainImages: 1600 }
+const long = { epochs: 1, trainImages: 1600 }
 /** Some beats more than it takes to be told. */
 const stallMs = 7_000
 
