@@ -1,4 +1,4 @@
-// How the tests run: real processes in forks, as many files at once as there are cores, and a last line with the counts.
+// How the tests run: real processes in forks, one file more at once than there are cores, and a last line with the counts.
 import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 import { isUpToDate } from './scripts/setup/due.mjs'
@@ -10,21 +10,40 @@ for (const name of Object.keys(process.env)) {
 delete process.env['DATABASE_URL']
 delete process.env['PORT']
 
-export default defineConfig({
+/** Test files that need a process of their own, each for what it says itself. */
+const alone = ['test/engine/tfjs-cpu.test.ts']
+
+const shared = {
   // Vite would take the package's ES modules and its dependents, loaded by Node, the CommonJS ones: two realms of GraphQL.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
+}
+
+const sharedTest = {
+  ...(isUpToDate('server') && { setupFiles: 'test/built-entries.ts' }),
+  pool: 'forks',
+  // Only bounds what hangs: two cores are shared by engines, databases and browsers here.
+  testTimeout: 120_000,
+  hookTimeout: 120_000,
+  restoreMocks: true,
+  unstubEnvs: true,
+} as const
+
+export default defineConfig({
+  ...shared,
   test: {
-    include: ['test/**/*.test.ts'],
-    ...(isUpToDate('server') && { globalSetup: 'test/build-entries.ts', setupFiles: 'test/built-entries.ts' }),
-    pool: 'forks',
-    maxWorkers: Math.max(2, availableParallelism() - 1),
-    // Only bounds what hangs: two cores are shared by engines, databases and browsers here.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    ...(isUpToDate('server') && { globalSetup: 'test/build-entries.ts' }),
+    // A file waits a fifth of its time, for disks and clocks.
+    maxWorkers: availableParallelism() + 1,
     teardownTimeout: 20_000,
-    restoreMocks: true,
-    unstubEnvs: true,
     dangerouslyIgnoreUnhandledErrors: false,
     reporters: ['default', './test/counts-reporter.ts'],
+    projects: [
+      {
+        ...shared,
+        // A fork goes on with the next file: what the server imports is loaded, and compiled, once for all of them.
+        test: { ...sharedTest, name: 'together', isolate: false, include: ['test/**/*.test.ts'], exclude: alone },
+      },
+      { ...shared, test: { ...sharedTest, name: 'alone', include: alone } },
+    ],
   },
 })

@@ -4,23 +4,23 @@ import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 
-/** Folders of sources, each with that of what is built of it. */
-const builds: { source: string; built: string }[] = []
+/** Folders of sources, and that of what is built of each. */
+const builds = new Map<string, string>()
 
 /**
  * From here on this process, run from source, starts what was built of a folder's entry files, which takes a third of the
  * time. It must be of the same source; where there is none the source is started.
  */
 export function startBuilt({ source, built }: { source: URL; built: URL }): void {
-  builds.push({ source: fileURLToPath(source), built: fileURLToPath(built) })
+  builds.set(fileURLToPath(source), fileURLToPath(built))
 }
 
 /** The built twin of a source file, where there is one to be used. */
 function findBuilt(source: string): string | null {
   const output = source.replace(/\.ts$/, '.js')
-  const elsewhere = builds
-    .filter((each) => source.startsWith(each.source))
-    .map((each) => join(each.built, relative(each.source, output)))
+  const elsewhere = [...builds]
+    .filter(([folder]) => source.startsWith(folder))
+    .map(([folder, built]) => join(built, relative(folder, output)))
   return [output, ...elsewhere].find((file) => existsSync(file)) ?? null
 }
 

@@ -1,5 +1,5 @@
 // TensorFlow.js on its plain JavaScript backend: too slow to train, but it has the filter gradient of its own that
-// tfjs-node has too, and it shows that the engine leans on no backend.
+// tfjs-node has too, and it shows that the engine leans on no backend. A process has one backend: this one is its own.
 import * as tf from '@tensorflow/tfjs'
 import { expect, test } from 'vitest'
 import { openTfjsEngine } from '../../src/trainer/engines/tfjs.ts'
