@@ -60,11 +60,19 @@ class ReplicaProgress {
   std::int64_t* const rows_;
 };
 
-// Waits for the other replicas, where it can be seen.
-inline void meet(Barrier& barrier, const ReplicaProgress& progress, int replica) {
+// Waits for the other replicas, where it can be seen. The last to come calls `last` before the others go on.
+template <class F>
+void meet(Barrier& barrier, const ReplicaProgress& progress, int replica, F&& last) {
   progress.rest(replica, ReplicaProgress::atBarrier);
-  barrier.wait([&] { progress.wake(ReplicaProgress::atBarrier); });
+  barrier.wait([&] {
+    last();
+    progress.wake(ReplicaProgress::atBarrier);
+  });
   progress.work(replica);
+}
+
+inline void meet(Barrier& barrier, const ReplicaProgress& progress, int replica) {
+  meet(barrier, progress, replica, [] {});
 }
 
 }  // namespace trainql

@@ -33,7 +33,12 @@ Trainer::Trainer(const TrainerSpec& spec)
       shardLosses_(spec.shards, 0.0),
       chunkSquares_((plan_.parameters().liveSize() + updateChunk - 1) / updateChunk),
       gradientPlan_(streams() ? streamedGradients(plan_) : wholeGradients(plan_)),
-      barrier_(static_cast<int>(spec.deviceCores.size())) {
+      barrier_(static_cast<int>(spec.deviceCores.size())),
+      rowWork_([this](Replica& replica, int device) {
+        do {
+          computeStep(replica, device, *row_.current());
+        } while (goOn(device));
+      }) {
   const int slots = spec.optimizer.kind == Optimizer::Kind::sgd ? 1 : 2;
   for (int i = 0; i < slots; i++) slots_.emplace_back(plan_.parameters().size());
   idleAtRest_ = spec.optimizer.weightDecay == 0.0f;
@@ -57,13 +62,23 @@ Trainer::Trainer(const TrainerSpec& spec)
 
 Trainer::~Trainer() = default;
 
-void Trainer::onEveryReplica(const std::function<void(Replica&, int)>& work) {
+void Trainer::onEveryReplica(const Work& work) {
   if (failure_ != nullptr) throw ReplicaFailure(*failure_);
   calls_++;
+  const Work requested = [&](Replica& replica, int device) {
+    requestedFailure_.throwIfAt(device, calls_);
+    work(replica, device);
+  };
+  startEveryReplica(requested);
+  finishEveryReplica();
+  if (failure_ != nullptr) throw ReplicaFailure(*failure_);
+}
+
+// `work` lives until they have finished.
+void Trainer::startEveryReplica(const Work& work) {
   for (int d = 0; d < devices(); d++) {
     replicas_[d]->start([this, &work, d](Replica& replica) {
       try {
-        requestedFailure_.throwIfAt(d, calls_);
         work(replica, d);
       } catch (...) {
         breakUp();
@@ -71,11 +86,13 @@ void Trainer::onEveryReplica(const std::function<void(Replica&, int)>& work) {
       }
     });
   }
-  // All of them, whatever one threw: they use what is the caller's.
+}
+
+// All of them, whatever one threw: they use what is the caller's.
+void Trainer::finishEveryReplica() {
   std::vector<std::exception_ptr> thrown;
   for (const auto& replica : replicas_) thrown.push_back(replica->finish());
   for (int d = 0; d < devices(); d++) keepFailure(d, thrown[d]);
-  if (failure_ != nullptr) throw ReplicaFailure(*failure_);
 }
 
 void Trainer::keepFailure(int device, std::exception_ptr thrown) {
@@ -93,32 +110,79 @@ void Trainer::keepFailure(int device, std::exception_ptr thrown) {
 
 void Trainer::breakUp() {
   barrier_.breakUp();
+  row_.fail();
   if (global_ != nullptr) global_->breakUp();
   if (stream_ != nullptr) stream_->breakUp();
 }
 
-double Trainer::step(const ImageBatch& batch, double learningRate) {
+double Trainer::step(const ImageBatch& batch, double learningRate, const std::function<void()>& queued) {
+  StepRow::Call call;
+  call.batch = batch;
+  call.learningRate = learningRate;
+  const bool startsRow = row_.join(call);
+  queued();
+  if (startsRow) startRow();
+  const StepRow::End end = row_.wait(call);
+  if (end == StepRow::End::neverBegun || (end == StepRow::End::lastOfRow && !finishRow())) throw ReplicaFailure(*failure_);
+  return call.loss;
+}
+
+void Trainer::startRow() {
+  if (failure_ != nullptr) return row_.fail();
+  beginStep(*row_.current());
+  startEveryReplica(rowWork_);
+}
+
+bool Trainer::finishRow() {
+  finishEveryReplica();
+  if (failure_ != nullptr) {
+    row_.giveUp();
+    return false;
+  }
+  if (row_.resume()) startRow();
+  return true;
+}
+
+void Trainer::beginStep(const StepRow::Call& call) {
+  calls_++;
   optimizerStep_ += 1;
   batchesTracked_ += 1;
-  owe(learningRate);
-  if (stream_ != nullptr) {
-    stream_->restart([=](int device, int layer) {
-      const WeightLayout& w = plan_.parameters().of(layer).weight;
-      updateRange(*replicas_[device], device, leavesOf(layer),
-                  {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
-    }, streamTimed_);
-  }
-  onEveryReplica([&](Replica& replica, int device) {
-    Laps laps(device == 0 ? timed_ : nullptr);
-    replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
-    laps.end(&PartSeconds::gradients);
-    meet(barrier_, progress_, device);
-    laps.end(&PartSeconds::waiting);
-    update(replica, device, learningRate);
-    if (device == 0) updateRunningStatistics();
-    laps.end(&PartSeconds::update);
-    progress_.endStep(device);
+  owe(call.learningRate);
+  if (stream_ == nullptr) return;
+  stream_->restart([this, learningRate = call.learningRate](int device, int layer) {
+    const WeightLayout& w = plan_.parameters().of(layer).weight;
+    updateRange(*replicas_[device], device, leavesOf(layer),
+                {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
+  }, streamTimed_);
+}
+
+void Trainer::computeStep(Replica& replica, int device, const StepRow::Call& call) {
+  requestedFailure_.throwIfAt(device, calls_);
+  Laps laps(device == 0 ? timed_ : nullptr);
+  replica.computeGradients(call.batch, shardLosses_.data(), shardStatisticsAt_.data());
+  laps.end(&PartSeconds::gradients);
+  meet(barrier_, progress_, device);
+  laps.end(&PartSeconds::waiting);
+  update(replica, device, call.learningRate);
+  if (device == 0) updateRunningStatistics();
+  laps.end(&PartSeconds::update);
+  progress_.endStep(device);
+}
+
+// Whether there is another step to go on to, once all replicas have done this one.
+bool Trainer::goOn(int device) {
+  StepRow::Call* over = nullptr;
+  meet(barrier_, progress_, device, [&] {
+    over = row_.conclude(endStep());
+    if (row_.current() != nullptr) beginStep(*row_.current());
   });
+  const bool goesOn = row_.current() != nullptr;
+  // By the last to come, now that the others are at work again: to wake a thread takes its time.
+  if (over != nullptr) row_.tell(over);
+  return goesOn;
+}
+
+double Trainer::endStep() {
   if (owedSteps() == mostOwedSteps) forgetOwed();
   return meanLoss();
 }

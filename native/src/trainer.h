@@ -10,6 +10,7 @@
 #include "plan/plan.h"
 #include "replica.h"
 #include "replica_failure.h"
+#include "step_row.h"
 
 namespace trainql {
 
@@ -55,11 +56,12 @@ class Trainer {
   explicit Trainer(const TrainerSpec&);
   ~Trainer();
 
-  // All calls block, and must not overlap. Images (N, C, H, W) normalised; labels 0 … classes - 1.
+  // All calls block, and must not overlap but for `step`. Images (N, C, H, W) normalised; labels 0 … classes - 1.
   // @throws ReplicaFailure where one of the replicas fails; the trainer is of no use after that, and each call throws it
 
-  // One update on exactly globalBatch images; the mean loss before it.
-  double step(const ImageBatch&, double learningRate);
+  // One update on exactly globalBatch images; the mean loss before it. Another step may be asked for meanwhile, once this one
+  // is `queued`: the replicas go on to it by themselves.
+  double step(const ImageBatch&, double learningRate, const std::function<void()>& queued = [] {});
   // Loss and summed gradients, a canonical tensor each, without any change.
   double gradients(const ImageBatch&, float* const* tensors);
   // Times `repetitions` updates at a learning rate of 0: weights stay, optimiser state and running statistics move on.
@@ -81,7 +83,10 @@ class Trainer {
 
  private:
   int devices() const { return static_cast<int>(spec_.deviceCores.size()); }
-  void onEveryReplica(const std::function<void(Replica&, int device)>&);
+  using Work = std::function<void(Replica&, int device)>;
+  void onEveryReplica(const Work&);
+  void startEveryReplica(const Work&);
+  void finishEveryReplica();
   // Lets those go that wait for a replica which has failed.
   void breakUp();
   void keepFailure(int device, std::exception_ptr thrown);
@@ -96,6 +101,13 @@ class Trainer {
   GradientLeaves wholeLeaves() const;  // of the live space, where gradients are kept
   void planLeaves();
   double meanLoss() const;
+  // A row of steps. `beginStep` and `endStep` are called while no replica is inside one.
+  void startRow();
+  bool finishRow();  // false: a replica has failed
+  void beginStep(const StepRow::Call&);
+  void computeStep(Replica&, int device, const StepRow::Call&);
+  bool goOn(int device);
+  double endStep();
   bool idleRests() const;
   template <class F>
   void onChunksOf(std::size_t from, std::size_t to, Replica&, int device, F&&);
@@ -142,8 +154,10 @@ class Trainer {
   std::vector<const float*> vectorLeaves_, wholeLeaves_;
   Barrier barrier_;
   const RequestedFailure requestedFailure_;
+  StepRow row_;
   int calls_ = 0;  // to every replica
   std::unique_ptr<ReplicaFailure> failure_;
+  const Work rowWork_;
   std::vector<std::unique_ptr<Replica>> replicas_;
 };
 

@@ -70,15 +70,37 @@ static void sgd(const SgdUpdate& a, std::size_t begin, std::size_t end) {
   a.nesterov ? sgdRange<true>(a, begin, end) : sgdRange<false>(a, begin, end);
 }
 
-// Several steps of parameters whose gradient is zero, in one pass over them.
+// Calls f(vectors, i) on all vectors of [begin, end), `Most` of them at a time. Several steps of one vector wait for each
+// other: several vectors fill that time.
+template <int Most, class F>
+static inline void severalVectors(std::size_t begin, std::size_t end, F&& f) {
+  for (; begin + Most * V <= end; begin += Most * V) f(std::integral_constant<int, Most>{}, begin);
+  for (; begin < end; begin += V) f(std::integral_constant<int, 1>{}, begin);
+}
+
+// Several steps of N vectors of parameters whose gradient is zero, in one pass over them.
+template <bool Nesterov, int N>
+static inline void sgdIdleVectors(const SgdUpdate* steps, int count, std::size_t at) {
+  Vec p[N], buffer[N];
+#pragma GCC unroll 8
+  for (int n = 0; n < N; n++) {
+    p[n] = load(steps->parameters + at + n * V);
+    buffer[n] = load(steps->momentumBuffer + at + n * V);
+  }
+  for (int s = 0; s < count; s++) {
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) sgdStep<Nesterov>(steps[s], pinned(Vec{}), p[n], buffer[n]);
+  }
+#pragma GCC unroll 8
+  for (int n = 0; n < N; n++) {
+    store(steps->momentumBuffer + at + n * V, buffer[n]);
+    store(steps->parameters + at + n * V, p[n]);
+  }
+}
+
 template <bool Nesterov>
 static void sgdIdleRange(const SgdUpdate* steps, int count, std::size_t begin, std::size_t end) {
-  for (std::size_t i = begin; i < end; i += V) {
-    Vec p = load(steps->parameters + i), buffer = load(steps->momentumBuffer + i);
-    for (int s = 0; s < count; s++) sgdStep<Nesterov>(steps[s], pinned(Vec{}), p, buffer);
-    store(steps->momentumBuffer + i, buffer);
-    store(steps->parameters + i, p);
-  }
+  severalVectors<8>(begin, end, [&](auto n, std::size_t at) { sgdIdleVectors<Nesterov, decltype(n)::value>(steps, count, at); });
 }
 
 static void sgdIdle(const SgdUpdate* steps, int count, std::size_t begin, std::size_t end) {
@@ -106,15 +128,29 @@ static void adam(const AdamUpdate& a, std::size_t begin, std::size_t end) {
   });
 }
 
-static void adamIdle(const AdamUpdate* steps, int count, std::size_t begin, std::size_t end) {
-  for (std::size_t i = begin; i < end; i += V) {
-    Vec p = load(steps->parameters + i), average = load(steps->average + i);
-    Vec squareAverage = load(steps->squareAverage + i);
-    for (int s = 0; s < count; s++) adamStep(steps[s], pinned(Vec{}), p, average, squareAverage);
-    store(steps->average + i, average);
-    store(steps->squareAverage + i, squareAverage);
-    store(steps->parameters + i, p);
+template <int N>
+static inline void adamIdleVectors(const AdamUpdate* steps, int count, std::size_t at) {
+  Vec p[N], average[N], squareAverage[N];
+#pragma GCC unroll 8
+  for (int n = 0; n < N; n++) {
+    p[n] = load(steps->parameters + at + n * V);
+    average[n] = load(steps->average + at + n * V);
+    squareAverage[n] = load(steps->squareAverage + at + n * V);
   }
+  for (int s = 0; s < count; s++) {
+#pragma GCC unroll 8
+    for (int n = 0; n < N; n++) adamStep(steps[s], pinned(Vec{}), p[n], average[n], squareAverage[n]);
+  }
+#pragma GCC unroll 8
+  for (int n = 0; n < N; n++) {
+    store(steps->average + at + n * V, average[n]);
+    store(steps->squareAverage + at + n * V, squareAverage[n]);
+    store(steps->parameters + at + n * V, p[n]);
+  }
+}
+
+static void adamIdle(const AdamUpdate* steps, int count, std::size_t begin, std::size_t end) {
+  severalVectors<4>(begin, end, [&](auto n, std::size_t at) { adamIdleVectors<decltype(n)::value>(steps, count, at); });
 }
 
 }  // namespace trainql::TRAINQL_ISA

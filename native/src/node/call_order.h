@@ -1,4 +1,4 @@
-// Lets calls in one at a time and in the order in which they were made, so that one may be made before the last has ended.
+// Lets calls in in the order in which they were made, so that one may be made before the last has ended.
 #pragma once
 
 #include <condition_variable>
@@ -11,19 +11,29 @@ class CallOrder {
   // The place of a call; places are given out on one thread.
   unsigned next() { return given_++; }
 
-  // While it lives it is the turn of the call at `place`; it comes to life once all calls before have had theirs. Every
-  // place must have its turn.
+  // The call at `place`, from when the one before lets it in. Every place must have its turn.
   class Turn {
    public:
-    Turn(CallOrder& order, unsigned place) : order_(order) {
+    Turn(CallOrder& order, unsigned place) : order_(order), place_(place) {
       std::unique_lock<std::mutex> lock(order_.mutex_);
-      order_.moved_.wait(lock, [&] { return order_.served_ == place; });
+      order_.moved_.wait(lock, [&] { return order_.entered_ == place_; });
     }
     ~Turn() {
-      {
-        const std::lock_guard<std::mutex> lock(order_.mutex_);
-        order_.served_++;
-      }
+      const std::lock_guard<std::mutex> lock(order_.mutex_);
+      order_.ended_++;
+      if (!hasLetIn_) order_.entered_++;
+      order_.moved_.notify_all();
+    }
+    // Until the calls before have ended. Who lets nobody in is alone from then on.
+    void beAlone() {
+      std::unique_lock<std::mutex> lock(order_.mutex_);
+      order_.moved_.wait(lock, [&] { return order_.ended_ == place_; });
+    }
+    // Lets the next call in while this one goes on.
+    void letIn() {
+      const std::lock_guard<std::mutex> lock(order_.mutex_);
+      hasLetIn_ = true;
+      order_.entered_++;
       order_.moved_.notify_all();
     }
     Turn(const Turn&) = delete;
@@ -31,11 +41,13 @@ class CallOrder {
 
    private:
     CallOrder& order_;
+    const unsigned place_;
+    bool hasLetIn_ = false;
   };
 
  private:
   unsigned given_ = 0;
-  unsigned served_ = 0;
+  unsigned entered_ = 0, ended_ = 0;
   std::mutex mutex_;
   std::condition_variable moved_;
 };

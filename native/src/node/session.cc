@@ -11,12 +11,12 @@ namespace trainql {
 
 namespace {
 
-// Runs `compute` on a pool thread once the calls before it have ended, where the next one then waits already: between the two
-// no turn of JavaScript is needed. Resolves with what `result` makes of it on the JS thread. Keeps the argument arrays and the
+// Runs `compute` on a pool thread when it is its turn, where the next one then waits already: between the two no turn of
+// JavaScript is needed. Resolves with what `result` makes of it on the JS thread. Keeps the argument arrays and the
 // session alive meanwhile.
 class Work final : public Napi::AsyncWorker {
  public:
-  using Compute = std::function<void()>;
+  using Compute = std::function<void(CallOrder::Turn&)>;
   using Result = std::function<Napi::Value(Napi::Env)>;
 
   static Napi::Promise queue(const Napi::CallbackInfo& info, std::shared_ptr<CallOrder> order, Compute compute,
@@ -42,9 +42,9 @@ class Work final : public Napi::AsyncWorker {
   }
 
   void Execute() override {
-    const CallOrder::Turn turn(*order_, place_);
+    CallOrder::Turn turn(*order_, place_);
     try {
-      compute_();
+      compute_(turn);
     } catch (const ReplicaFailure& failure) {
       failedReplica_ = failure.replica;
       throw;
@@ -123,7 +123,13 @@ Session::Session(const Napi::CallbackInfo& info)
 
 Napi::Promise Session::queue(const Napi::CallbackInfo& info, std::function<void()> compute,
                              std::function<Napi::Value(Napi::Env)> result) {
-  return Work::queue(info, order_, std::move(compute), std::move(result));
+  return Work::queue(
+      info, order_,
+      [compute = std::move(compute)](CallOrder::Turn& turn) {
+        turn.beAlone();
+        compute();
+      },
+      std::move(result));
 }
 
 Napi::Value Session::step(const Napi::CallbackInfo& info) {
@@ -134,8 +140,9 @@ Napi::Value Session::step(const Napi::CallbackInfo& info) {
   const ImageBatch batch = batchFrom(info, *trainer);
   const double learningRate = info[2].As<Napi::Number>().DoubleValue();
   const auto loss = std::make_shared<double>();
-  return queue(
-      info, [=] { *loss = trainer->step(batch, learningRate); },
+  return Work::queue(
+      info, order_,
+      [=](CallOrder::Turn& turn) { *loss = trainer->step(batch, learningRate, [&] { turn.letIn(); }); },
       [=](Napi::Env env) { return Napi::Number::New(env, *loss); });
 }
 
