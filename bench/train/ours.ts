@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { entryCommand } from '../../src/shared/entry.ts'
 import { BenchError } from '../bench.ts'
+import { buildWorkers } from '../bundle.ts'
 import { startWorker, type Worker } from '../worker.ts'
 import { recipe, type TrainTask } from './tasks.ts'
 
@@ -27,6 +28,7 @@ const warmUpSteps = 3
 
 /** @param devices the cores of each device */
 export async function startOurs(task: TrainTask, devices: readonly (readonly number[])[]): Promise<Worker<OursReady>> {
+  await buildWorkers()
   const [command, ...entry] = entryCommand(new URL('../workers/train.ts', import.meta.url))
   const input = JSON.stringify({ ...task, ...recipe, devices, warmUpSteps })
   const name = `TrainQL in ${task.precision} on ${devices.length} ${devices.length === 1 ? 'device' : 'devices'}`
