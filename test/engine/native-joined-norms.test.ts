@@ -1,22 +1,11 @@
 // Evaluation computes a convolution and the batch norm behind it at once: what it gives is what two passes would.
 import { describe, expect, test } from 'vitest'
-import { loadAddon } from '../../src/trainer/addon.ts'
 import { probeNativeEngine } from '../../src/trainer/engines/native.ts'
 import type { ModelGraph } from '../../src/trainer/models/graph.ts'
 import { norm, relativeDistance } from './distance.ts'
-import { generateState } from './generate.ts'
-import { batchOf, sgd } from './harness.ts'
+import { batchOf } from './harness.ts'
 import { everyLayer, narrowBottlenecks, narrowResNet, sharedConvolutions } from './nets.ts'
-
-interface AddonSession {
-  step(images: Float32Array, labels: Int32Array, learningRate: number): Promise<number>
-  predict(images: Float32Array): Promise<Float32Array>
-  writeState(tensors: Float32Array[]): Promise<void>
-  close(): void
-}
-interface Addon {
-  Session: new (spec: object) => AddonSession
-}
+import { openAddonSession, type AddonSettings } from './plan-limits.ts'
 
 const globalBatch = 16
 const graphs: [string, () => ModelGraph][] = [
@@ -29,9 +18,8 @@ const graphs: [string, () => ModelGraph][] = [
 const furthest = { FP32: 1e-5, BF16: 0.02 }
 
 /** Logits of the first weights and of those after two steps, and the losses of the steps. */
-async function run(graph: ModelGraph, settings: object) {
-  const session = new (loadAddon() as Addon).Session({ graph, globalBatch, shards: 2, optimizer: sgd, ...settings })
-  await session.writeState([...generateState(graph, 1).values()].map(({ data }) => data))
+async function run(graph: ModelGraph, settings: Omit<AddonSettings, 'globalBatch' | 'shards'>) {
+  const session = await openAddonSession(graph, { globalBatch, shards: 2, ...settings })
   const { images, labels } = batchOf(graph, globalBatch)
   const logits = [await session.predict(images)]
   const losses: number[] = []
