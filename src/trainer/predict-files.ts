@@ -8,7 +8,7 @@ import { decodeImage, decodingProblem } from './datasets/cache/decode.ts'
 import { imageSize, type ImageShape } from './datasets/dataset.ts'
 import { levelsOf, placeImage, type Picture } from './input/pixels.ts'
 import { plainPlacement } from './input/placement.ts'
-import { loadModel, openPredictor, type Prediction, type PredictorRequest } from './predictor.ts'
+import { imageDataOf, loadModel, openPredictor, type Prediction, type PredictorRequest } from './predictor.ts'
 
 export interface PredictFilesRequest extends PredictorRequest {
   files: readonly string[]
@@ -29,7 +29,10 @@ export async function predictFiles({ files, ...request }: PredictFilesRequest): 
   const model = await loadModel(request)
   const shape = model.graph.input
   checkChannels(shape)
-  const data = dataOf(model.manifest)
+  const data = imageDataOf(
+    model.manifest,
+    "Predict with a run's checkpoint: one that begins with this one, or published weights imported by their name.",
+  )
   const predictor = await openPredictor(model, request)
   try {
     const all: FilePrediction[] = []
@@ -116,16 +119,6 @@ function readerOf(
     })
     return images
   }
-}
-
-function dataOf({ data }: Manifest): NonNullable<Manifest['data']> {
-  if (data !== null) return data
-  throw new TrainqlError({
-    code: 'CHECKPOINT_INVALID',
-    message:
-      'Expected a checkpoint that says how its images were normalised; this one was imported from a file that does not.',
-    fix: "Predict with a run's checkpoint: one that begins with this one, or published weights imported by their name.",
-  })
 }
 
 function checkChannels({ channels }: ImageShape): void {

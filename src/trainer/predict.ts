@@ -3,7 +3,14 @@ import { TrainqlError } from '../shared/errors.ts'
 import type { Manifest } from './checkpoints/manifest.ts'
 import { imageSize } from './engines/session-spec.ts'
 import type { ModelGraph } from './models/graph.ts'
-import { loadModel, openPredictor, type ImageSource, type Prediction, type PredictorRequest } from './predictor.ts'
+import {
+  imageDataOf,
+  loadModel,
+  openPredictor,
+  type ImageSource,
+  type Prediction,
+  type PredictorRequest,
+} from './predictor.ts'
 
 /**
  * Any number of images, (N, C, H, W) of the model's input: pixels as bytes, which are normalised as in training, or
@@ -36,15 +43,8 @@ function readerOf(images: Images, { graph, manifest }: { graph: ModelGraph; mani
   const part = <T extends Images>(all: T, first: number, count: number): T =>
     all.subarray(first * size, (first + count) * size) as T
   if (images instanceof Float32Array) return (first, count) => part(images, first, count)
-  if (manifest.data === null) {
-    throw new TrainqlError({
-      code: 'CHECKPOINT_INVALID',
-      message:
-        'Expected a checkpoint that says how its images were normalised; this one was imported from a file that does not.',
-      fix: 'Pass images as floats, normalised as in training.',
-    })
-  }
-  const { mean, deviation } = manifest.data.normalisation
+  const { normalisation } = imageDataOf(manifest, 'Pass images as floats, normalised as in training.')
+  const { mean, deviation } = normalisation
   const { channels, height, width } = graph.input
   const plane = height * width
   return (first, count) =>

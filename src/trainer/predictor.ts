@@ -72,6 +72,20 @@ export async function loadModel(request: Pick<PredictorRequest, 'checkpoint' | '
   return { manifest, state, graph: resnet({ architecture, input: inputOf(request, manifest), classes }) }
 }
 
+/**
+ * What the checkpoint says of the images that its model was trained on.
+ * @throws TrainqlError `CHECKPOINT_INVALID` with `fix` where it says nothing
+ */
+export function imageDataOf({ data }: Manifest, fix: string): NonNullable<Manifest['data']> {
+  if (data !== null) return data
+  throw new TrainqlError({
+    code: 'CHECKPOINT_INVALID',
+    message:
+      'Expected a checkpoint that says how its images were normalised; this one was imported from a file that does not.',
+    fix,
+  })
+}
+
 /** @throws TrainqlError `INVALID_INPUT`, `ENGINE_UNAVAILABLE`, `OUT_OF_MEMORY` */
 export async function openPredictor(
   { manifest, state, graph }: LoadedModel,
