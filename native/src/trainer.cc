@@ -27,7 +27,7 @@ T treeSum(const T* values, int count) {
 Trainer::Trainer(const TrainerSpec& spec)
     : spec_(spec),
       progress_(spec.progress, static_cast<int>(spec.deviceCores.size())),
-      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision), spec.limits),
+      plan_(spec.graph, spec.globalBatch / spec.shards, bestKernels(spec.precision), limits()),
       parameters_(plan_.parameters().size()),
       running_(plan_.parameters().statisticsSize()),
       shardLosses_(spec.shards, 0.0),
@@ -188,6 +188,12 @@ double Trainer::endStep() {
 }
 
 double Trainer::meanLoss() const { return treeSum(shardLosses_.data(), spec_.shards) / spec_.globalBatch; }
+
+PlanLimits Trainer::limits() const {
+  PlanLimits limits = spec_.limits;
+  limits.sharesWeights = shardsAbreast(spec_.shards / devices(), spec_.syncBatchNorm) > 1;
+  return limits;
+}
 
 bool Trainer::streams() const {
   const int each = spec_.shards / devices();

@@ -95,6 +95,7 @@ class Trainer {
   // Whether the gradients of weights are used up while the backward pass goes on: not where all must be there first, for
   // their norm or for further shards of the same device.
   bool streams() const;
+  PlanLimits limits() const;
   // Where the replicas hold the gradients of one layer's weights, or of all vectors, as from parameter `origin` on.
   GradientLeaves leavesOf(int layer) const;
   GradientLeaves vectorLeaves() const;

@@ -26,6 +26,9 @@ struct PlanLimits {
   // Live weights of a layer, for each value of its maps, from which on its data gradient turns the maps and not the weights.
   // Transposed weights are made once for two shards, from memory; maps are turned for each, in cache.
   double leastTurnedWeights = 3;
+
+  // Whether a device has several shards at work at once, which share what is made of the weights.
+  bool sharesWeights = true;
 };
 
 class Plan {

@@ -14,8 +14,8 @@ namespace {
 
 // Floats of transformed input and output in flight at once.
 constexpr std::ptrdiff_t chunkFloats = 384 * 1024;
-// Rows at least: fewer do not pay for reading the weights; those of large layers are transformed for each chunk.
-constexpr int leastChunkRows = 56, leastRowsOfPart = 128;
+// Rows at least: fewer do not pay for reading the weights.
+constexpr int leastChunkRows = 56;
 
 // A weight gradient's sums are 36 planes of the filter. Where those outgrow L2 by far, all rows are transformed at once and
 // the sums are made and finished slice by slice: some tiles of depth of one panel, which stay in L2. So do the transformed
@@ -35,13 +35,15 @@ class Winograd final : public ConvolutionAlgorithm {
         across_((out_.width + 3) / 4),
         rows_(across_ * ((out_.height + 3) / 4) * plan.batch()),
         vector_(plan.kernels().vector),
-        forward_(weight_, rows_, WinogradFilter::Side::forward),
-        turned_(weight_, rows_, WinogradFilter::Side::turned) {
+        forward_(weight_, rows_, WinogradFilter::Side::forward, plan.limits().sharesWeights),
+        turned_(weight_, rows_, WinogradFilter::Side::turned, plan.limits().sharesWeights) {
     const std::ptrdiff_t perRow = 36 * (transformedRow(in_) + transformedRow(out_));
     plan.needWeights(std::max(forward_.floats(), turned_.floats()));
-    const int wanted = std::max(forward_.whole() && turned_.whole() ? leastChunkRows : leastRowsOfPart, static_cast<int>(chunkFloats / perRow));
-    const int chunks = (rows_ + wanted - 1) / wanted;
-    chunkRows_ = (rows_ + chunks - 1) / chunks;
+    const auto chunkRows = [&](int least) {
+      const int wanted = std::max(least, static_cast<int>(chunkFloats / perRow)), chunks = (rows_ + wanted - 1) / wanted;
+      return (rows_ + chunks - 1) / chunks;
+    };
+    chunkRows_ = chunkRows(forward_.whole() && turned_.whole() ? leastChunkRows : WinogradFilter::leastRowsOfPart);
     const std::size_t sums = 36 * weight_.slotStride();
     sliced_ = static_cast<std::ptrdiff_t>(sums) > mostWholeSums;
     const std::ptrdiff_t tileRows = plan.kernels().tileRows;
@@ -50,8 +52,8 @@ class Winograd final : public ConvolutionAlgorithm {
     const std::ptrdiff_t chunk = 36 * (plane(in_, chunkRows_) + plane(out_, chunkRows_));
     const std::ptrdiff_t turned = turned_.turnsRows() ? 36 * (turnedPlane(in_, chunkRows_) + turnedPlane(out_, chunkRows_)) : 0;
     plan.needScratch(static_cast<std::size_t>(chunk + turned));
-    const int gradientRows = sliced_ ? rows_ : chunkRows_;
-    plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, gradientRows) + plane(out_, gradientRows))) +
+    gradientRows_ = sliced_ ? rows_ : chunkRows(leastChunkRows);
+    plan.needScratch(static_cast<std::size_t>(36 * (plane(in_, gradientRows_) + plane(out_, gradientRows_))) +
                      (sliced_ ? 36 * static_cast<std::size_t>(sliceFloats_) : sums));
   }
 
@@ -220,8 +222,8 @@ class Winograd final : public ConvolutionAlgorithm {
     if (sliced_) return slicedGradient(w);
     const std::ptrdiff_t plane = static_cast<std::ptrdiff_t>(weight_.slotStride());
     float* const sums = w.scratch;
-    for (int first = 0; first < rows_; first += chunkRows_) {
-      const Transformed both = transform(w, first, chunkRows_, sums + 36 * plane);
+    for (int first = 0; first < rows_; first += gradientRows_) {
+      const Transformed both = transform(w, first, gradientRows_, sums + 36 * plane);
       w.team.split(36, [&](int b, int e) {
         for (int i = b; i < e; i++) {
           WeightGradient a = product(both, i);
@@ -302,7 +304,7 @@ class Winograd final : public ConvolutionAlgorithm {
 
   void slicedGradient(const Workspace& w) const {
     float* const sums = w.scratch;
-    const Transformed both = transform(w, 0, rows_, sums + 36 * sliceFloats_);
+    const Transformed both = transform(w, 0, gradientRows_, sums + 36 * sliceFloats_);
     const int depth = layer_.inChannels, tiles = w.kernels.gradientTiles(depth), panel = w.kernels.panel;
     for (int t = 0; t < tiles; t += sliceTiles_) {
       const int end = std::min(tiles, t + sliceTiles_);
@@ -341,6 +343,7 @@ class Winograd final : public ConvolutionAlgorithm {
   const int across_, rows_, vector_;
   const WinogradFilter forward_, turned_;
   int chunkRows_ = 0;
+  int gradientRows_ = 0;  // of a weight gradient: its sums depend on them, so the shape alone decides
   bool sliced_ = false;
   int sliceTiles_ = 0;
   std::ptrdiff_t sliceFloats_ = 0;

@@ -7,11 +7,12 @@ namespace trainql {
 
 namespace {
 
-// Floats of transformed weights that are made once for all chunks of tile rows, and of a part otherwise.
-constexpr std::ptrdiff_t wholeFloats = 1024 * 1024;
+// Floats of transformed weights that are made once for all chunks of tile rows and all shards that share them, and where there is
+// one of each; and of a part otherwise.
+constexpr std::ptrdiff_t wholeFloats = 1024 * 1024, wholeFloatsOfFewRows = 256 * 1024;
 constexpr std::ptrdiff_t partFloats = 128 * 1024;
 // Parts are made in all 36 planes at once where the transformed rows stay in L2 beside them, else for two lines of planes.
-constexpr std::ptrdiff_t mostRowFloats = 320 * 1024;
+constexpr std::ptrdiff_t mostRowFloats = 128 * 1024;
 // A large turned filter is transposed where there is a tile row for every so many output channels: else it is quicker to
 // transpose the rows, before and after.
 constexpr int channelsOfTileRow = 8;
@@ -28,9 +29,11 @@ int partOf(int all, int most) {
 
 }  // namespace
 
-WinogradFilter::WinogradFilter(const WeightLayout& weight, int tileRows, Side side) : weight_(weight), side_(side) {
+WinogradFilter::WinogradFilter(const WeightLayout& weight, int tileRows, Side side, bool isShared)
+    : weight_(weight), side_(side) {
   const int panel = weight.panel, inPanels = (weight.inChannels + panel - 1) / panel;
-  const bool whole = 36 * static_cast<std::ptrdiff_t>(weight.panels) * inPanels * panel * panel <= wholeFloats;
+  const std::ptrdiff_t floats = 36 * static_cast<std::ptrdiff_t>(weight.panels) * inPanels * panel * panel;
+  const bool whole = floats <= (isShared || tileRows > leastRowsOfPart ? wholeFloats : wholeFloatsOfFewRows);
   transposed_ = side == Side::turned && (whole || tileRows * channelsOfTileRow > weight.outChannels);
   const int panels = transposed_ ? inPanels : weight.panels, rows = transposed_ ? weight.outChannels : weight.inChannels;
   int pairs = winogradPairs, partPanels = panels, partRows = rows;

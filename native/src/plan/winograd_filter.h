@@ -12,10 +12,13 @@ namespace trainql {
 // into other cache sets.
 inline std::ptrdiff_t spreadPlane(std::ptrdiff_t floats) { return (floats + 1023) / 1024 * 1024 + 16; }
 
-// Transformed as a whole, once before all shards of a device, or, where they would outgrow the caches, in parts that stay in
+// Transformed as a whole, once before the shards of a device, or, where they would outgrow the caches, in parts that stay in
 // L2 until they are multiplied.
 class WinogradFilter {
  public:
+  // Tile rows at least that a part is multiplied with: it is made anew for others.
+  static constexpr int leastRowsOfPart = 128;
+
   // Forward, or as a data gradient sees the filter: by 180 degrees, and from output to input channels.
   enum class Side { forward, turned };
 
@@ -30,7 +33,8 @@ class WinogradFilter {
     int planes() const { return (pairEnd - pairBegin) * winogradPairPlanes; }
   };
 
-  WinogradFilter(const WeightLayout&, int tileRows, Side);
+  // `isShared`: by several shards.
+  WinogradFilter(const WeightLayout&, int tileRows, Side, bool isShared);
 
   bool whole() const { return parts_.size() == 1; }
   // Whether a turned filter is not transposed, so that what it is multiplied with must be.
