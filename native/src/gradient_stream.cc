@@ -6,8 +6,8 @@
 
 namespace trainql {
 
-GradientStream::GradientStream(const GradientPlan& plan, int devices, const ReplicaProgress& progress)
-    : plan_(plan), devices_(devices), progress_(progress), layers_(new Layers[devices]) {}
+GradientStream::GradientStream(const GradientPlan& plan, int devices, ReplicaSignal& signal)
+    : plan_(plan), devices_(devices), layers_(new Layers[devices]), signal_(signal) {}
 
 void GradientStream::restart(Consume consume, PartSeconds* seconds) {
   for (int d = 0; d < devices_; d++) {
@@ -30,7 +30,7 @@ void GradientStream::beforeNext(int device) {
 
 void GradientStream::finishNext(int device) {
   layers_[device].written.fetch_add(1, std::memory_order_release);
-  tellMoved();
+  signal_.tell();
 }
 
 void GradientStream::drain(int device) {
@@ -53,32 +53,12 @@ void GradientStream::consumeUpTo(int device, int count) {
     consume_(device, plan_.order[of(consumed)]);
     consumed.fetch_add(1, std::memory_order_release);
   }
-  tellMoved();
+  signal_.tell();
   laps.end(&PartSeconds::update);
 }
 
 void GradientStream::waitFor(int device, std::atomic<int> Layers::*layers, int count) {
-  if (fewest(layers) >= count) return;
-  Laps laps(device == 0 ? seconds_ : nullptr);
-  for (;;) {
-    const unsigned ticket = moved_.ticket();
-    progress_.rest(device, ReplicaProgress::atStream);
-    if (fewest(layers) >= count) break;
-    if (broken_.load(std::memory_order_acquire)) throw Forsaken{};
-    moved_.waitPast(ticket);
-  }
-  progress_.work(device);
-  laps.end(&PartSeconds::waiting);
-}
-
-void GradientStream::breakUp() {
-  broken_.store(true, std::memory_order_release);
-  moved_.open();
-}
-
-void GradientStream::tellMoved() {
-  progress_.wake(ReplicaProgress::atStream);
-  moved_.open();
+  signal_.waitUntil(device, [&] { return fewest(layers) >= count; });
 }
 
 }  // namespace trainql

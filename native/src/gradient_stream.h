@@ -6,10 +6,9 @@
 #include <functional>
 #include <memory>
 
-#include "cpu/team.h"
 #include "laps.h"
 #include "plan/gradient_plan.h"
-#include "replica_progress.h"
+#include "replica_signal.h"
 
 namespace trainql {
 
@@ -20,9 +19,9 @@ class GradientStream {
   // One device's part of a layer's gradient. The weights themselves are no longer read when it is called.
   using Consume = std::function<void(int device, int layer)>;
 
-  GradientStream(const GradientPlan&, int devices, const ReplicaProgress&);
+  GradientStream(const GradientPlan&, int devices, ReplicaSignal&);
 
-  // While no device is at work. Time spent consuming and waiting on the first device is added to `seconds` unless null.
+  // While no device is at work. Time spent consuming on the first device is added to `seconds` unless null.
   void restart(Consume, PartSeconds* seconds);
 
   // Before a device writes the gradient of the weights that are next in order: waits until its room is free.
@@ -31,9 +30,6 @@ class GradientStream {
   void finishNext(int device);
   // After the last: returns when the device has consumed its part of every gradient.
   void drain(int device);
-
-  // For good, since a device has failed: the waits of the others end by `Forsaken`.
-  void breakUp();
 
  private:
   // How many layers a device has got through, each counted on a cache line of its own.
@@ -44,16 +40,13 @@ class GradientStream {
   int fewest(std::atomic<int> Layers::*) const;
   void consumeUpTo(int device, int count);
   void waitFor(int device, std::atomic<int> Layers::*, int count);
-  void tellMoved();
 
   const GradientPlan& plan_;
   const int devices_;
-  const ReplicaProgress& progress_;
   const std::unique_ptr<Layers[]> layers_;
   Consume consume_;
   PartSeconds* seconds_ = nullptr;
-  std::atomic<bool> broken_{false};
-  Gate moved_;
+  ReplicaSignal& signal_;
 };
 
 }  // namespace trainql

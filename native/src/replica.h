@@ -10,6 +10,7 @@
 #include "cpu/memory.h"
 #include "cpu/team.h"
 #include "global_statistics.h"
+#include "gradient_pool.h"
 #include "gradient_stream.h"
 #include "gradient_subtree.h"
 #include "plan/loss.h"
@@ -27,6 +28,7 @@ struct SharedModel {
   GlobalStatistics* global;  // null: each shard has its own batch-norm statistics
   const GradientPlan& gradients;
   GradientStream* stream;    // null: gradients are kept until all are there
+  GradientPool* pool;        // null: none is deferred
   const ReplicaProgress& progress;
 };
 
@@ -63,6 +65,8 @@ class Replica {
   // lossSums and batch statistics in statistics, both indexed by global shard. Shards are at work in pairs; where batch
   // norm is over the global batch all are at once, and meet those of the other replicas.
   void computeGradients(const ImageBatch&, double* lossSums, float* const* statistics);
+  // The weight gradient of a step that the plan defers, of all shards of `owner`, whose backward pass has got to its end.
+  void computeDeferred(Replica& owner, int step);
   // Images begin … end (at most one shard batch) with running statistics: the score and the predicted classes, or the
   // logits (N, classes).
   LossSum evaluate(const ImageBatch&, int begin, int end, std::int32_t* predicted);
@@ -98,6 +102,7 @@ class Replica {
   const SharedModel model_;
   const Range range_;
   std::vector<Buffer> arenas_;  // one for each shard that is at work at once
+  std::vector<Workspace> shards_;  // those that are, or were last
   Buffer scratch_, weights_, sums_;
   Buffer logits_, logitsGradient_;  // (shard batch, row) in fp32: the loss is worked out in full precision
   double* seconds_ = nullptr;

@@ -2,6 +2,7 @@
 //
 // A pair does, because the second shard then finds a step's weights in cache. Where batch norm is over the global batch
 // all shards do, because they meet those of the other devices inside each batch norm.
+#include "plan/convolution_step.h"
 #include "plan/steps.h"
 #include "plan/timed.h"
 #include "replica.h"
@@ -21,7 +22,8 @@ void Replica::computeGradients(const ImageBatch& batch, double* lossSums, float*
 void Replica::computeAbreast(const ImageBatch& batch, Group group, double* lossSums, float* const* statistics) {
   const auto& steps = model_.plan.steps();
   const int firstShard = range_.firstShard + group.first;
-  std::vector<Workspace> shards;
+  std::vector<Workspace>& shards = shards_;
+  shards.clear();
   for (int i = 0; i < group.count; i++) {
     Workspace w = workspace(Phase::training);
     w.arena = arenas_[i].data();
@@ -42,14 +44,28 @@ void Replica::computeAbreast(const ImageBatch& batch, Group group, double* lossS
   }
   for (int i = 0; i < group.count; i++) lossSums[firstShard + i] = computeLoss(batch, firstShard + i, shards[i]);
   for (std::size_t s = steps.size(); s-- > 0;) {
-    const bool streams = model_.stream != nullptr && model_.plan.parameters().of(steps[s]->layer).hasWeight;
+    const ConvolutionStep* const convolution = steps[s]->convolution();
+    const bool streams = model_.stream != nullptr && convolution != nullptr && !convolution->isDeferred();
     if (streams) model_.stream->beforeNext(device());
     timed(shards[0], 2 * steps.size(), [&] { steps[s]->prepareBackward(shards[0]); });
     timed(shards[0], 2 * s + 1, [&] { backwardAbreast(*steps[s], shards, group.buffer); });
     if (streams) model_.stream->finishNext(device());
     ReplicaProgress::tick(shards[0].ticks);
   }
+  if (model_.pool != nullptr) model_.pool->computeOwn(device());
   if (model_.stream != nullptr) model_.stream->drain(device());
+  if (model_.pool != nullptr) model_.pool->computeOthers(device());
+}
+
+void Replica::computeDeferred(Replica& owner, int step) {
+  const ConvolutionStep& convolution = *model_.plan.steps()[step]->convolution();
+  for (const Workspace& shard : owner.shards_) {
+    Workspace w = shard.with(*team_, scratch_.data());
+    w.weightGradient = owner.gradients_[0].data() + model_.gradients.weightsAt[convolution.layer];
+    w.addGradient = &shard != &owner.shards_.front();
+    timed(shards_[0], 2 * step + 1, [&] { convolution.weightGradient(w); });
+  }
+  ReplicaProgress::tick(shards_[0].ticks);
 }
 
 void Replica::forwardAbreast(const Op& step, const std::vector<Workspace>& shards) {

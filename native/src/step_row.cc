@@ -7,8 +7,7 @@ bool StepRow::join(Call& call) {
   const std::lock_guard<std::mutex> lock(mutex_);
   waiting_.push_back(&call);
   if (isUnderWay_) return false;
-  isUnderWay_ = true;
-  current_ = takeNext();
+  begin();
   return true;
 }
 
@@ -20,8 +19,7 @@ StepRow::End StepRow::wait(Call& call) {
 
 bool StepRow::resume() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  current_ = takeNext();
-  isUnderWay_ = current_ != nullptr;
+  begin();
   return isUnderWay_;
 }
 
@@ -39,7 +37,12 @@ void StepRow::giveUp() {
 StepRow::Call* StepRow::conclude(double loss) {
   const std::lock_guard<std::mutex> lock(mutex_);
   Call* const over = current_;
-  over->loss = loss;
+  const Clock::time_point now = Clock::now();
+  Step& step = over->steps[over->at];
+  step.loss = loss;
+  step.seconds = std::chrono::duration<double>(now - stepBegan_).count();
+  stepBegan_ = now;
+  if (++over->at < over->steps.size()) return nullptr;
   current_ = takeNext();
   if (current_ == nullptr) over->end = End::lastOfRow;
   return over;
@@ -58,6 +61,12 @@ void StepRow::fail() {
   current_->isOver = true;
   current_->end = End::lastOfRow;
   current_->over.notify_one();
+}
+
+void StepRow::begin() {
+  current_ = takeNext();
+  isUnderWay_ = current_ != nullptr;
+  stepBegan_ = Clock::now();
 }
 
 StepRow::Call* StepRow::takeNext() {

@@ -13,6 +13,9 @@ namespace {
 // Parameters one piece of an update covers: small enough to balance, a multiple of every vector width.
 constexpr std::size_t updateChunk = 16 * 1024;
 
+// Pieces of idle parameters that a replica takes at a time: some hundred microseconds' worth.
+constexpr int idlePieces = 8;
+
 // Steps that idle parameters may lag behind.
 constexpr int mostOwedSteps = 16;
 
@@ -33,6 +36,7 @@ Trainer::Trainer(const TrainerSpec& spec)
       shardLosses_(spec.shards, 0.0),
       chunkSquares_((plan_.parameters().liveSize() + updateChunk - 1) / updateChunk),
       gradientPlan_(streams() ? streamedGradients(plan_) : wholeGradients(plan_)),
+      signal_(progress_),
       barrier_(static_cast<int>(spec.deviceCores.size())),
       rowWork_([this](Replica& replica, int device) {
         do {
@@ -49,9 +53,15 @@ Trainer::Trainer(const TrainerSpec& spec)
   if (spec.syncBatchNorm) {
     global_ = std::make_unique<GlobalStatistics>(plan_.parameters(), shardStatisticsAt_, devices(), progress_);
   }
-  if (streams()) stream_ = std::make_unique<GradientStream>(gradientPlan_, devices(), progress_);
+  if (streams()) stream_ = std::make_unique<GradientStream>(gradientPlan_, devices(), signal_);
+  if (!plan_.deferred().empty()) {
+    pool_ = std::make_unique<GradientPool>(
+        static_cast<int>(plan_.deferred().size()), devices(), signal_, [this](int device, int owner, int gradient) {
+          replicas_[device]->computeDeferred(*replicas_[owner], plan_.deferred()[gradient]);
+        });
+  }
   const SharedModel model{plan_,         parameters_.data(), running_.data(), spec.labelSmoothing,
-                          global_.get(), gradientPlan_,      stream_.get(),   progress_};
+                          global_.get(), gradientPlan_,      stream_.get(),   pool_.get(),       progress_};
   const int each = spec.shards / devices();
   for (int d = 0; d < devices(); d++) {
     replicas_.push_back(
@@ -112,19 +122,16 @@ void Trainer::breakUp() {
   barrier_.breakUp();
   row_.fail();
   if (global_ != nullptr) global_->breakUp();
-  if (stream_ != nullptr) stream_->breakUp();
+  signal_.breakUp();
 }
 
-double Trainer::step(const ImageBatch& batch, double learningRate, const std::function<void()>& queued) {
-  StepRow::Call call;
-  call.batch = batch;
-  call.learningRate = learningRate;
+void Trainer::train(std::vector<Step>& steps, const std::function<void()>& queued) {
+  StepRow::Call call(steps);
   const bool startsRow = row_.join(call);
   queued();
   if (startsRow) startRow();
   const StepRow::End end = row_.wait(call);
   if (end == StepRow::End::neverBegun || (end == StepRow::End::lastOfRow && !finishRow())) throw ReplicaFailure(*failure_);
-  return call.loss;
 }
 
 void Trainer::startRow() {
@@ -143,27 +150,32 @@ bool Trainer::finishRow() {
   return true;
 }
 
-void Trainer::beginStep(const StepRow::Call& call) {
+void Trainer::beginStep(const Step& step) {
   calls_++;
   optimizerStep_ += 1;
   batchesTracked_ += 1;
-  owe(call.learningRate);
-  if (stream_ == nullptr) return;
-  stream_->restart([this, learningRate = call.learningRate](int device, int layer) {
+  owe(step.learningRate);
+  restartGradients([this, learningRate = step.learningRate](int device, int layer) {
     const WeightLayout& w = plan_.parameters().of(layer).weight;
     updateRange(*replicas_[device], device, leavesOf(layer),
                 {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
   }, streamTimed_);
 }
 
-void Trainer::computeStep(Replica& replica, int device, const StepRow::Call& call) {
+void Trainer::restartGradients(GradientStream::Consume consume, PartSeconds* seconds) {
+  signal_.timeInto(seconds);
+  if (stream_ != nullptr) stream_->restart(std::move(consume), seconds);
+  if (pool_ != nullptr) pool_->restart();
+}
+
+void Trainer::computeStep(Replica& replica, int device, const Step& step) {
   requestedFailure_.throwIfAt(device, calls_);
   Laps laps(device == 0 ? timed_ : nullptr);
-  replica.computeGradients(call.batch, shardLosses_.data(), shardStatisticsAt_.data());
+  replica.computeGradients(step.batch, shardLosses_.data(), shardStatisticsAt_.data());
   laps.end(&PartSeconds::gradients);
   meet(barrier_, progress_, device);
   laps.end(&PartSeconds::waiting);
-  update(replica, device, call.learningRate);
+  update(replica, device, step.learningRate);
   if (device == 0) updateRunningStatistics();
   laps.end(&PartSeconds::update);
   progress_.endStep(device);
@@ -191,7 +203,10 @@ double Trainer::meanLoss() const { return treeSum(shardLosses_.data(), spec_.sha
 
 PlanLimits Trainer::limits() const {
   PlanLimits limits = spec_.limits;
-  limits.sharesWeights = shardsAbreast(spec_.shards / devices(), spec_.syncBatchNorm) > 1;
+  const int each = spec_.shards / devices();
+  // Only where gradients are streamed, and no more than two shards of a device are added up, is there anything to share out.
+  if (devices() == 1 || !streams() || each > 2) limits.mostDeferredBytes = 0;
+  limits.sharesWeights = shardsAbreast(each, spec_.syncBatchNorm) > 1;
   return limits;
 }
 
@@ -205,6 +220,7 @@ void Trainer::planLeaves() {
   for (const auto& replica : replicas_) {
     for (const float* leaf : replica->leaves()) {
       for (int layer : gradientPlan_.order) weightLeaves_[layer].push_back(leaf + gradientPlan_.weightsAt[layer]);
+      for (int layer : gradientPlan_.deferred) weightLeaves_[layer].push_back(leaf + gradientPlan_.weightsAt[layer]);
       vectorLeaves_.push_back(leaf + gradientPlan_.weightsFloats);
       wholeLeaves_.push_back(leaf);
     }
@@ -234,17 +250,16 @@ double Trainer::gradients(const ImageBatch& batch, float* const* tensors) {
     const WeightLayout& w = space.of(layer).weight;
     add(leavesOf(layer), w.live, w.live + w.liveSize());
   };
-  if (stream_ != nullptr) {
-    stream_->restart([&](int device, int layer) {
-      if (device == 0) addWeights(layer);
-    }, nullptr);
-  }
+  restartGradients([&](int device, int layer) {
+    if (device == 0) addWeights(layer);
+  }, nullptr);
   onEveryReplica([&](Replica& replica, int) {
     replica.computeGradients(batch, shardLosses_.data(), shardStatisticsAt_.data());
   });
   if (stream_ == nullptr) {
     for (int layer : gradientPlan_.order) addWeights(layer);
   }
+  for (int layer : gradientPlan_.deferred) addWeights(layer);
   add(vectorLeaves(), space.vectorsBegin(), space.liveSize());
   space.exportParameters(sum.data(), sum.size(), tensors);
   return meanLoss();
@@ -264,10 +279,10 @@ Profile Trainer::profile(const ImageBatch& batch, int repetitions) {
   timed_ = &parts;
   streamTimed_ = &stream;
   replicas_[0]->timeInto(seconds.data());
-  const auto begin = std::chrono::steady_clock::now();
-  for (int r = 0; r < repetitions; r++) step(batch, 0.0);
+  std::vector<Step> row(repetitions, {batch});
+  train(row);
   Profile profile;
-  profile.stepSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count() / repetitions;
+  for (const Step& step : row) profile.stepSeconds += step.seconds / repetitions;
   parts.weightCopies = seconds.back();
   parts.update += stream.update;
   parts.waiting += stream.waiting;
@@ -322,9 +337,13 @@ void Trainer::update(Replica& replica, int device, double learningRate) {
     }
     updateRange(replica, device, weights, {learningRate, spec_.optimizer.weightDecay, 0, space.vectorsBegin()});
   }
+  for (int layer : gradientPlan_.deferred) {
+    const WeightLayout& w = space.of(layer).weight;
+    updateRange(replica, device, leavesOf(layer), {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
+  }
   const float decay = spec_.optimizer.decayVectors ? spec_.optimizer.weightDecay : 0.0f;
   updateRange(replica, device, vectors, {learningRate, decay, space.vectorsBegin(), space.liveSize()});
-  if (owedSteps() == mostOwedSteps) updateIdle(replica, device);
+  if (owedSteps() == mostOwedSteps) updateIdle(replica);
 }
 
 void Trainer::owe(double learningRate) {
@@ -337,23 +356,31 @@ void Trainer::owe(double learningRate) {
   }
 }
 
-void Trainer::updateIdle(Replica& replica, int device) {
-  const ParameterSpace& space = plan_.parameters();
-  onChunksOf(space.liveSize(), space.size(), replica, device, [&](int, std::size_t begin, std::size_t end) {
-    if (!owedSgd_.empty()) plan_.kernels().sgdIdle(owedSgd_.data(), owedSteps(), begin, end);
-    if (!owedAdam_.empty()) plan_.kernels().adamIdle(owedAdam_.data(), owedSteps(), begin, end);
-  });
+// Whoever is ahead takes more: it is long, and no other work of the step is left to even it out.
+void Trainer::updateIdle(Replica& replica) {
+  const std::size_t from = plan_.parameters().liveSize(), to = plan_.parameters().size();
+  const int pieces = static_cast<int>((to - from + updateChunk - 1) / updateChunk);
+  for (;;) {
+    const int first = idleTaken_.fetch_add(idlePieces, std::memory_order_relaxed);
+    if (first >= pieces) return;
+    replica.team().split(std::min(idlePieces, pieces - first), [&](int b, int e) {
+      const std::size_t begin = from + (first + b) * updateChunk, end = std::min(to, from + (first + e) * updateChunk);
+      if (!owedSgd_.empty()) plan_.kernels().sgdIdle(owedSgd_.data(), owedSteps(), begin, end);
+      if (!owedAdam_.empty()) plan_.kernels().adamIdle(owedAdam_.data(), owedSteps(), begin, end);
+    });
+  }
 }
 
 void Trainer::settle() {
   if (owedSteps() == 0) return;
-  onEveryReplica([&](Replica& replica, int device) { updateIdle(replica, device); });
+  onEveryReplica([&](Replica& replica, int) { updateIdle(replica); });
   forgetOwed();
 }
 
 void Trainer::forgetOwed() {
   owedSgd_.clear();
   owedAdam_.clear();
+  idleTaken_ = 0;
 }
 
 bool Trainer::idleRests() const {

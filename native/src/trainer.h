@@ -1,6 +1,7 @@
 // Trains one model on several replicas: shards, the gradient tree, the update. Knows nothing of Node.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -56,12 +57,12 @@ class Trainer {
   explicit Trainer(const TrainerSpec&);
   ~Trainer();
 
-  // All calls block, and must not overlap but for `step`. Images (N, C, H, W) normalised; labels 0 … classes - 1.
+  // All calls block, and must not overlap but for `train`. Images (N, C, H, W) normalised; labels 0 … classes - 1.
   // @throws ReplicaFailure where one of the replicas fails; the trainer is of no use after that, and each call throws it
 
-  // One update on exactly globalBatch images; the mean loss before it. Another step may be asked for meanwhile, once this one
-  // is `queued`: the replicas go on to it by themselves.
-  double step(const ImageBatch&, double learningRate, const std::function<void()>& queued = [] {});
+  // Steps, one or more: an update each on exactly globalBatch images, and the mean loss before it. Others may be asked for
+  // meanwhile, once these are `queued`: the replicas go on from one to the next by themselves.
+  void train(std::vector<Step>&, const std::function<void()>& queued = [] {});
   // Loss and summed gradients, a canonical tensor each, without any change.
   double gradients(const ImageBatch&, float* const* tensors);
   // Times `repetitions` updates at a learning rate of 0: weights stay, optimiser state and running statistics move on.
@@ -105,8 +106,9 @@ class Trainer {
   // A row of steps. `beginStep` and `endStep` are called while no replica is inside one.
   void startRow();
   bool finishRow();  // false: a replica has failed
-  void beginStep(const StepRow::Call&);
-  void computeStep(Replica&, int device, const StepRow::Call&);
+  void beginStep(const Step&);
+  void restartGradients(GradientStream::Consume, PartSeconds*);
+  void computeStep(Replica&, int device, const Step&);
   bool goOn(int device);
   double endStep();
   bool idleRests() const;
@@ -127,7 +129,7 @@ class Trainer {
   // paid together: a pass over them is mostly memory traffic.
   void owe(double learningRate);
   int owedSteps() const { return static_cast<int>(owedSgd_.size() + owedAdam_.size()); }
-  void updateIdle(Replica&, int device);
+  void updateIdle(Replica&);
   void settle();
   void forgetOwed();
   void updateRunningStatistics();
@@ -146,11 +148,14 @@ class Trainer {
   double optimizerStep_ = 0;
   std::vector<SgdUpdate> owedSgd_;
   std::vector<AdamUpdate> owedAdam_;
+  std::atomic<int> idleTaken_{0};  // pieces of the idle parameters that some replica has taken to pay
   PartSeconds* timed_ = nullptr;  // while set, each step adds its times on the first device
   PartSeconds* streamTimed_ = nullptr;  // and here those of its gradients' stream, which are part of those of gradients
   bool idleAtRest_;  // without decay and momentum, an update leaves the idle parameters as they are
   const GradientPlan gradientPlan_;
+  ReplicaSignal signal_;
   std::unique_ptr<GradientStream> stream_;
+  std::unique_ptr<GradientPool> pool_;
   std::vector<std::vector<const float*>> weightLeaves_;  // by layer
   std::vector<const float*> vectorLeaves_, wholeLeaves_;
   Barrier barrier_;

@@ -23,6 +23,7 @@ interface PlanLimits {
   mostKeptBytes?: number
   leastJoinedBytes?: number
   leastTurnedWeights?: number
+  mostDeferredBytes?: number
 }
 
 export interface AddonSettings extends PlanLimits {

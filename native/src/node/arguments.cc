@@ -110,6 +110,7 @@ PlanLimits limitsFrom(const Napi::Object& o) {
   };
   limits.mostKeptBytes = bytesAt("mostKeptBytes", limits.mostKeptBytes);
   limits.leastJoinedBytes = bytesAt("leastJoinedBytes", limits.leastJoinedBytes);
+  limits.mostDeferredBytes = bytesAt("mostDeferredBytes", limits.mostDeferredBytes);
   limits.leastTurnedWeights = numberAt(o, "leastTurnedWeights", limits.leastTurnedWeights);
   return limits;
 }

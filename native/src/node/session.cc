@@ -137,13 +137,12 @@ Napi::Value Session::step(const Napi::CallbackInfo& info) {
   // the initial weights above all, before the two are in memory at once.
   if (heldBytes_ == 0) holdBytes(info.Env(), static_cast<std::int64_t>(trainer_->memoryBytes()));
   const auto trainer = trainer_;
-  const ImageBatch batch = batchFrom(info, *trainer);
-  const double learningRate = info[2].As<Napi::Number>().DoubleValue();
-  const auto loss = std::make_shared<double>();
+  const auto steps = std::make_shared<std::vector<Step>>(1);
+  steps->front().batch = batchFrom(info, *trainer);
+  steps->front().learningRate = info[2].As<Napi::Number>().DoubleValue();
   return Work::queue(
-      info, order_,
-      [=](CallOrder::Turn& turn) { *loss = trainer->step(batch, learningRate, [&] { turn.letIn(); }); },
-      [=](Napi::Env env) { return Napi::Number::New(env, *loss); });
+      info, order_, [=](CallOrder::Turn& turn) { trainer->train(*steps, [&] { turn.letIn(); }); },
+      [=](Napi::Env env) { return Napi::Number::New(env, steps->front().loss); });
 }
 
 Napi::Value Session::gradients(const Napi::CallbackInfo& info) {

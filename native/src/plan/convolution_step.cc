@@ -19,10 +19,10 @@ ConvolutionStep::ConvolutionStep(Plan& plan, int layerIndex)
   const bool alike = direct_ == nullptr || winograd_ == nullptr;
   kind = l.kind == LayerKind::linear ? "linear" : alike ? nameOf(chosen_.forward) : names_.c_str();
   forwardBuffers = {in.activation, out.activation};
-  backwardBuffers = {in.kept, out.gradient};
+  backwardBuffers = weightGradientBuffers_ = {in.kept, out.gradient};
   backwardReads = {l.input};
   forwardProducts = by(chosen_.forward).products();
-  backwardProducts = by(chosen_.weightGradient).products();
+  backwardProducts = weightGradientProducts();
   if (readsImages_) return;
   gradientTargets = {l.input};
   backwardBuffers.push_back(in.gradient);
@@ -46,6 +46,7 @@ void ConvolutionStep::norm(const BatchNormStep& before) {
   by(chosen_.forward).norm(before);
   by(chosen_.weightGradient).norm(before);
   takenForward = takenBackward = before.normedBuffers();
+  weightGradientBuffers_.insert(weightGradientBuffers_.end(), takenBackward.begin(), takenBackward.end());
 }
 
 bool ConvolutionStep::canTake(RowPass pass) const { return before(pass).canTake(pass); }
@@ -72,9 +73,11 @@ void ConvolutionStep::forwardNormalised(const Workspace& w, const BatchNormStep&
 }
 
 void ConvolutionStep::backward(const Workspace& w) const {
-  weightGradient(w);
+  if (!isDeferred_) weightGradient(w);
   if (!readsImages_) dataGradient(w);
 }
+
+double ConvolutionStep::weightGradientProducts() const { return by(chosen_.weightGradient).products(); }
 
 void ConvolutionStep::weightGradient(const Workspace& w) const { by(chosen_.weightGradient).weightGradient(w); }
 

@@ -23,6 +23,11 @@ class ConvolutionStep final : public Op {
   // The halves of backward. Nobody asks for the gradient of the images.
   void weightGradient(const Workspace&) const;
   void dataGradient(const Workspace&) const;
+  // From now on backward leaves the weight gradient to others, who find what it reads until the backward pass is over.
+  void deferWeightGradient() { isDeferred_ = true; }
+  bool isDeferred() const { return isDeferred_; }
+  const std::vector<int>& weightGradientBuffers() const { return weightGradientBuffers_; }
+  double weightGradientProducts() const;
 
   bool canNorm(const BatchNormStep&) const override;
   void norm(const BatchNormStep&) override;
@@ -37,6 +42,8 @@ class ConvolutionStep final : public Op {
   const Plan& plan_;
   const Algorithms chosen_;
   const bool readsImages_;
+  bool isDeferred_ = false;
+  std::vector<int> weightGradientBuffers_;
   std::unique_ptr<ConvolutionAlgorithm> direct_, winograd_;  // those that are used
   std::string names_;
 };

@@ -2,6 +2,7 @@
 #include "plan/gradient_plan.h"
 
 #include "plan/arena.h"
+#include "plan/convolution_step.h"
 
 namespace trainql {
 
@@ -12,7 +13,8 @@ GradientPlan withOrder(const Plan& plan) {
   gradients.weightsAt.assign(plan.graph().layers.size(), 0);
   gradients.vectorsFloats = plan.parameters().liveSize() - plan.parameters().vectorsBegin();
   for (auto op = plan.steps().rbegin(); op != plan.steps().rend(); ++op) {
-    if (plan.parameters().of((*op)->layer).hasWeight) gradients.order.push_back((*op)->layer);
+    const ConvolutionStep* const convolution = (*op)->convolution();
+    if (convolution != nullptr) (convolution->isDeferred() ? gradients.deferred : gradients.order).push_back((*op)->layer);
   }
   return gradients;
 }
@@ -36,6 +38,10 @@ GradientPlan streamedGradients(const Plan& plan) {
   const ArenaPlan windows = planArena(lives);
   for (std::size_t i = 0; i < lives.size(); i++) gradients.weightsAt[gradients.order[i]] = windows.offsets[i];
   gradients.weightsFloats = windows.floats;
+  for (int layer : gradients.deferred) {
+    gradients.weightsAt[layer] = gradients.weightsFloats;
+    gradients.weightsFloats += plan.parameters().of(layer).weight.liveSize();
+  }
   return gradients;
 }
 

@@ -39,6 +39,11 @@ struct Workspace {
   std::int64_t* ticks = nullptr;  // null, or moved on with each step (`ReplicaProgress`)
 
   float* at(int buffer) const { return arena + offsets[buffer]; }
+  // The same shard for other threads, with a scratch of their own.
+  Workspace with(Team& others, float* theirScratch) const {
+    return {kernels,      others,           phase,          arena,          offsets,     parameters,   weights, running, ofShard,
+            ofPopulation, populationShards, weightGradient, vectorGradient, addGradient, theirScratch, seconds, ticks};
+  }
 };
 
 // How a tensor lies in memory: [pixel][image][channel], channels in rows of `row` elements. The image batch (tensor 0)

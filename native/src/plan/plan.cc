@@ -20,6 +20,7 @@ Plan::Plan(const Graph& graph, int batch, const Kernels& kernels, const PlanLimi
   shareRows();
   leaveNorms();
   planMemory();
+  deferGradients();
   planEvaluation();
 }
 

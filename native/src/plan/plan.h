@@ -29,6 +29,10 @@ struct PlanLimits {
 
   // Whether a device has several shards at work at once, which share what is made of the weights.
   bool sharesWeights = true;
+
+  // Bytes by which a shard's memory may grow for weight gradients that are left for the end of the backward pass, where any
+  // device may compute them (`GradientPool`). 0: none is left.
+  std::size_t mostDeferredBytes = 16 << 20;
 };
 
 class Plan {
@@ -60,6 +64,8 @@ class Plan {
   void evaluate(const Workspace&) const;
 
   const std::vector<std::unique_ptr<Op>>& steps() const { return ops_; }
+  // Those of `steps` whose weight gradients are deferred, as the backward pass meets them.
+  const std::vector<int>& deferred() const { return deferred_; }
 
   const Algorithms& algorithms(int layer) const { return algorithms_[layer]; }
 
@@ -80,6 +86,7 @@ class Plan {
   void shareRows();
   void leaveNorms();
   void planMemory();
+  void deferGradients();
   void planEvaluation();
   ArenaPlan planTraining(bool again) const;
   void shareInPlace(std::vector<Lifetime>& lives, std::vector<int>& place) const;
@@ -103,6 +110,8 @@ class Plan {
   std::vector<EvaluationStep> evaluationSteps_;
   std::vector<Lifetime> buffers_;
   std::vector<char> isAbsent_;  // buffers that training does without
+  bool makesAnew_ = false;
+  std::vector<int> deferred_;
   ArenaPlan training_, evaluation_;
   std::size_t scratchFloats_ = 0, weightsFloats_ = 0;
 };

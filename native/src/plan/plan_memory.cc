@@ -67,6 +67,7 @@ ArenaPlan Plan::planTraining(bool again) const {
       if (again) touch(norm->normaliseAgainBuffers(), steps + 1 + i);
     }
   }
+  for (int i : deferred_) touch(ops_[i]->convolution()->weightGradientBuffers(), 2 * steps + 1);
   shareInPlace(lives, place);
   ArenaPlan plan = planArena(lives);
   for (std::size_t b = 0; b < place.size(); b++) plan.offsets[b] = plan.offsets[place[b]];
@@ -91,9 +92,31 @@ void Plan::planMemory() {
   chooseAgain();
   training_ = planTraining(false);
   if (training_.floats * sizeof(float) > limits_.mostKeptBytes) {
+    makesAnew_ = true;
     training_ = planTraining(true);
   } else {
     for (const auto& op : ops_) op->again.clear();
+  }
+}
+
+// Of the last steps of the backward pass, as many as take a tenth of the products, while memory allows.
+void Plan::deferGradients() {
+  constexpr double share = 0.1;
+  double wanted = 0;
+  for (const auto& op : ops_) wanted += share * (op->forwardProducts + op->backwardProducts);
+  const std::size_t most = training_.floats + limits_.mostDeferredBytes / sizeof(float);
+  for (std::size_t i = 0; i < ops_.size() && wanted > 0 && limits_.mostDeferredBytes > 0; i++) {
+    ConvolutionStep* const convolution = ops_[i]->convolution();
+    if (convolution == nullptr) continue;
+    deferred_.insert(deferred_.begin(), static_cast<int>(i));
+    const ArenaPlan plan = planTraining(makesAnew_);
+    if (plan.floats > most) {
+      deferred_.erase(deferred_.begin());
+      return;
+    }
+    training_ = plan;
+    convolution->deferWeightGradient();
+    wanted -= convolution->weightGradientProducts();
   }
 }
 
