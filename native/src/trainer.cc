@@ -45,6 +45,9 @@ Trainer::Trainer(const TrainerSpec& spec)
       }) {
   const int slots = spec.optimizer.kind == Optimizer::Kind::sgd ? 1 : 2;
   for (int i = 0; i < slots; i++) slots_.emplace_back(plan_.parameters().size());
+  // A step that begins while others wait must not fail for want of memory.
+  owedSgd_.reserve(mostOwedSteps);
+  owedAdam_.reserve(mostOwedSteps);
   idleAtRest_ = spec.optimizer.weightDecay == 0.0f;
   for (int s = 0; s < spec.shards; s++) {
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());

@@ -123,6 +123,7 @@ export interface Session {
   /**
    * Times `repetitions` steps at a learning rate of 0: weights stay, optimiser state and running statistics move on.
    * Absent where the engine cannot tell.
+   * @throws TrainqlError `INVALID_INPUT` on another number of images, or fewer than one repetition.
    */
   profile?(batch: Batch, repetitions: number): Promise<StepProfile>
   readState(): Promise<StateDict>

@@ -73,6 +73,13 @@ describe.skipIf(!probe.available)(`the step profile (${probe.detail})`, () => {
     expect((await session.readOptimizerState()).step).toBe(4)
   })
 
+  test.each([0, -1, 1.5, NaN])('of %d steps is refused', async (repetitions) => {
+    const graph = narrowResNet()
+    const session = await harness.opened({ graph })
+    await expect(session.profile?.(batchOf(graph), repetitions)).rejects.toMatchObject({ code: 'INVALID_INPUT' })
+    expect((await session.readOptimizerState()).step).toBe(0)
+  })
+
   test('of another number of images is refused', async () => {
     const graph = narrowResNet()
     const session = await harness.opened({ graph })

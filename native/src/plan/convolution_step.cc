@@ -45,8 +45,10 @@ bool ConvolutionStep::canNorm(const BatchNormStep& before) const {
 void ConvolutionStep::norm(const BatchNormStep& before) {
   by(chosen_.forward).norm(before);
   by(chosen_.weightGradient).norm(before);
-  takenForward = takenBackward = before.normedBuffers();
-  weightGradientBuffers_.insert(weightGradientBuffers_.end(), takenBackward.begin(), takenBackward.end());
+  const std::vector<int> buffers = before.normedBuffers();
+  for (std::vector<int>* const readers : {&takenForward, &takenBackward, &weightGradientBuffers_}) {
+    readers->insert(readers->end(), buffers.begin(), buffers.end());
+  }
 }
 
 bool ConvolutionStep::canTake(RowPass pass) const { return before(pass).canTake(pass); }

@@ -22,6 +22,7 @@ import {
   checkEvaluationCount,
   checkImages,
   checkOptimizerState,
+  checkRepetitions,
   checkSessionSpec,
   checkState,
   imageSize,
@@ -224,6 +225,7 @@ class NativeSession implements Session {
 
   async profile(batch: Batch, repetitions: number): Promise<StepProfile> {
     checkBatch(this.graph, batch, this.spec.globalBatch)
+    checkRepetitions(repetitions)
     return this.open().profile(batch.images, batch.labels, repetitions)
   }
 

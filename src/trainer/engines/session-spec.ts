@@ -77,6 +77,16 @@ export function checkEvaluationCount(count: number, globalBatch: number): void {
   throw invalidBatch(`1 … ${globalBatch} whole images`, `${count}`)
 }
 
+/** @throws TrainqlError `INVALID_INPUT` unless it is a whole number from 1. */
+export function checkRepetitions(repetitions: number): void {
+  if (Number.isInteger(repetitions) && repetitions >= 1) return
+  throw new TrainqlError({
+    code: 'INVALID_INPUT',
+    message: `Expected 1 or more whole steps to time; got ${repetitions}.`,
+    fix: 'Pass a whole number of repetitions, such as 16.',
+  })
+}
+
 /** Values of one image: C x H x W. */
 export function imageSize({ input }: ModelGraph): number {
   return input.channels * input.height * input.width

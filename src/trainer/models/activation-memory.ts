@@ -14,7 +14,10 @@ interface Lifetime {
 /** Bytes of a shard up to which all activations are kept that the backward pass reads, as in native/src/plan/plan.h. */
 const mostKeptBytes = 144 * 1024 * 1024
 
-/** The most bytes of one shard that a training step holds at once, gradients and activations together. */
+/**
+ * The most bytes of one shard that a training step holds at once, gradients and activations together. Maps that several devices
+ * keep for weight gradients at the end of the backward pass are left out: a few MiB, 16 at most.
+ */
 export function shardBytes(plan: TrainingPlan): number {
   const images = plan.globalBatch / plan.shards
   const kept = images * peakBytes(plan, [])
