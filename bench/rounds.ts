@@ -7,9 +7,9 @@ import { stepsAnswer, type Worker } from './worker.ts'
 /** Long enough for a thread pool that spins after its last step to fall asleep. */
 const settleMs = 30
 /** One turn of one side lasts about this long, so that a single disturbance is a small part of it. */
-const turnSeconds = 1
+const usualTurnSeconds = 1
 const fewestSteps = 3
-const mostSteps = 32
+const mostStepsASecond = 32
 /** A turn is made longer than usual for a period's sake, but not longer than this. */
 const longestTurnSeconds = 6
 
@@ -30,6 +30,8 @@ export interface RoundsOptions {
   cores: readonly number[]
   /** Something is done once in so many steps: turns are multiples of it, where that is not too long. Default 1. */
   period?: number
+  /** About what a turn of the slowest lasts. Default 1. */
+  turnSeconds?: number
   /** Called after each round with the seconds a step of each worker. */
   onRound: (round: number, secondsPerStep: readonly number[]) => void
 }
@@ -41,10 +43,10 @@ export interface RoundsOptions {
  */
 export async function measureRounds(
   workers: readonly Worker<unknown>[],
-  { rounds, cores, period = 1, onRound }: RoundsOptions,
+  { rounds, cores, period = 1, turnSeconds = usualTurnSeconds, onRound }: RoundsOptions,
 ): Promise<Rounds> {
   const slowest = Math.max(...(await warmUp(workers)))
-  const stepsPerTurn = stepsOfTurn(slowest, period)
+  const stepsPerTurn = stepsOfTurn(slowest, { period, turnSeconds })
   const losses = workers.map(() => Number.NaN)
   const secondsPerStep: number[][] = workers.map(() => [])
   const usage = watchLoad(workers, cores)
@@ -71,8 +73,12 @@ export async function measureRounds(
 }
 
 /** Steps that take about a turn's time where one takes so many seconds; whole periods where they are not too long. */
-export function stepsOfTurn(secondsPerStep: number, period: number): number {
-  const usual = Math.min(mostSteps, Math.max(fewestSteps, Math.ceil(turnSeconds / secondsPerStep)))
+export function stepsOfTurn(
+  secondsPerStep: number,
+  { period, turnSeconds = usualTurnSeconds }: { period: number; turnSeconds?: number },
+): number {
+  const most = mostStepsASecond * turnSeconds
+  const usual = Math.min(most, Math.max(fewestSteps, Math.ceil(turnSeconds / secondsPerStep)))
   const whole = Math.ceil(usual / period) * period
   return whole * secondsPerStep <= longestTurnSeconds ? whole : usual
 }

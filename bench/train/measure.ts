@@ -2,7 +2,7 @@
 import type { Detail } from '../bench.ts'
 import { quietShare, warnOfLoad } from '../load.ts'
 import { percent } from '../report.ts'
-import { measureRounds, type Rounds } from '../rounds.ts'
+import { measureRounds, type Rounds, type RoundsOptions } from '../rounds.ts'
 import type { Worker } from '../worker.ts'
 import type { Field } from './field.ts'
 import { enginePeriod } from './ours.ts'
@@ -12,12 +12,13 @@ import { recipe, type Shape, type TrainTask } from './tasks.ts'
 export async function measure(
   { globalBatch }: Shape,
   workers: readonly Worker<unknown>[],
-  { rounds, cores, note }: Pick<Field, 'rounds' | 'cores' | 'note'>,
+  { rounds, cores, note, turnSeconds }: Pick<Field, 'rounds' | 'cores' | 'note'> & Pick<RoundsOptions, 'turnSeconds'>,
 ): Promise<Rounds> {
   const measured = await measureRounds(workers, {
     rounds,
     cores,
     period: enginePeriod,
+    turnSeconds,
     onRound: (round, times) =>
       note(`  round ${round}/${rounds}: ${times.map((time) => (globalBatch / time).toFixed(1)).join(' | ')} images/s`),
   })

@@ -14,6 +14,11 @@ import type { TrainTask } from './tasks.ts'
  * lie, and one core from the other; so the single device stands on each core in turn.
  */
 const starts = 4
+/**
+ * Longer than those of other rows: after the other side's turn nothing of a side's memory is in cache, and the first two steps
+ * take a quarter and a tenth longer on two devices than the others, which no run of more than a second would notice.
+ */
+const turnSeconds = 4
 
 interface Start {
   ratios: number[]
@@ -55,7 +60,7 @@ async function compareOnce(task: TrainTask, options: BenchOptions & { cores: Cor
   return withWorkers(async (open) => {
     const two = await open(startOurs(task, [[first], [second]]))
     const one = await open(startOurs(task, [[start % 2 === 0 ? first : second]]))
-    const measured = await measure(task, [two, one], options)
+    const measured = await measure(task, [two, one], { ...options, turnSeconds })
     const [twoSeconds = [], oneSeconds = []] = measured.secondsPerStep
     const oursPeakBytes = peakMemoryBytes(two.pid)
     // The same seed, batches and number of steps in both: they must agree in every bit.

@@ -102,9 +102,14 @@ test('each side trains the same steps in each round, and who begins alternates',
 })
 
 test('a turn is about a second, in whole periods where they are not too long', () => {
-  const steps = (period: number) => [0.001, 0.03, 0.09, 0.3, 0.4, 2].map((seconds) => stepsOfTurn(seconds, period))
+  const steps = (period: number) => [0.001, 0.03, 0.09, 0.3, 0.4, 2].map((seconds) => stepsOfTurn(seconds, { period }))
   expect(steps(1)).toEqual([32, 32, 12, 4, 3, 3])
   expect(steps(16)).toEqual([32, 32, 16, 16, 3, 3])
+})
+
+test('a turn is longer where that is asked for', () => {
+  const steps = [0.001, 0.09, 0.17, 0.4].map((seconds) => stepsOfTurn(seconds, { period: 16, turnSeconds: 4 }))
+  expect(steps).toEqual([128, 48, 32, 10])
 })
 
 test('a loss that is no finite number voids the row', async () => {
