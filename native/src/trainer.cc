@@ -159,9 +159,7 @@ void Trainer::beginStep(const Step& step) {
   batchesTracked_ += 1;
   owe(step.learningRate);
   restartGradients([this, learningRate = step.learningRate](int device, int layer) {
-    const WeightLayout& w = plan_.parameters().of(layer).weight;
-    updateRange(*replicas_[device], device, leavesOf(layer),
-                {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
+    updateWeights(*replicas_[device], device, layer, learningRate);
   }, streamTimed_);
 }
 
@@ -340,10 +338,7 @@ void Trainer::update(Replica& replica, int device, double learningRate) {
     }
     updateRange(replica, device, weights, {learningRate, spec_.optimizer.weightDecay, 0, space.vectorsBegin()});
   }
-  for (int layer : gradientPlan_.deferred) {
-    const WeightLayout& w = space.of(layer).weight;
-    updateRange(replica, device, leavesOf(layer), {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
-  }
+  for (int layer : gradientPlan_.deferred) updateWeights(replica, device, layer, learningRate);
   const float decay = spec_.optimizer.decayVectors ? spec_.optimizer.weightDecay : 0.0f;
   updateRange(replica, device, vectors, {learningRate, decay, space.vectorsBegin(), space.liveSize()});
   if (owedSteps() == mostOwedSteps) updateIdle(replica);
@@ -417,6 +412,11 @@ void Trainer::updateRange(Replica& replica, int device, const GradientLeaves& gr
       plan_.kernels().adam(adamUpdate(gradient, range.learningRate, range.decay), begin, end);
     }
   });
+}
+
+void Trainer::updateWeights(Replica& replica, int device, int layer, double learningRate) {
+  const WeightLayout& w = plan_.parameters().of(layer).weight;
+  updateRange(replica, device, leavesOf(layer), {learningRate, spec_.optimizer.weightDecay, w.live, w.live + w.liveSize()});
 }
 
 // running = (1 - momentum) * running + momentum * (mean over shards, in tree order; variances unbiased). Where

@@ -125,6 +125,7 @@ class Trainer {
     std::size_t from, to;
   };
   void updateRange(Replica&, int device, const GradientLeaves&, const UpdateRange&);
+  void updateWeights(Replica&, int device, int layer, double learningRate);  // of one layer
   // Idle parameters (their filter taps only meet padding) move by decay and momentum alone. Their steps are owed, and
   // paid together: a pass over them is mostly memory traffic.
   void owe(double learningRate);

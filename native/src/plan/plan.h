@@ -88,7 +88,7 @@ class Plan {
   void planMemory();
   void deferGradients();
   void planEvaluation();
-  ArenaPlan planTraining(bool again) const;
+  ArenaPlan planTraining() const;
   void shareInPlace(std::vector<Lifetime>& lives, std::vector<int>& place) const;
   void chooseAgain();
 

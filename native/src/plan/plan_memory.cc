@@ -35,8 +35,8 @@ void Plan::chooseAgain() {
   }
 }
 
-// With `again`, what steps name so is made anew; else every activation is kept until it is read last.
-ArenaPlan Plan::planTraining(bool again) const {
+// What steps name so is made anew where the plan does that; else every activation is kept until it is read last.
+ArenaPlan Plan::planTraining() const {
   const int steps = static_cast<int>(ops_.size());
   std::vector<int> place(buffers_.size());
   std::iota(place.begin(), place.end(), 0);
@@ -44,7 +44,7 @@ ArenaPlan Plan::planTraining(bool again) const {
   for (const auto& op : ops_) {
     for (const BatchNormStep* norm : op->again) {
       const int kept = tensors_[norm->output()].kept;
-      if (again) place[kept] = kept;
+      if (makesAnew_) place[kept] = kept;
     }
   }
   std::vector<Lifetime> lives = buffers_;
@@ -64,7 +64,7 @@ ArenaPlan Plan::planTraining(bool again) const {
     touch(op.backwardBuffers, steps + 1 + i);
     touch(op.takenBackward, steps + 1 + i);
     for (const BatchNormStep* norm : op.again) {
-      if (again) touch(norm->normaliseAgainBuffers(), steps + 1 + i);
+      if (makesAnew_) touch(norm->normaliseAgainBuffers(), steps + 1 + i);
     }
   }
   for (int i : deferred_) touch(ops_[i]->convolution()->weightGradientBuffers(), 2 * steps + 1);
@@ -90,10 +90,10 @@ void Plan::shareInPlace(std::vector<Lifetime>& lives, std::vector<int>& place) c
 
 void Plan::planMemory() {
   chooseAgain();
-  training_ = planTraining(false);
+  training_ = planTraining();
   if (training_.floats * sizeof(float) > limits_.mostKeptBytes) {
     makesAnew_ = true;
-    training_ = planTraining(true);
+    training_ = planTraining();
   } else {
     for (const auto& op : ops_) op->again.clear();
   }
@@ -109,7 +109,7 @@ void Plan::deferGradients() {
     ConvolutionStep* const convolution = ops_[i]->convolution();
     if (convolution == nullptr) continue;
     deferred_.insert(deferred_.begin(), static_cast<int>(i));
-    const ArenaPlan plan = planTraining(makesAnew_);
+    const ArenaPlan plan = planTraining();
     if (plan.floats > most) {
       deferred_.erase(deferred_.begin());
       return;
