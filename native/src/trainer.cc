@@ -19,6 +19,12 @@ constexpr int idlePieces = 8;
 // Steps that idle parameters may lag behind.
 constexpr int mostOwedSteps = 16;
 
+std::size_t cores(const TrainerSpec& spec) {
+  std::size_t sum = 0;
+  for (const std::vector<int>& device : spec.deviceCores) sum += device.size();
+  return sum;
+}
+
 // Sum of values[0 … count - 1] (a power of two), neighbours first.
 template <class T>
 T treeSum(const T* values, int count) {
@@ -49,6 +55,7 @@ Trainer::Trainer(const TrainerSpec& spec)
   owedSgd_.reserve(mostOwedSteps);
   owedAdam_.reserve(mostOwedSteps);
   idleAtRest_ = spec.optimizer.weightDecay == 0.0f;
+  momentumPastCaches_ = cores(spec) > 1;
   for (int s = 0; s < spec.shards; s++) {
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
@@ -390,7 +397,8 @@ bool Trainer::idleRests() const {
 
 SgdUpdate Trainer::sgdUpdate(const GradientLeaves& gradient, double learningRate, float decay) {
   const Optimizer& o = spec_.optimizer;
-  return {parameters_.data(), slots_[0].data(), gradient, static_cast<float>(learningRate), o.momentum, decay, o.nesterov};
+  return {parameters_.data(), slots_[0].data(), gradient, static_cast<float>(learningRate), o.momentum, decay, o.nesterov,
+          momentumPastCaches_};
 }
 
 AdamUpdate Trainer::adamUpdate(const GradientLeaves& gradient, double learningRate, float decay) {

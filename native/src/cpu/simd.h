@@ -10,7 +10,7 @@
 #error "define TRAINQL_ISA, TRAINQL_VECTOR and TRAINQL_TILE_ROWS first"
 #endif
 
-#ifdef TRAINQL_BF16
+#if defined(__x86_64__) || defined(__i386__)
 #include <immintrin.h>
 #endif
 
@@ -25,6 +25,23 @@ typedef float Unaligned __attribute__((vector_size(V * 4), aligned(4), may_alias
 
 static inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 static inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
+
+// Past the caches where the instruction set can, to an address that is a multiple of a vector. Other cores may see such
+// stores late, unless `fence` follows them.
+static inline void storePast(float* p, Vec v) {
+#if defined(__AVX512F__)
+  _mm512_stream_ps(p, reinterpret_cast<__m512>(v));
+#elif defined(__AVX__)
+  _mm256_stream_ps(p, reinterpret_cast<__m256>(v));
+#else
+  store(p, v);
+#endif
+}
+static inline void fence() {
+#if defined(__AVX__)
+  _mm_sfence();
+#endif
+}
 
 #ifdef TRAINQL_BF16
 // Activations are bfloat16: the upper half of a float. Reading widens, writing rounds to nearest, ties to even.

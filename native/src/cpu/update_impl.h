@@ -56,18 +56,24 @@ static inline void sgdStep(const SgdUpdate& a, Vec g, Vec& p, Vec& buffer) {
   p -= lr * (Nesterov ? g + momentum * buffer : buffer);
 }
 
-template <bool Nesterov>
+template <bool Nesterov, bool Past>
 static void sgdRange(const SgdUpdate& a, std::size_t begin, std::size_t end) {
   forEachGradient(a.gradient, begin, end, [&](std::size_t i, Vec g) {
     Vec p = load(a.parameters + i), buffer = load(a.momentumBuffer + i);
     sgdStep<Nesterov>(a, g, p, buffer);
-    store(a.momentumBuffer + i, buffer);
+    if constexpr (Past) {
+      storePast(a.momentumBuffer + i, buffer);
+    } else {
+      store(a.momentumBuffer + i, buffer);
+    }
     store(a.parameters + i, p);
   });
+  if constexpr (Past) fence();
 }
 
 static void sgd(const SgdUpdate& a, std::size_t begin, std::size_t end) {
-  a.nesterov ? sgdRange<true>(a, begin, end) : sgdRange<false>(a, begin, end);
+  if (a.momentumPastCaches) return a.nesterov ? sgdRange<true, true>(a, begin, end) : sgdRange<false, true>(a, begin, end);
+  a.nesterov ? sgdRange<true, false>(a, begin, end) : sgdRange<false, false>(a, begin, end);
 }
 
 // Calls f(vectors, i) on all vectors of [begin, end), `Most` of them at a time. Several steps of one vector wait for each
