@@ -209,6 +209,30 @@ test('found while the server runs: its trainer is ended first, what it had writt
   expect(await rowsOf(directory)).toEqual(store.rows())
 })
 
+test('a database that is away when the end is to be stored: once it is back, everybody is told, once', async () => {
+  const directory = copyOfWhole()
+  const store = createMemoryLogStore(runId)
+  cutToLines(directory, story.length - 1)
+  const told: string[] = []
+  const log = await openOn(store, directory, {
+    endTrainer: () => Promise.resolve(void told.push('end')),
+    ended: () => told.push(`ended, ${log.run.state}`),
+  })
+  await log.takeOver()
+  store.faults = ['REFUSED']
+  await expect(log.append(failed)).rejects.toThrow('refused')
+  flip(directory, endOfLine(directory, story.length - 1) + 10, 1)
+
+  // Of `released` and `runFailed`.
+  store.faults = ['NONE', 'REFUSED']
+  await expect(log.takeOver()).rejects.toThrow('refused')
+  expect(told).toEqual(['end'])
+  await log.takeOver()
+  await log.takeOver()
+  expect(told).toEqual(['end', 'ended, FAILED'])
+  expect(await rowsOf(directory)).toEqual(store.rows())
+})
+
 test('what ended before the damage stays as it ended', async () => {
   const directory = copyOfWhole()
   cutToLines(directory, 6)

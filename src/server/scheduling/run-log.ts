@@ -89,6 +89,8 @@ export async function openRunLog(deps: RunLogDeps, folder: RunFolder): Promise<R
   const { retry } = stored
   let lastHeard: TrainerEvent | null = null
   let damage: LogDamage | null = null
+  /** Of which nobody has been told yet: its end of the run is in the file, and on its way into the database. */
+  let untold: LogDamage | null = null
   /** The server's file may hold events that are not stored. */
   let ownUnstored = true
   /** A batch of which the database has not said that it is stored. */
@@ -157,11 +159,11 @@ export async function openRunLog(deps: RunLogDeps, folder: RunFolder): Promise<R
 
   /**
    * Stores the server's events that are in its file, with what comes before them: they count, so they come first.
-   * @returns where it found the file to be damaged; by then the run has ended
+   * @returns where the file was found to be damaged, by this call or one that failed since; by now the run has ended
    */
   async function storeOwn(): Promise<LogDamage | null> {
     await settle()
-    let found: LogDamage | null = null
+    let amended = false
     while (ownUnstored) {
       const { events, invalid } = await readServerEvents(folder, cursorOf(serverAttempt))
       for (const own of events) {
@@ -175,9 +177,12 @@ export async function openRunLog(deps: RunLogDeps, folder: RunFolder): Promise<R
       ownUnstored = events.length > 0 || invalid !== null
       if (invalid === null) continue
       // A disk that damages what is written anew.
-      if (found !== null || readsOnly) throw invalid
-      found = damage = await endAt(invalid)
+      if (amended || readsOnly) throw invalid
+      untold = damage = await endAt(invalid)
+      amended = true
     }
+    const found = untold
+    untold = null
     if (found !== null) onDamage?.ended(runId, found)
     return found
   }
