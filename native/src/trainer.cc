@@ -19,12 +19,6 @@ constexpr int idlePieces = 8;
 // Steps that idle parameters may lag behind.
 constexpr int mostOwedSteps = 16;
 
-std::size_t cores(const TrainerSpec& spec) {
-  std::size_t sum = 0;
-  for (const std::vector<int>& device : spec.deviceCores) sum += device.size();
-  return sum;
-}
-
 // Sum of values[0 … count - 1] (a power of two), neighbours first.
 template <class T>
 T treeSum(const T* values, int count) {
@@ -55,7 +49,6 @@ Trainer::Trainer(const TrainerSpec& spec)
   owedSgd_.reserve(mostOwedSteps);
   owedAdam_.reserve(mostOwedSteps);
   idleAtRest_ = spec.optimizer.weightDecay == 0.0f;
-  momentumPastCaches_ = cores(spec) > 1;
   for (int s = 0; s < spec.shards; s++) {
     shardStatistics_.emplace_back(plan_.parameters().statisticsSize());
     shardStatisticsAt_.push_back(shardStatistics_.back().data());
@@ -397,8 +390,11 @@ bool Trainer::idleRests() const {
 
 SgdUpdate Trainer::sgdUpdate(const GradientLeaves& gradient, double learningRate, float decay) {
   const Optimizer& o = spec_.optimizer;
+  // No step reads the momentum before the next one does, when it is in no cache any more. Cores that write at once then leave
+  // each other more of memory; a single one only waits for such stores.
+  const bool pastCaches = devices() > 1 || spec_.deviceCores[0].size() > 1;
   return {parameters_.data(), slots_[0].data(), gradient, static_cast<float>(learningRate), o.momentum, decay, o.nesterov,
-          momentumPastCaches_};
+          pastCaches};
 }
 
 AdamUpdate Trainer::adamUpdate(const GradientLeaves& gradient, double learningRate, float decay) {

@@ -152,9 +152,6 @@ class Trainer {
   std::atomic<int> idleTaken_{0};  // pieces of the idle parameters that some replica has taken to pay
   PartSeconds* timed_ = nullptr;  // while set, each step adds its times on the first device
   PartSeconds* streamTimed_ = nullptr;  // and here those of its gradients' stream, which are part of those of gradients
-  // No step reads it before the next one does, when it is in no cache any more. Cores that write at once then leave each other
-  // more of memory; a single one only waits for such stores.
-  bool momentumPastCaches_;
   bool idleAtRest_;  // without decay and momentum, an update leaves the idle parameters as they are
   const GradientPlan gradientPlan_;
   ReplicaSignal signal_;

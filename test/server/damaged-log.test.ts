@@ -109,6 +109,18 @@ function flip(directory: string, byte: number, mask: number): Buffer {
   return bytes
 }
 
+/** An event that the database refuses lies in the file alone, and is damaged there; returns the byte at which it begins. */
+async function damageUnstored(
+  log: RunLog,
+  { store, directory }: { store: MemoryLogStore; directory: string },
+): Promise<number> {
+  store.faults = ['REFUSED']
+  await expect(log.append({ type: 'pauseRequested', reason: 'USER' })).rejects.toThrow('refused')
+  const start = endOfLine(directory, story.length - 1)
+  flip(directory, start + 10, 1)
+  return start
+}
+
 async function rowsOf(directory: string): Promise<unknown> {
   const store = createMemoryLogStore(runId)
   await (await openOn(store, directory)).takeOver()
@@ -177,10 +189,7 @@ test('found while the server runs: its trainer is ended first, what it had writt
     ended: (id, { keptAs }) => told.push(`ended ${id}: ${keptAs}, ${log.run.state}`),
   })
   await log.takeOver()
-  store.faults = ['REFUSED']
-  await expect(log.append({ type: 'pauseRequested', reason: 'USER' })).rejects.toThrow('refused')
-  const start = endOfLine(directory, story.length - 1)
-  flip(directory, start + 10, 1)
+  const start = await damageUnstored(log, { store, directory })
 
   const seen = await log.exclusively(({ run }) => Promise.resolve([run.state, run.step]))
   expect(seen).toEqual(['FAILED', 4])
@@ -219,9 +228,7 @@ test('a database that is away when the end is to be stored: once it is back, eve
     ended: () => told.push(`ended, ${log.run.state}`),
   })
   await log.takeOver()
-  store.faults = ['REFUSED']
-  await expect(log.append(failed)).rejects.toThrow('refused')
-  flip(directory, endOfLine(directory, story.length - 1) + 10, 1)
+  await damageUnstored(log, { store, directory })
 
   // Of `released` and `runFailed`.
   store.faults = ['NONE', 'REFUSED']

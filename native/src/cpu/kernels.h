@@ -256,7 +256,7 @@ struct SgdUpdate {
   GradientLeaves gradient;
   float learningRate, momentum, weightDecay;
   bool nesterov;
-  bool momentumPastCaches;  // where it is written: the same bits, and other cores are sure to see them once the call returns
+  bool momentumPastCaches;  // writes it to memory itself: the same bits, which other cores see once the call has returned
 };
 
 struct AdamUpdate {
@@ -420,7 +420,8 @@ struct Kernels {
   void (*addTo)(float* sum, const float* term, std::size_t count);
   void (*sumLeaves)(GradientLeaves, std::size_t begin, std::size_t end, float* sum);
   double (*sumSquares)(GradientLeaves, std::size_t begin, std::size_t end);
-  // One step of the parameters from one multiple of the vector width to another; the idle ones take several steps without a gradient in one pass, to the same bits however they are cut.
+  // One step of the parameters from one multiple of the vector width to another; the idle ones take several steps without a
+  // gradient in one pass, to the same bits however they are cut.
   void (*sgd)(const SgdUpdate&, std::size_t begin, std::size_t end);
   void (*sgdIdle)(const SgdUpdate* steps, int count, std::size_t begin, std::size_t end);
   void (*adam)(const AdamUpdate&, std::size_t begin, std::size_t end);

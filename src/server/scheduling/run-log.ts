@@ -159,7 +159,7 @@ export async function openRunLog(deps: RunLogDeps, folder: RunFolder): Promise<R
 
   /**
    * Stores the server's events that are in its file, with what comes before them: they count, so they come first.
-   * @returns where the file was found to be damaged, by this call or one that failed since; by now the run has ended
+   * @returns where the file was found to be damaged, by this call or by one before it that failed; by now the run has ended
    */
   async function storeOwn(): Promise<LogDamage | null> {
     await settle()
